@@ -9,7 +9,7 @@ CPUS   ?= 2
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow nightly lint types docs bench results faults dist cov clean distclean
+.PHONY: help demo test test-slow nightly lint format types docs bench results faults dist cov clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## +/\t/' | expand -t 14
@@ -46,9 +46,11 @@ nightly: $(VENV)/.full  ## the tests marked nightly: fuzzing, kill and load test
 
 lint: $(VENV)/.full  ## ruff, bandit and the direction of imports
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 	$(BIN)/bandit -q -c pyproject.toml -r qproj adapters
 	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.full  ## ruff's formatting, in place
+	$(BIN)/ruff format .
 
 types: $(VENV)/.full  ## mypy --strict on qproj and the adapters
 	$(BIN)/mypy

@@ -15,9 +15,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
-settings.register_profile(
-    "explore", parent=settings.get_profile("repeatable"), derandomize=False, max_examples=2000
-)
+_REPEATABLE = settings.get_profile("repeatable")
+settings.register_profile("explore", parent=_REPEATABLE, derandomize=False, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

@@ -6,10 +6,13 @@ import sys
 import pytest
 
 # What may never come in by a bare import: backends, and everything that takes long to load.
-HEAVY = (
-    "torch numba llvmlite ortools dwave.samplers dwave.system dwave.cloud minorminer qiskit qiskit_aer gurobipy highspy "
-    "pyscipopt sklearn networkx pandas polars plotly matplotlib jinja2 pooch dask distributed tensorboard typer rich"
-).split()
+# fmt: off
+HEAVY = [
+    "torch", "tensorboard", "numba", "llvmlite", "ortools", "gurobipy", "highspy", "pyscipopt", "sklearn",
+    "networkx", "dwave.samplers", "dwave.system", "dwave.cloud", "minorminer", "qiskit", "qiskit_aer", "pandas", "polars",
+    "plotly", "matplotlib", "jinja2", "pooch", "dask", "distributed", "typer", "rich",
+]
+# fmt: on
 
 
 def _loaded_after(statement: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a typed user of the installed package writes; `mypy --strict` must accept it (py.typed is in the wheel)."""
+"""What a typed user of the installed package writes; `mypy --strict` must accept it."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -15,10 +15,8 @@ rng = np.random.default_rng(0)
 X = rng.choice([-1, 1], size=(12, 5))
 t = rng.normal(size=12)
 p = qproj.SignProjection(X, t)
-gains = {
-    name: qproj.get_solver(name).solve(p, seed=0, time_limit_s=10).gain
-    for name in ("auto", "exhaustive", "cpsat")
-}
+solvers = {name: qproj.get_solver(name) for name in ("auto", "exhaustive", "cpsat")}
+gains = {name: solver.solve(p, seed=0, time_limit_s=10).gain for name, solver in solvers.items()}
 best = max(gains.values())
 assert all(abs(gain - best) <= 1e-9 * np.abs(t).sum() for gain in gains.values()), gains
 

@@ -1,0 +1,82 @@
+"""Writes one API page for each package, from the files on disk: a new module needs no entry anywhere."""
+
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).parents[2]
+
+# In the order of the layers, bottom first: the order in which one reads them.
+PACKAGES = {
+    "qproj": "What `import qproj` gives",
+    "qproj.projections": "Projections: what is solved",
+    "qproj.encodings": "Encodings: arrays to BQM and CQM",
+    "qproj.solving": "The contract",
+    "qproj.solvers": "Built-in solvers",
+    "qproj.functions": "Test functions and rate studies",
+    "qproj.nn": "Binary layers (PyTorch)",
+    "qproj.optim": "Optimisers (PyTorch)",
+    "qproj.datasets": "Data sets",
+    "qproj.compare": "Comparisons",
+    "qproj.testing": "Conformance kit",
+    "qproj.cli": "Command line",
+    "qproj_ortools": "Adapter: OR-Tools CP-SAT",
+    "qproj_highs": "Adapter: HiGHS",
+    "qproj_gurobi": "Adapter: Gurobi",
+    "qproj_scip": "Adapter: SCIP",
+    "qproj_dwave": "Adapter: D-Wave",
+    "qproj_qiskit": "Adapter: Qiskit",
+}
+
+
+def _folder(package: str) -> Path:
+    base = ROOT if package.startswith("qproj.") or package == "qproj" else ROOT / "adapters"
+    return base.joinpath(*package.split("."))
+
+
+def modules_of(package: str) -> list[str]:
+    """Return the public modules of a package, sub-packages that have no page of their own included."""
+    folder = _folder(package)
+    found = []
+    for file in sorted(folder.rglob("*.py")):
+        parts = file.relative_to(folder).with_suffix("").parts
+        name = ".".join((package, *(parts[:-1] if parts[-1] == "__init__" else parts)))
+        if any(part.startswith("_") and part != "__init__" for part in parts) or name == package:
+            continue
+        if not any(name == other or name.startswith(other + ".") for other in PACKAGES if other != package):
+            found.append(name)
+    return [] if package == "qproj" else found
+
+
+def page(package: str, title: str) -> str:
+    """Return the page's reStructuredText."""
+    lines = [title.replace("`", "``"), "=" * 72, "", f".. automodule:: {package}", "   :ignore-module-all:"]
+    # A name is documented where it is defined, so re-exports are not listed twice.
+    lines += ["   :members:", ""]
+    for module in modules_of(package):
+        lines += [f"``{module}``", "-" * 72, "", f".. automodule:: {module}", "   :members:"]
+        lines += ["   :ignore-module-all:", "   :show-inheritance:", ""]
+    return "\n".join(lines)
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write docs/reference/generated/*.rst and their index; unchanged files keep their time stamps."""
+    target = Path(app.srcdir) / "reference" / "generated"
+    target.mkdir(parents=True, exist_ok=True)
+    present = {name: title for name, title in PACKAGES.items() if (_folder(name) / "__init__.py").is_file()}
+    files = {f"{name}.rst": page(name, title) for name, title in present.items()}
+    toc = "\n".join(f"   {name}" for name in present)
+    files["index.rst"] = f"API\n===\n\n.. toctree::\n   :maxdepth: 1\n\n{toc}\n"
+    for old in target.glob("*.rst"):
+        if old.name not in files:
+            old.unlink()
+    for name, text in files.items():
+        file = target / name
+        if not file.is_file() or file.read_text() != text:
+            file.write_text(text)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True}

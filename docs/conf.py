@@ -1,0 +1,53 @@
+"""Sphinx configuration. `make docs` builds with warnings as errors; notebooks run at build time."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "adapters"), str(ROOT / "docs" / "_ext")]
+
+project = "qproj"
+author = "The qproj developers"
+copyright = "The qproj developers, Apache-2.0"
+release = importlib.metadata.version("qproj")
+version = release.split(".dev")[0]
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "myst_nb",
+    "api_pages",
+    "cli_page",
+]
+exclude_patterns = ["_build", "conftest.py"]
+source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
+nitpicky = False
+suppress_warnings = ["misc.highlighting_failure"]
+
+# Pages -----------------------------------------------------------------------------------------
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "attrs_inline"]
+myst_heading_anchors = 3
+myst_dmath_double_inline = True
+# Execution failures fail the build; outputs are cached between builds.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "docs" / "_build" / "jupyter_cache")
+nb_execution_raise_on_error = True
+nb_execution_timeout = 180
+nb_merge_streams = True
+
+# API -------------------------------------------------------------------------------------------
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_numpy_docstring = True
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+python_use_unqualified_type_names = True
+
+# HTML ------------------------------------------------------------------------------------------
+html_theme = "furo"
+html_title = f"qproj {version}"
+html_static_path = ["_static"]
+html_show_sphinx = False
