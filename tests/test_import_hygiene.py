@@ -9,8 +9,8 @@ import pytest
 # fmt: off
 HEAVY = [
     "torch", "tensorboard", "numba", "llvmlite", "ortools", "gurobipy", "highspy", "pyscipopt", "sklearn",
-    "networkx", "dwave.samplers", "dwave.system", "dwave.cloud", "minorminer", "qiskit", "qiskit_aer", "pandas", "polars",
-    "plotly", "matplotlib", "jinja2", "pooch", "dask", "distributed", "typer", "rich",
+    "networkx", "dwave.samplers", "dwave.system", "dwave.cloud", "minorminer", "qiskit", "qiskit_aer",
+    "pandas", "polars", "plotly", "matplotlib", "jinja2", "pooch", "dask", "distributed", "typer", "rich",
 ]
 # fmt: on
 

@@ -33,7 +33,7 @@ def _section(path: str, command: object, depth: int) -> list[str]:
 
 def write_page(app: Sphinx) -> None:
     """Write docs/reference/generated/cli.md."""
-    lines = ["# Command line", "", "Every command takes `--help`; those that print results take `--json`.", ""]
+    lines = ["# Command line", "", "Every command takes `--help`; those with results take `--json`.", ""]
     if importlib.util.find_spec("qproj.cli") is not None:
         import typer
 
