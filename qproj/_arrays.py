@@ -1,0 +1,114 @@
+"""Turn what users pass (numpy, lists, torch tensors) into checked, read-only numpy arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+SignArray = NDArray[np.int8]
+
+
+def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
+    """Return `value` as a numpy array of a real dtype, on the host, detached from any autograd graph.
+
+    Torch is never imported here: a tensor is recognised by the module of its type.
+
+    Raises
+    ------
+    TypeError
+        Strings, booleans, complex numbers, objects, sparse matrices or ragged lists.
+    """
+    kind = type(value)
+    if kind.__module__.split(".", 1)[0] == "torch":
+        value = _from_torch(value, name)
+    elif hasattr(value, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix ({kind.__name__}); pass {name}.toarray()")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(
+            f"{name} is not a rectangular array of numbers ({error}); pass rows of equal length"
+        ) from None
+    if array.dtype.kind not in "iuf":
+        remedy = "use 2*x - 1 for 0/1 data" if array.dtype.kind == "b" else "pass real numbers"
+        raise TypeError(f"{name} has dtype {array.dtype}; integers and floats are allowed: {remedy}")
+    return array
+
+
+def _from_torch(tensor: Any, name: str) -> NDArray[Any]:
+    if tensor.is_complex():
+        raise TypeError(
+            f"{name} has dtype {tensor.dtype}; integers and floats are allowed: pass real numbers"
+        )
+    tensor = tensor.detach()
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        tensor = tensor.float()  # numpy has no bfloat16; half precision widens exactly
+    array: NDArray[Any] = tensor.cpu().numpy()
+    return array
+
+
+def as_matrix(value: ArrayLike, name: str) -> NDArray[Any]:
+    """Return `value` as a non-empty, finite 2-d array (dtype kept), or say what is wrong with it."""
+    array = as_numpy(value, name)
+    if array.ndim != 2:
+        raise ValueError(f"{name} has shape {array.shape}; a matrix (rows, columns) is needed: use reshape")
+    if 0 in array.shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}; it needs at least one row and one column: drop empty batches"
+        )
+    require_finite(array, name)
+    return array
+
+
+def as_vector(value: ArrayLike, name: str, length: int | None = None) -> FloatArray:
+    """Return `value` as a finite float64 vector of the given length."""
+    array = as_numpy(value, name)
+    if array.ndim != 1 or (length is not None and array.shape[0] != length):
+        wanted = "(n,)" if length is None else f"({length},)"
+        raise ValueError(f"{name} has shape {array.shape}; shape {wanted} is needed")
+    require_finite(array, name)
+    return array.astype(np.float64)
+
+
+def require_finite(array: NDArray[Any], name: str) -> None:
+    """Raise ValueError where `array` holds NaN or infinity, naming the first place."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(
+            f"{name}{list(place)} is {array[place]}; every entry has to be finite: clean {name} first"
+        )
+
+
+def is_sign_matrix(array: NDArray[Any]) -> bool:
+    """Tell whether every entry is −1 or +1."""
+    return bool((np.abs(array) == 1).all()) if array.dtype.kind != "u" else bool((array == 1).all())
+
+
+def as_signs(value: ArrayLike, name: str, columns: int) -> SignArray:
+    """Return ±1 vectors, shape (columns,) or (k, columns), as int8."""
+    array = as_numpy(value, name)
+    if array.ndim not in (1, 2) or array.shape[-1] != columns:
+        raise ValueError(f"{name} has shape {array.shape}; ({columns},) or (k, {columns}) is needed")
+    if not is_sign_matrix(array):
+        raise ValueError(
+            f"{name} holds entries other than -1 and +1; weights are ±1: use numpy.where(v >= 0, 1, -1)"
+        )
+    return array.astype(np.int8)
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Mark `array` read-only and return it."""
+    array.setflags(write=False)
+    return array
+
+
+def round_down(value: float, magnitude: float, terms: int) -> float:
+    """Lower `value` by what summing `terms` float64 numbers of total size `magnitude` may have added to it.
+
+    A sum of k floats errs by at most (k−1)·eps·Σ|x| in any order (Higham 2002, eq. 4.4); twice that is taken.
+    """
+    slack = 2.0 * max(terms, 1) * np.finfo(np.float64).eps * magnitude
+    return float(np.nextafter(value - slack, -np.inf))

@@ -1,0 +1,29 @@
+"""Arrays to BQMs and CQMs: one file an encoding, each a function from merged rows to an :class:`Encoding`."""
+
+from __future__ import annotations
+
+from qproj.encodings.columns import Columns
+from qproj.encodings.constrained import OneSided, constrained, one_sided
+from qproj.encodings.encoding import Encoding, Verification, decode
+from qproj.encodings.majority import majority
+from qproj.encodings.margin import margin
+from qproj.encodings.published import published
+from qproj.encodings.quadratic import spin_quadratic
+from qproj.encodings.rows import Rows
+from qproj.encodings.unbalanced import unbalanced
+
+__all__ = [
+    "Columns",
+    "Encoding",
+    "OneSided",
+    "Rows",
+    "Verification",
+    "constrained",
+    "decode",
+    "majority",
+    "margin",
+    "one_sided",
+    "published",
+    "spin_quadratic",
+    "unbalanced",
+]

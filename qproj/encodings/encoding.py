@@ -1,0 +1,182 @@
+"""What every encoding knows: its model, its labels, whether its minimiser is exact and why, and the one decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray, SignArray
+from qproj.encodings.columns import Columns, Label
+
+#: Dense coefficient matrices beyond this many variables (512 MiB) are refused rather than swapped to disk.
+MAX_VARIABLES = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """A binary quadratic model whose low states decode to good projections.
+
+    Attributes
+    ----------
+    name : str
+        "majority", "margin", "unbalanced", "published", "linear" or "metric".
+    labels : list of tuple
+        One label a variable: ('w', k), ('c', j, b), ('r', g, b), ('y', g), ('p', i, k).
+    coefficients : (N, N) float64
+        Upper triangular; the diagonal is linear. Energy = xᵀ·coefficients·x + offset for x ∈ {0,1}^N.
+    exact : bool
+        Whether a minimiser of the model is certified to decode to a minimiser of the projection.
+    why : str
+        The reason, in words.
+    smallest_gap : float
+        By how much the cheapest wrong indicator of a row is dearer than the right one (0 where there are no indicators).
+    error : float
+        Largest error of a row's pre-activation x·v that the model's arithmetic can hide (0 for ±1 rows).
+    """
+
+    name: str
+    columns: Columns
+    labels: list[Label]
+    coefficients: FloatArray
+    offset: float
+    exact: bool
+    why: str
+    gain: Callable[[SignArray], FloatArray] = field(repr=False)
+    smallest_gap: float = 0.0
+    error: float = 0.0
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def bqm(self) -> dimod.BinaryQuadraticModel:
+        """The model (BINARY), labelled."""
+        bqm = dimod.BinaryQuadraticModel(self.coefficients, dimod.BINARY)
+        bqm.offset = self.offset
+        bqm.relabel_variables(dict(enumerate(self.labels)))
+        return bqm
+
+    @property
+    def num_variables(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_weight_bits(self) -> int:
+        return len(self.columns.labels)
+
+    @cached_property
+    def num_interactions(self) -> int:
+        return int(np.count_nonzero(self.coefficients) - np.count_nonzero(np.diagonal(self.coefficients)))
+
+    @cached_property
+    def largest_coefficient(self) -> float:
+        return float(np.abs(self.coefficients).max(initial=0.0))
+
+    def decode(self, sample: SampleLike, rng: np.random.Generator | None = None) -> SignArray:
+        """Return the ±1 weights of a sample, (d,), or of a sample set, (k, d); only weight bits are read.
+
+        See :func:`decode`.
+        """
+        return decode(self.columns, sample, rng)
+
+    def verify(self) -> Verification:
+        """Compare, by brute force, the best decoded minimiser of the model with the best projection.
+
+        See :func:`qproj.encodings.verify.verify`.
+        """
+        from qproj.encodings.verify import verify
+
+        return verify(self)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What brute force found: the gain of the model's minimiser and the best gain there is.
+
+    ``agrees`` holds where every minimiser of the model decodes to a vector of the best gain.
+    """
+
+    agrees: bool
+    model_gain: float
+    best_gain: float
+    minimum_energy: float
+    minimisers: int
+
+
+SampleLike = Mapping[Hashable, float] | dimod.SampleSet
+
+
+def decode(columns: Columns, sample: SampleLike, rng: np.random.Generator | None = None) -> SignArray:
+    """Return ±1 weights, (d,) or (k, d), from the weight variables of a sample or a sample set.
+
+    Read are ('w', k), the bits ('c', j, b), or the integers ('c', j) of a constrained model; indicators and slacks are
+    never trusted. Spin-valued sample sets are read as bits (v+1)/2.
+
+    Raises
+    ------
+    ValueError
+        A weight variable is missing, or holds a value outside its range.
+    """
+    if isinstance(sample, dimod.SampleSet):
+        sampleset = (
+            sample.change_vartype(dimod.BINARY, inplace=False) if sample.vartype is dimod.SPIN else sample
+        )
+        rows, variables = np.asarray(sampleset.record.sample), sampleset.variables
+        counts = _counts(columns, {label: rows[:, i] for i, label in enumerate(variables)}, len(rows))
+        return columns.weights_from_counts(counts, rng)
+    single = {label: np.asarray([value]) for label, value in sample.items()}
+    vector: SignArray = columns.weights_from_counts(_counts(columns, single, 1), rng)[0]
+    return vector
+
+
+def _counts(columns: Columns, values: Mapping[Hashable, NDArray[Any]], rows: int) -> NDArray[np.int64]:
+    integers = {j: ("c", j) for j in range(len(columns.sizes)) if ("c", j) in values}
+    counts = np.zeros((rows, len(columns.sizes)), np.int64)
+    owners, coefficients = columns.bits
+    for label, j, coefficient in zip(columns.labels, owners.tolist(), coefficients.tolist(), strict=True):
+        if j in integers:
+            continue
+        if label not in values:
+            raise ValueError(
+                f"the sample has no variable {label!r}; decode samples of this encoding's own model"
+            )
+        counts[:, j] += coefficient * _whole(values[label], 1, label)
+    for j, name in integers.items():
+        counts[:, j] = _whole(values[name], int(columns.sizes[j]), name)
+    return counts
+
+
+def _whole(values: NDArray[Any], largest: int, label: Hashable) -> NDArray[np.int64]:
+    rounded = np.rint(values)
+    if not (np.abs(values - rounded) <= 1e-5).all() or (rounded < 0).any() or (rounded > largest).any():
+        raise ValueError(
+            f"variable {label!r} holds a value outside 0..{largest}; weight variables are whole numbers"
+        )
+    return rounded.astype(np.int64)
+
+
+def require_size(num_variables: int, name: str) -> None:
+    """Refuse a model too large to be held as a dense matrix."""
+    if num_variables > MAX_VARIABLES:
+        raise ValueError(
+            f"encode({name!r}) would have {num_variables} variables; at most {MAX_VARIABLES} are built: "
+            "use encode('margin'), or a solver that takes projections ('auto', 'local-search')"
+        )
+
+
+def require_precision(coefficients: FloatArray, smallest: float, name: str) -> None:
+    """Refuse coefficients that overflow, or whose sums in float64 would hide the smallest term that matters."""
+    largest = float(np.abs(coefficients).max(initial=0.0))
+    if not np.isfinite(largest):
+        raise ValueError(
+            f"encode({name!r}) overflows: its coefficients exceed float64; scale t by 1/max|t| first"
+        )
+    if smallest > 0 and largest * np.finfo(np.float64).eps * len(coefficients) > smallest:
+        raise ValueError(
+            f"encode({name!r}) would lose the smallest weight ({smallest:.3g}) beside the largest coefficient "
+            f"({largest:.3g}) in float64; use 'auto', which takes the projection itself, or drop rows with tiny |t|"
+        )

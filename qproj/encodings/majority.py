@@ -1,0 +1,129 @@
+"""The exact encoding: each row's sign is the top bit of a shifted popcount, held by a certified penalty.
+
+For ±1 rows, with agreements p_g = Σ_k a_gk ∈ [0, d]: y_g = 1 ⇔ p_g ≥ ⌈d/2⌉, written as one equality
+
+    p_g + δ = r_g + 2^(m−1)·y_g,   r_g ∈ [0, 2^(m−1) − 1],   m = ⌈log2(⌊d/2⌋ + 1)⌉ + 1,   δ = 2^(m−1) − ⌈d/2⌉.
+
+Given the weights, each y_g and r_g is determined. A wrong y_g leaves a whole-number residual of at least 1, which costs
+λ_g or more, and gains at most 4|τ_g| in the objective −4τ_g y_g: so every λ_g > 4|τ_g| makes the minimiser exact.
+Real rows are first rounded to integers (``quantise``): |q_gk| takes the place of 1, R_g = Σ_k |q_gk| that of d.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray
+from qproj.encodings.columns import Label
+from qproj.encodings.encoding import Encoding, require_precision, require_size
+from qproj.encodings.penalty import squares
+from qproj.encodings.quantise import quantise
+from qproj.encodings.rows import Rows
+
+
+def majority(rows: Rows, *, factor: float = 4.5, bits: int = 6) -> Encoding:
+    """Encode argmax_v Σ_g τ_g σ(z_g(v)) as a BQM with m bits a row; exact for ±1 rows where factor > 4.
+
+    Parameters
+    ----------
+    factor : float
+        λ_g = factor·|τ_g|.
+    bits : int
+        Fixed-point bits of real rows; ±1 rows need none.
+
+    Raises
+    ------
+    ValueError
+        Not a finite factor > 0, bits outside 1..20, or coefficients that overflow or lose the smallest |τ|.
+    """
+    if not (np.isfinite(factor) and factor > 0):
+        raise ValueError(
+            f"factor is {factor}; a penalty factor is finite and > 0, and exact beyond 4: use 4.5"
+        )
+    if not 1 <= bits <= 20:
+        raise ValueError(f"bits is {bits}; fixed-point rows take 1 to 20 bits: use 6")
+    q, error = quantise(rows.A, bits)
+    K, low, half, width = agreement(rows, q)
+    slack, keep = slack_coefficients(width)
+    G, B, m = len(K), K.shape[1], slack.shape[1]
+    num_variables = B + int(keep.sum())
+    require_size(num_variables, "majority")
+
+    lam = factor * np.abs(rows.tau)
+    constant = low + 2.0 ** (width - 1) - half  # δ + what is there at all bits 0
+    top, offset = squares(K, constant, lam)
+    Q = np.zeros((B + G * m, B + G * m))
+    Q[:B, :B] = top
+    scaled = lam[:, None] * slack
+    Q[:B, B:] = (2.0 * K[:, :, None] * scaled[:, None, :]).transpose(1, 0, 2).reshape(B, G * m)
+    blocks = Q[B:, B:].reshape(G, m, G, m)  # a view: own[g] is the block of row g
+    own = np.triu(2.0 * scaled[:, :, None] * slack[:, None, :], 1)
+    g, i = np.arange(G), np.arange(m)
+    own[:, i, i] = scaled * (slack + 2.0 * constant[:, None])
+    own[:, m - 1, m - 1] -= 4.0 * rows.tau
+    blocks[g, :, g, :] = own
+    if not keep.all():
+        kept = np.concatenate((np.ones(B, bool), keep.ravel()))
+        Q = Q[np.ix_(kept, kept)]
+    smallest = float(np.abs(rows.tau).min(initial=np.inf))
+    require_precision(Q, 0.0 if np.isinf(smallest) else smallest, "majority")
+
+    exact = rows.is_binary and factor > 4.0
+    return Encoding(
+        name="majority",
+        columns=rows.columns,
+        labels=rows.columns.labels + slack_labels(width),
+        coefficients=Q,
+        offset=offset + rows.constant + 2.0 * float(rows.tau.sum()),
+        exact=exact,
+        why=_reason(exact, rows.is_binary, factor, bits),
+        gain=rows.gain,
+        smallest_gap=0.0 if np.isinf(smallest) else (factor - 4.0) * smallest,
+        error=float(error.max(initial=0.0)),
+        options={"factor": factor, "bits": bits},
+    )
+
+
+def agreement(
+    rows: Rows, q: NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
+    """Return (K, low, half, width): p = K·bits + low ∈ [0, R], σ(z) = +1 ⇔ p ≥ half = ⌈R/2⌉, width = m bits a row."""
+    owners, coefficients = rows.columns.bits
+    sizes = rows.columns.sizes
+    total = np.abs(q) @ sizes
+    low = (np.maximum(-q, 0) @ sizes).astype(np.float64)
+    K = (q[:, owners] * coefficients).astype(np.float64)
+    width = np.frexp(total // 2)[1].astype(np.int64) + 1  # frexp's exponent of k is ⌈log2(k+1)⌉
+    return K, low, ((total + 1) // 2).astype(np.float64), width
+
+
+def slack_coefficients(width: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return each row's coefficients of (r bits, y) in the residual, shape (G, m), and which of them exist.
+
+    Rows narrower than the widest leave r bits unused; y is always the last.
+    """
+    m = int(width.max(initial=1))
+    place = np.arange(m)
+    keep = place < width[:, None] - 1
+    keep[:, m - 1] = True
+    slack = np.where(keep, -(2.0**place), 0.0)
+    slack[:, m - 1] = -(2.0 ** (width - 1))
+    return slack, keep
+
+
+def slack_labels(width: NDArray[np.int64]) -> list[Label]:
+    """Return ('r', g, 0), …, ('y', g) for every row, in the order of :func:`slack_coefficients`."""
+    labels: list[Label] = []
+    for g, m in enumerate(width.tolist()):
+        labels += [("r", g, b) for b in range(m - 1)]
+        labels.append(("y", g))
+    return labels
+
+
+def _reason(exact: bool, binary: bool, factor: float, bits: int) -> str:
+    if exact:
+        return f"a wrong indicator costs λ = {factor:g}·|τ| > 4·|τ| and gains at most 4·|τ|, in every row"
+    if binary:
+        return f"λ = {factor:g}·|τ| does not exceed 4·|τ|: a wrong indicator can pay"
+    return f"rows are rounded to {bits}-bit fixed point: signs of pre-activations within `error` of 0 may be misjudged"

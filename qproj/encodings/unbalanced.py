@@ -1,0 +1,61 @@
+"""Slack-free penalties for the one-sided inequalities, after Montañez-Barrera et al. (arXiv 2211.13914, eq. 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qproj.encodings.columns import Label
+from qproj.encodings.encoding import Encoding, require_precision, require_size
+from qproj.encodings.majority import agreement
+from qproj.encodings.penalty import squares
+from qproj.encodings.quantise import quantise
+from qproj.encodings.rows import Rows
+
+
+def unbalanced(
+    rows: Rows, *, linear: float = 0.96, quadratic: float = 0.0371, factor: float = 4.5, bits: int = 6
+) -> Encoding:
+    """Encode each one-sided inequality h_g ≥ 0 by factor·|τ_g|·(−linear·h_g + quadratic·h_g²): one bit a row, inexact.
+
+    h_g = p_g − ⌈d/2⌉·y_g where τ_g > 0, and ⌈d/2⌉ − 1 + (d − ⌈d/2⌉ + 1)·y_g − p_g where τ_g < 0. The parabola approximates
+    the exponential e^(−h); its constants are those of the paper's tuned examples.
+
+    Raises
+    ------
+    ValueError
+        A coefficient that is not finite, or quadratic ≤ 0.
+    """
+    if not (np.isfinite([linear, quadratic, factor]).all() and quadratic > 0 and factor > 0):
+        raise ValueError(
+            f"linear={linear}, quadratic={quadratic}, factor={factor}; quadratic and factor are > 0, all finite"
+        )
+    q, error = quantise(rows.A, bits)
+    K, low, half, _ = agreement(rows, q)
+    total = np.abs(q) @ rows.columns.sizes
+    up = rows.tau > 0
+    G, B = K.shape
+    require_size(B + G, "unbalanced")
+    sign = np.where(up, 1.0, -1.0)
+    h = np.zeros((G, B + G))
+    h[:, :B] = sign[:, None] * K
+    h[np.arange(G), B + np.arange(G)] = np.where(up, -half, total - half + 1)
+    h0 = np.where(up, low, half - 1 - low)
+    lam = factor * np.abs(rows.tau)
+    Q, offset = squares(h, h0, quadratic * lam)
+    diagonal = np.arange(B + G)
+    Q[diagonal, diagonal] -= linear * (lam @ h)
+    Q[diagonal[B:], diagonal[B:]] -= 4.0 * rows.tau
+    require_precision(Q, 0.0, "unbalanced")
+    labels: list[Label] = rows.columns.labels + [("y", g) for g in range(G)]
+    return Encoding(
+        name="unbalanced",
+        columns=rows.columns,
+        labels=labels,
+        coefficients=Q,
+        offset=offset - linear * float(lam @ h0) + rows.constant + 2.0 * float(rows.tau.sum()),
+        exact=False,
+        why="a parabola stands for each inequality: satisfied rows are not free, violated ones not forbidden",
+        gain=rows.gain,
+        error=float(error.max(initial=0.0)),
+        options={"linear": linear, "quadratic": quadratic, "factor": factor, "bits": bits},
+    )

@@ -1,0 +1,105 @@
+"""Layers: one input matrix, many neurons; sequences of projections that share what can be shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qproj._arrays import FloatArray, as_matrix, as_numpy, frozen
+from qproj.projections.linear import LinearProjection
+from qproj.projections.sign import Inputs, SignProjection, require_square
+
+
+class SignLayer(Sequence[SignProjection]):
+    """argmin over V ∈ {±1}^(dout×d) of ‖σ(X Vᵀ) − T‖²_F: dout independent neurons on shared inputs.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+    T : (n, dout) array_like
+        T[:, j] is the target of neuron j.
+    aggregate_rows, aggregate_columns : bool
+        As for :class:`SignProjection`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :class:`SignProjection`.
+    """
+
+    def __init__(
+        self, X: ArrayLike, T: ArrayLike, *, aggregate_rows: bool = True, aggregate_columns: bool = True
+    ) -> None:
+        matrix = as_matrix(X, "X")
+        self.T = _targets(T, len(matrix))
+        self.inputs = Inputs.of(matrix, aggregate_rows)
+        self.aggregate = (aggregate_rows, aggregate_columns)
+
+    @property
+    def X(self) -> FloatArray:
+        """(n, d) the inputs, as given."""
+        return self.inputs.X
+
+    @property
+    def num_weights(self) -> int:
+        """The fan-in d."""
+        return int(self.inputs.X.shape[1])
+
+    def __len__(self) -> int:
+        return int(self.T.shape[1])
+
+    @overload
+    def __getitem__(self, index: int) -> SignProjection: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[SignProjection]: ...
+    def __getitem__(self, index: int | slice) -> SignProjection | list[SignProjection]:
+        if isinstance(index, slice):
+            return [self[j] for j in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"neuron {index} of {len(self)}")
+        merge_rows, merge_columns = self.aggregate
+        return SignProjection.of_inputs(
+            self.inputs, self.T[:, index].copy(), aggregate_rows=merge_rows, aggregate_columns=merge_columns
+        )
+
+    def __iter__(self) -> Iterator[SignProjection]:
+        return (self[j] for j in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"SignLayer(n={len(self.T)}, d={self.num_weights}, dout={len(self)})"
+
+
+def linear_layer(
+    X: ArrayLike, T: ArrayLike, *, scale: float | str = 1.0, weights: ArrayLike | None = None
+) -> list[LinearProjection]:
+    """Return one linear projection a column of T: argmin over V of Σ_ij a_i (α (X Vᵀ)_ij − T_ij)².
+
+    `weights` is (n,), shared, or (n, dout), one column a neuron.
+    """
+    matrix = as_matrix(X, "X")
+    targets = _targets(T, len(matrix))
+    rows = None if weights is None else as_numpy(weights, "weights")
+    return [
+        LinearProjection(
+            matrix, t, scale=scale, weights=None if rows is None else rows if rows.ndim == 1 else rows[:, j]
+        )
+        for j, t in enumerate(targets.T)
+    ]
+
+
+def _targets(T: ArrayLike, n: int) -> FloatArray:
+    targets = as_numpy(T, "T")
+    if targets.ndim == 1 and len(targets) == n:
+        raise ValueError(
+            f"T has shape {targets.shape}; a layer's targets are (n, dout): use T[:, None], or SignProjection"
+        )
+    targets = as_matrix(targets, "T").astype(np.float64)
+    if len(targets) != n:
+        raise ValueError(
+            f"T has {len(targets)} rows and X has {n}; one row of targets a row of inputs is needed"
+        )
+    require_square(targets)
+    return frozen(targets)

@@ -1,0 +1,166 @@
+"""The linear projection: argmin over v ∈ {±1}^d of Σ_i a_i (α x_i·v − t_i)², a QUBO in the weights alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, frozen
+from qproj.encodings import Encoding, spin_quadratic
+from qproj.projections.base import Projection
+from qproj.projections.options import call_with_options
+from qproj.projections.sign import require_square
+
+#: Spelling of the scale that minimises the objective for each v.
+LEAST_SQUARES = "least-squares"
+
+
+class LinearProjection(Projection):
+    """argmin over v ∈ {±1}^d of Σ_i a_i (α x_i·v − t_i)².
+
+    With targets κ√d·sign t and weights |t| this is the margin surrogate of the sign projection; with α = 1 and real t,
+    the projection of a layer without activation.
+
+    Parameters
+    ----------
+    X : (n, d) array_like
+    t : (n,) array_like
+    scale : float or "least-squares"
+        α. The least-squares α(v) = Σ a t z / Σ a z² depends on v: the objective is then not quadratic, there is no
+        model, no bound but 0, and solvers alternate between v and α (a heuristic).
+    weights : (n,) array_like, optional
+        a ≥ 0; all 1 by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :class:`SignProjection`; a scale that is 0 or not finite; negative weights.
+    """
+
+    X: NDArray[Any]
+    t: FloatArray
+    weights: FloatArray
+    scale: float | str
+    _x: FloatArray
+
+    def __init__(
+        self, X: ArrayLike, t: ArrayLike, *, scale: float | str = 1.0, weights: ArrayLike | None = None
+    ) -> None:
+        matrix = frozen(np.array(as_matrix(X, "X")))
+        vector = as_vector(t, "t", len(matrix))
+        require_square(vector)
+        a = np.ones(len(matrix)) if weights is None else as_vector(weights, "weights", len(matrix))
+        if (a < 0).any():
+            raise ValueError(
+                "weights holds a negative entry; row weights are ≥ 0: flip the sign of t instead"
+            )
+        if isinstance(scale, str):
+            if scale != LEAST_SQUARES:
+                raise ValueError(f"scale is {scale!r}; a number or {LEAST_SQUARES!r} is allowed")
+        elif not np.isfinite(scale) or scale == 0:
+            raise ValueError(f"scale is {scale}; it is finite and not 0: use 1.0 or {LEAST_SQUARES!r}")
+        self._set(
+            X=matrix, t=frozen(vector), weights=frozen(a), _x=matrix.astype(np.float64),
+            scale=scale if isinstance(scale, str) else float(scale),
+        )  # fmt: skip
+
+    @property
+    def num_weights(self) -> int:
+        return int(self.X.shape[1])
+
+    @property
+    def alternates(self) -> bool:
+        """Whether α is fitted to v, so that a solver has to alternate."""
+        return isinstance(self.scale, str)
+
+    def with_scale(self, scale: float) -> LinearProjection:
+        """Return the same projection with a given α."""
+        return LinearProjection(self.X, self.t, scale=scale, weights=self.weights)
+
+    def best_scale(self, v: ArrayLike) -> float:
+        """Return α(v) = Σ a t z / Σ a z², the minimiser over α for this v (1 where z vanishes)."""
+        z = self._x @ np.asarray(v, np.float64)
+        power = float(self.weights @ (z * z))
+        return float(self.weights @ (self.t * z)) / power if power > 0 else 1.0
+
+    def _gains(self, V: SignArray) -> FloatArray:
+        gains = np.empty(len(V))
+        for i, v in enumerate(V):  # one fixed order of summation a vector
+            z = (self._x * v).sum(axis=1)
+            linear = (self.weights * self.t * z).sum()
+            power = (self.weights * z * z).sum()
+            if isinstance(self.scale, str):
+                gains[i] = 0.5 * linear * linear / power if power > 0 else 0.0
+            else:
+                gains[i] = self.scale * linear - 0.5 * self.scale**2 * power
+        return gains
+
+    @cached_property
+    def constant(self) -> float:
+        """Σ a_i t_i²."""
+        return float(self.weights @ (self.t * self.t))
+
+    @cached_property
+    def gain_bound(self) -> float:
+        """Half of Σ a t²: the objective is a sum of squares."""
+        return 0.5 * self.constant
+
+    def gap_scale(self, objective: float) -> float:
+        """Return Σ a t², the objective at v·α = 0 (1 where that is 0)."""
+        return self.constant or 1.0
+
+    def meets_bound(self, v: ArrayLike) -> bool:
+        """Tell whether every weighted residual is exactly 0."""
+        alpha = self.best_scale(v) if isinstance(self.scale, str) else self.scale
+        residual = alpha * (self._x @ np.asarray(v, np.float64)) - self.t
+        return bool((self.weights * residual == 0).all())
+
+    @property
+    def _terms(self) -> int:
+        return len(self.t) * (self.num_weights + 2)
+
+    def bound_of_gain(self, gain_bound: float) -> float:
+        """Return constant − 2·gain_bound, rounded down by the sums' own size, which exceeds the constant's."""
+        reach = float(self.weights @ np.square(np.abs(self._x).sum(axis=1))) * (
+            1.0 if isinstance(self.scale, str) else self.scale**2
+        )
+        slack = 4.0 * np.finfo(np.float64).eps * self._terms * (abs(self.constant) + reach)
+        return float(np.nextafter(self.constant - 2.0 * gain_bound - slack, -np.inf))
+
+    def encode(self, name: str = "linear", **options: Any) -> Encoding:
+        """Return the "linear" encoding: d variables, no slack, exact.
+
+        Raises ValueError for a least-squares scale, which has no quadratic model.
+        """
+        encoding: Encoding = call_with_options(_ENCODINGS, name, "encoding", self, options)
+        return encoding
+
+    def _content(self) -> tuple[object, list[NDArray[Any]]]:
+        return self.scale, [self._x, self.t, self.weights]
+
+    def __repr__(self) -> str:
+        n, d = self.X.shape
+        return f"LinearProjection(n={n}, d={d}, scale={self.scale!r})"
+
+
+def _linear(projection: LinearProjection) -> Encoding:
+    if isinstance(projection.scale, str):
+        raise ValueError(
+            "a least-squares scale has no quadratic model; give a number, or pass the projection to a solver"
+        )
+    x, a, alpha = projection._x, projection.weights, projection.scale
+    gram = alpha**2 * (x.T @ (a[:, None] * x))
+    return spin_quadratic(
+        "linear",
+        np.triu(2.0 * gram, 1),
+        -2.0 * alpha * (x.T @ (a * projection.t)),
+        float(np.trace(gram)) + projection.constant,
+        projection.gain,
+    )
+
+
+_ENCODINGS: dict[str, Callable[..., Encoding]] = {"linear": _linear}

@@ -1,0 +1,39 @@
+"""Named choices with keyword options: the nearest name is offered where one is misspelt."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+
+def nearest(name: object, allowed: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" where a name is close, else the list of what is allowed."""
+    names = sorted(allowed)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
+
+
+def check_options(function: Callable[..., Any], what: str, options: Mapping[str, Any], skip: int = 0) -> None:
+    """Raise TypeError, naming the nearest, where `function` takes no keyword of an option's name.
+
+    The first `skip` parameters are positional and cannot be set by options.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    allowed = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    for name in options:
+        if name not in allowed:
+            raise TypeError(f"{what} has no option {name!r}; {nearest(name, allowed)}")
+
+
+def call_with_options(
+    table: Mapping[str, Callable[..., Any]], name: str, what: str, argument: Any, options: Mapping[str, Any]
+) -> Any:
+    """Return table[name](argument, **options); ValueError for an unknown name, TypeError for an unknown option."""
+    if name not in table:
+        raise ValueError(f"unknown {what} {name!r}; {nearest(name, table)}")
+    check_options(table[name], f"{what} {name!r}", options, skip=1)
+    return table[name](argument, **options)

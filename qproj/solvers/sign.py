@@ -1,0 +1,87 @@
+"""signSGD's direction: the linearised relaxation of the sign projection, free of charge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qproj._arrays import FloatArray, SignArray
+from qproj.projections import LinearProjection, MetricProjection, SignLayer, SignProjection
+from qproj.solving import (
+    Adapter,
+    Capabilities,
+    EndedBy,
+    Ending,
+    Found,
+    LayerSolution,
+    Request,
+    Solution,
+    layer_of_weights,
+)
+from qproj.solving.contract import Timing, check_limits
+from qproj.solving.project import layer_gain_bounds
+
+
+def sign_direction(X: NDArray[Any], T: FloatArray) -> SignArray:
+    """Return sign(Xᵀ T), sign(0) = +1, as (d,) or (dout, d) int8: argmax over v of Σ_i t_i x_i·v."""
+    largest = np.abs(T).max(initial=0.0)
+    scaled = T / largest if largest > 0 else T  # tiny targets would underflow
+    return np.where(scaled.T @ X.astype(np.float64) >= 0, 1, -1).astype(np.int8)
+
+
+class Sign(Adapter):
+    """argmax over v of ⟨v, Xᵀt⟩, the direction of signSGD: deterministic, a baseline of every comparison (``sign``)."""
+
+    name: ClassVar[str] = "sign"
+    capabilities = Capabilities(forms=frozenset({"projection"}), exact=False, seed=False)
+
+    def build(self, problem: Any, ask: Request) -> FloatArray:
+        if isinstance(problem, SignProjection):
+            return problem.inputs.matrix.T.astype(np.float64) @ _unit(problem.t)
+        if isinstance(problem, LinearProjection):
+            return problem._x.T @ _unit(problem.weights * problem.t)
+        if isinstance(problem, MetricProjection):
+            return problem._field
+        raise TypeError(f"sign takes the projections of qproj, not {type(problem).__name__}; use 'auto'")
+
+    def call(self, model: FloatArray, ask: Request) -> SignArray:
+        return np.where(model >= 0, 1, -1).astype(np.int8)
+
+    def decode(self, raw: SignArray, problem: Any) -> Found:
+        return Found(raw[None, :], Ending.STOPPED, EndedBy.BUDGET)
+
+    def solve_many(
+        self, problems: Iterable[Any], *, time_limit_s: float | None = None, seed: int | None = None,
+        num_reads: int | None = None, hints: Sequence[ArrayLike] | None = None,
+    ) -> Sequence[Solution]:  # fmt: skip
+        """Return all neurons of a layer from one matrix product."""
+        if not isinstance(problems, SignLayer) or num_reads is not None or hints is not None:
+            return super().solve_many(
+                problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints
+            )
+        check_limits(time_limit_s, seed, num_reads)
+        return _layer(problems, sign_direction(problems.inputs.matrix, problems.T))
+
+
+def _layer(layer: SignLayer, weights: SignArray) -> LayerSolution:
+    bounds = layer_gain_bounds(layer)
+    proved = meets_bounds(layer, weights)
+    ended = [EndedBy.PROOF if p else EndedBy.BUDGET for p in proved.tolist()]
+    return layer_of_weights(layer, weights, bounds, proved, ended, Timing(), "sign")
+
+
+def meets_bounds(layer: SignLayer, weights: SignArray) -> NDArray[np.bool_]:
+    """Tell, for each neuron, whether its weights meet every group's sign, tested on signs."""
+    groups = layer.inputs.groups
+    tau = groups.sums(layer.T)
+    signs = layer.inputs.signs(weights)[:, groups.first]
+    met: NDArray[np.bool_] = (signs * tau.T >= 0).all(axis=1)
+    return met
+
+
+def _unit(t: FloatArray) -> FloatArray:
+    largest = float(np.abs(t).max(initial=0.0))
+    return t / largest if largest > 0 else t
