@@ -1,0 +1,1 @@
+"""Heuristic and exact searches on plain arrays: no Problem, no Solution, no validation beyond shapes."""
