@@ -29,9 +29,7 @@ def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise TypeError(
-            f"{name} is not a rectangular array of numbers ({error}); pass rows of equal length"
-        ) from None
+        raise TypeError(f"{name} is not a rectangular array of numbers ({error}); pass rows of equal length") from None
     if array.dtype.kind not in "iuf":
         remedy = "use 2*x - 1 for 0/1 data" if array.dtype.kind == "b" else "pass real numbers"
         raise TypeError(f"{name} has dtype {array.dtype}; integers and floats are allowed: {remedy}")
@@ -40,9 +38,7 @@ def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
 
 def _from_torch(tensor: Any, name: str) -> NDArray[Any]:
     if tensor.is_complex():
-        raise TypeError(
-            f"{name} has dtype {tensor.dtype}; integers and floats are allowed: pass real numbers"
-        )
+        raise TypeError(f"{name} has dtype {tensor.dtype}; integers and floats are allowed: pass real numbers")
     tensor = tensor.detach()
     if tensor.is_floating_point() and tensor.element_size() < 4:
         tensor = tensor.float()  # numpy has no bfloat16; half precision widens exactly
@@ -77,9 +73,7 @@ def require_finite(array: NDArray[Any], name: str) -> None:
     """Raise ValueError where `array` holds NaN or infinity, naming the first place."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(
-            f"{name}{list(place)} is {array[place]}; every entry has to be finite: clean {name} first"
-        )
+        raise ValueError(f"{name}{list(place)} is {array[place]}; every entry has to be finite: clean {name} first")
 
 
 def is_sign_matrix(array: NDArray[Any]) -> bool:
@@ -93,9 +87,7 @@ def as_signs(value: ArrayLike, name: str, columns: int) -> SignArray:
     if array.ndim not in (1, 2) or array.shape[-1] != columns:
         raise ValueError(f"{name} has shape {array.shape}; ({columns},) or (k, {columns}) is needed")
     if not is_sign_matrix(array):
-        raise ValueError(
-            f"{name} holds entries other than -1 and +1; weights are ±1: use numpy.where(v >= 0, 1, -1)"
-        )
+        raise ValueError(f"{name} holds entries other than -1 and +1; weights are ±1: use numpy.where(v >= 0, 1, -1)")
     return array.astype(np.int8)
 
 

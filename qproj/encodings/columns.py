@@ -109,9 +109,7 @@ class Columns:
         np.add.at(counts.T, self.class_of, (v == self.sign_of).T)
         return counts
 
-    def weights_from_counts(
-        self, counts: NDArray[np.integer], rng: np.random.Generator | None = None
-    ) -> SignArray:
+    def weights_from_counts(self, counts: NDArray[np.integer], rng: np.random.Generator | None = None) -> SignArray:
         """Return ±1 weights, shape (k, d), with the given counts, shape (k, C).
 
         The first c members by index take v_k = s_k, the others −s_k; with `rng`, c members at random do.
@@ -133,9 +131,7 @@ class Columns:
         owners, coefficients = self.bits
         rest = counts[:, :].astype(np.int64).copy()
         bits = np.zeros((len(counts), len(owners)), np.int8)
-        for b in range(
-            len(owners) - 1, -1, -1
-        ):  # the last, odd coefficient first: what is left fits the powers of two
+        for b in range(len(owners) - 1, -1, -1):  # the last, odd coefficient first: what is left fits the powers of two
             j = owners[b]
             last = b + 1 == len(owners) or owners[b + 1] != j
             take = rest[:, j] >= coefficients[b] if not last else rest[:, j] > self.sizes[j] - coefficients[b]

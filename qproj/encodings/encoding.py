@@ -122,9 +122,7 @@ def decode(columns: Columns, sample: SampleLike, rng: np.random.Generator | None
         A weight variable is missing, or holds a value outside its range.
     """
     if isinstance(sample, dimod.SampleSet):
-        sampleset = (
-            sample.change_vartype(dimod.BINARY, inplace=False) if sample.vartype is dimod.SPIN else sample
-        )
+        sampleset = sample.change_vartype(dimod.BINARY, inplace=False) if sample.vartype is dimod.SPIN else sample
         rows, variables = np.asarray(sampleset.record.sample), sampleset.variables
         counts = _counts(columns, {label: rows[:, i] for i, label in enumerate(variables)}, len(rows))
         return columns.weights_from_counts(counts, rng)
@@ -141,9 +139,7 @@ def _counts(columns: Columns, values: Mapping[Hashable, NDArray[Any]], rows: int
         if j in integers:
             continue
         if label not in values:
-            raise ValueError(
-                f"the sample has no variable {label!r}; decode samples of this encoding's own model"
-            )
+            raise ValueError(f"the sample has no variable {label!r}; decode samples of this encoding's own model")
         counts[:, j] += coefficient * _whole(values[label], 1, label)
     for j, name in integers.items():
         counts[:, j] = _whole(values[name], int(columns.sizes[j]), name)
@@ -153,9 +149,7 @@ def _counts(columns: Columns, values: Mapping[Hashable, NDArray[Any]], rows: int
 def _whole(values: NDArray[Any], largest: int, label: Hashable) -> NDArray[np.int64]:
     rounded = np.rint(values)
     if not (np.abs(values - rounded) <= 1e-5).all() or (rounded < 0).any() or (rounded > largest).any():
-        raise ValueError(
-            f"variable {label!r} holds a value outside 0..{largest}; weight variables are whole numbers"
-        )
+        raise ValueError(f"variable {label!r} holds a value outside 0..{largest}; weight variables are whole numbers")
     return rounded.astype(np.int64)
 
 
@@ -172,9 +166,7 @@ def require_precision(coefficients: FloatArray, smallest: float, name: str) -> N
     """Refuse coefficients that overflow, or whose sums in float64 would hide the smallest term that matters."""
     largest = float(np.abs(coefficients).max(initial=0.0))
     if not np.isfinite(largest):
-        raise ValueError(
-            f"encode({name!r}) overflows: its coefficients exceed float64; scale t by 1/max|t| first"
-        )
+        raise ValueError(f"encode({name!r}) overflows: its coefficients exceed float64; scale t by 1/max|t| first")
     if smallest > 0 and largest * np.finfo(np.float64).eps * len(coefficients) > smallest:
         raise ValueError(
             f"encode({name!r}) would lose the smallest weight ({smallest:.3g}) beside the largest coefficient "

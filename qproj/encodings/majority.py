@@ -38,9 +38,7 @@ def majority(rows: Rows, *, factor: float = 4.5, bits: int = 6) -> Encoding:
         Not a finite factor > 0, bits outside 1..20, or coefficients that overflow or lose the smallest |τ|.
     """
     if not (np.isfinite(factor) and factor > 0):
-        raise ValueError(
-            f"factor is {factor}; a penalty factor is finite and > 0, and exact beyond 4: use 4.5"
-        )
+        raise ValueError(f"factor is {factor}; a penalty factor is finite and > 0, and exact beyond 4: use 4.5")
     if not 1 <= bits <= 20:
         raise ValueError(f"bits is {bits}; fixed-point rows take 1 to 20 bits: use 6")
     q, error = quantise(rows.A, bits)
@@ -85,9 +83,7 @@ def majority(rows: Rows, *, factor: float = 4.5, bits: int = 6) -> Encoding:
     )
 
 
-def agreement(
-    rows: Rows, q: NDArray[np.int64]
-) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
+def agreement(rows: Rows, q: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
     """Return (K, low, half, width): p = K·bits + low ∈ [0, R], σ(z) = +1 ⇔ p ≥ half = ⌈R/2⌉, width = m bits a row."""
     owners, coefficients = rows.columns.bits
     sizes = rows.columns.sizes

@@ -33,9 +33,7 @@ def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
     if not rows.is_binary or not rows.columns.is_plain:
         raise ValueError("encode('published') takes ±1 rows that are not merged; use encode('majority')")
     if d > MAX_WEIGHTS:
-        raise ValueError(
-            f"encode('published') has no case for d = {d} (at most {MAX_WEIGHTS}); use encode('majority')"
-        )
+        raise ValueError(f"encode('published') has no case for d = {d} (at most {MAX_WEIGHTS}); use encode('majority')")
     if not (np.isfinite(lam) and lam > 0):
         raise ValueError(f"lam is {lam}; a penalty is finite and > 0: use 50")
     m, shift = published_shift(d)

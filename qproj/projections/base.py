@@ -92,9 +92,7 @@ class Projection(ABC):
 
     def bound_of_gain(self, gain_bound: float) -> float:
         """Return the lower bound on the objective that an upper bound on the gain implies, rounded down."""
-        return round_down(
-            self.constant - 2.0 * gain_bound, abs(self.constant) + 2.0 * abs(gain_bound), self._terms
-        )
+        return round_down(self.constant - 2.0 * gain_bound, abs(self.constant) + 2.0 * abs(gain_bound), self._terms)
 
     @property
     def _terms(self) -> int:

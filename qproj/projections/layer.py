@@ -98,8 +98,6 @@ def _targets(T: ArrayLike, n: int) -> FloatArray:
         )
     targets = as_matrix(targets, "T").astype(np.float64)
     if len(targets) != n:
-        raise ValueError(
-            f"T has {len(targets)} rows and X has {n}; one row of targets a row of inputs is needed"
-        )
+        raise ValueError(f"T has {len(targets)} rows and X has {n}; one row of targets a row of inputs is needed")
     require_square(targets)
     return frozen(targets)

@@ -55,9 +55,7 @@ class LinearProjection(Projection):
         require_square(vector)
         a = np.ones(len(matrix)) if weights is None else as_vector(weights, "weights", len(matrix))
         if (a < 0).any():
-            raise ValueError(
-                "weights holds a negative entry; row weights are ≥ 0: flip the sign of t instead"
-            )
+            raise ValueError("weights holds a negative entry; row weights are ≥ 0: flip the sign of t instead")
         if isinstance(scale, str):
             if scale != LEAST_SQUARES:
                 raise ValueError(f"scale is {scale!r}; a number or {LEAST_SQUARES!r} is allowed")

@@ -21,8 +21,8 @@ from qproj._arrays import (
     is_sign_matrix,
 )
 from qproj.encodings import Columns, Encoding, Rows, constrained, majority, margin, published, unbalanced
-from qproj.projections.base import Projection
 from qproj.projections.aggregate import Aggregated, RowGroups, aggregate, group_rows
+from qproj.projections.base import Projection
 from qproj.projections.options import call_with_options
 
 _ENCODINGS: dict[str, Callable[..., Encoding]] = {

@@ -18,9 +18,7 @@ class Random(Adapter):
     """The best of num_reads (default 100) uniform v ∈ {±1}^d, or of as many as the time limit allows (``random``)."""
 
     name: ClassVar[str] = "random"
-    capabilities = Capabilities(
-        forms=frozenset({"projection", "bqm"}), exact=False, seed=True, num_reads=True
-    )
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), exact=False, seed=True, num_reads=True)
 
     def build(self, problem: Any, ask: Request) -> Any:
         return problem
@@ -33,9 +31,7 @@ class Random(Adapter):
             return draw(rng, count, model.num_variables, low), count, EndedBy.BUDGET
         best, best_gain, drawn = None, -np.inf, 0
         while best is None or time.perf_counter() < ask.deadline:
-            block = draw(
-                rng, min(_BLOCK, max(1, 2**20 // max(1, model.num_variables))), model.num_variables, low
-            )
+            block = draw(rng, min(_BLOCK, max(1, 2**20 // max(1, model.num_variables))), model.num_variables, low)
             gains = model.gain(block)
             drawn += len(block)
             if gains.max() > best_gain:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.encodings import Encoding
 from qproj.projections import Projection, SignProjection
-from qproj.projections.options import check_options, nearest
+from qproj.projections.options import nearest
 from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request
-from qproj.solving.models import BQMProblem, as_problem
+from qproj.solving.models import BQMProblem
 
 PLAIN_AND_PROJECTIONS = frozenset({"projection", "bqm"})
 _SAMPLING = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed=True, num_reads=True)
@@ -82,9 +82,7 @@ class SamplerSolver(Adapter):
         self.parameters = parameters
         if name is not None:
             self.name = name  # type: ignore[misc]
-        SignProjection([[1]], [1.0]).encode(
-            encoding, **self.encoding_options
-        )  # a misspelt encoding fails here
+        SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
 
     def build(self, problem: Any, ask: Request) -> Model:
         if isinstance(problem, Projection):
@@ -106,9 +104,7 @@ class SamplerSolver(Adapter):
         if not model.bqm.num_variables:
             return dimod.SampleSet.from_samples_bqm([{}], model.bqm), EndedBy.BUDGET
         if ask.deadline is None:
-            return self.sample(
-                model.bqm, ask.num_reads or self.default_reads, _seed(ask, 0), None
-            ), EndedBy.BUDGET
+            return self.sample(model.bqm, ask.num_reads or self.default_reads, _seed(ask, 0), None), EndedBy.BUDGET
         return self._until(model, ask, ask.deadline)
 
     @property
@@ -154,8 +150,7 @@ def plain_model(problem: BQMProblem) -> Model:
     """Return a plain BQM, scaled, over integer labels in canonical order."""
     Q, labels = problem.canonical
     if problem.model.vartype is dimod.SPIN:
-        bqm = _scaled(np.triu(Q, 1), problem.model.offset, dimod.SPIN, labels, None, np.diagonal(Q))
-        return bqm
+        return _scaled(np.triu(Q, 1), problem.model.offset, dimod.SPIN, labels, None, np.diagonal(Q))
     return _scaled(Q, problem.model.offset, dimod.BINARY, labels, None)
 
 
@@ -163,9 +158,7 @@ def _scaled(
     Q: FloatArray, offset: float, vartype: Any, labels: list[Any], encoding: Encoding | None,
     linear: FloatArray | None = None,
 ) -> Model:  # fmt: skip
-    scale = max(
-        float(np.abs(Q).max(initial=0.0)), 0.0 if linear is None else float(np.abs(linear).max(initial=0.0))
-    )
+    scale = max(float(np.abs(Q).max(initial=0.0)), 0.0 if linear is None else float(np.abs(linear).max(initial=0.0)))
     scale = scale if scale > 0 else 1.0
     bqm = dimod.BinaryQuadraticModel(Q / scale, vartype) if len(Q) else dimod.BinaryQuadraticModel(vartype)
     if linear is not None and len(Q):
@@ -192,8 +185,7 @@ def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_b
     if sampleset.vartype is not model.bqm.vartype:
         samples = 2 * samples - 1 if model.bqm.vartype is dimod.SPIN else (samples + 1) // 2
     energies = (
-        np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64) * model.scale
-        + model.offset
+        np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64) * model.scale + model.offset
     )
     labelled = dimod.SampleSet.from_samples(
         (samples, model.labels), energy=energies, vartype=model.bqm.vartype,
@@ -240,7 +232,7 @@ class SimulatedAnnealing(SamplerSolver):
     ) -> None:  # fmt: skip
         from dwave.samplers import SimulatedAnnealingSampler
 
-        _require_positive(num_sweeps=num_sweeps)
+        require_positive(num_sweeps=num_sweeps)
         if beta_schedule_type not in ("geometric", "linear"):
             raise ValueError(f"unknown beta_schedule_type {beta_schedule_type!r}; 'geometric' or 'linear'")
         super().__init__(
@@ -253,9 +245,7 @@ class SimulatedAnnealing(SamplerSolver):
     ) -> dimod.SampleSet:
         """Return reads; a deadline stops between reads."""
         stop = None if deadline is None else lambda: time.perf_counter() >= deadline
-        return self.sampler.sample(
-            bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, **self.parameters
-        )
+        return self.sampler.sample(bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, **self.parameters)
 
 
 class PathIntegralAnnealing(SamplerSolver):
@@ -279,7 +269,7 @@ class PathIntegralAnnealing(SamplerSolver):
     ) -> None:
         from dwave.samplers import PathIntegralAnnealingSampler
 
-        _require_positive(num_sweeps=num_sweeps)
+        require_positive(num_sweeps=num_sweeps)
         super().__init__(
             PathIntegralAnnealingSampler(),
             encoding=encoding,
@@ -311,12 +301,10 @@ class Tabu(SamplerSolver):
     ) -> None:  # fmt: skip
         from dwave.samplers import TabuSampler
 
-        _require_positive(num_restarts=num_restarts)
+        require_positive(num_restarts=num_restarts)
         if not restart_timeout_s > 0:
             raise ValueError(f"restart_timeout_s is {restart_timeout_s}; seconds > 0 are needed")
-        super().__init__(
-            TabuSampler(), encoding=encoding, encoding_options=encoding_options, num_restarts=num_restarts
-        )
+        super().__init__(TabuSampler(), encoding=encoding, encoding_options=encoding_options, num_restarts=num_restarts)
         self.restart_timeout_s = restart_timeout_s
 
     @property
@@ -331,9 +319,7 @@ class Tabu(SamplerSolver):
         if deadline is not None:
             limit = min(limit, max((deadline - time.perf_counter()) / num_reads, 1e-3))
         milliseconds = max(1, int(1000 * limit))
-        return self.sampler.sample(
-            bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters
-        )
+        return self.sampler.sample(bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters)
 
 
 class Greedy(SamplerSolver):
@@ -341,9 +327,7 @@ class Greedy(SamplerSolver):
 
     name = "greedy"
 
-    def __init__(
-        self, *, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None) -> None:
         from dwave.samplers import SteepestDescentSampler
 
         super().__init__(SteepestDescentSampler(), encoding=encoding, encoding_options=encoding_options)
@@ -375,13 +359,12 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     solver = SamplerSolver(sampler, encoding=encoding, name=type(sampler).__name__, **parameters)
     solver._reads_name = "num_reads" if "num_reads" in known else None
     solver._seed_name = "seed" if "seed" in known else None
-    solver.capabilities = Capabilities(
-        forms=PLAIN_AND_PROJECTIONS, exact=False, seed="seed" in known, num_reads=True
-    )
+    solver.capabilities = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed="seed" in known, num_reads=True)
     return solver
 
 
-def _require_positive(**values: int) -> None:
+def require_positive(**values: int) -> None:
+    """Raise TypeError or ValueError where a hyper-parameter is not a whole number ≥ 1."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{name} is {value!r}; an integer ≥ 1 is needed")
@@ -390,6 +373,15 @@ def _require_positive(**values: int) -> None:
 
 
 __all__ = [
-    "Greedy", "Model", "PathIntegralAnnealing", "SamplerSolver", "SimulatedAnnealing", "Tabu",
-    "as_problem", "check_options", "decode_reads", "encoded_model", "from_sampler", "plain_model",
-]  # fmt: skip
+    "Greedy",
+    "Model",
+    "PathIntegralAnnealing",
+    "SamplerSolver",
+    "SimulatedAnnealing",
+    "Tabu",
+    "decode_reads",
+    "encoded_model",
+    "from_sampler",
+    "plain_model",
+    "require_positive",
+]

@@ -59,9 +59,7 @@ class Sign(Adapter):
     ) -> Sequence[Solution]:  # fmt: skip
         """Return all neurons of a layer from one matrix product."""
         if not isinstance(problems, SignLayer) or num_reads is not None or hints is not None:
-            return super().solve_many(
-                problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints
-            )
+            return super().solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
         check_limits(time_limit_s, seed, num_reads)
         return _layer(problems, sign_direction(problems.inputs.matrix, problems.T))
 

@@ -27,13 +27,9 @@ class TreeDecomposition(SamplerSolver):
     """
 
     name = "tree"
-    capabilities = Capabilities(
-        forms=frozenset({"projection", "bqm"}), exact=True, seed=False, num_reads=False
-    )
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), exact=True, seed=False, num_reads=False)
 
-    def __init__(
-        self, *, encoding: str = "majority", encoding_options: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, encoding: str = "majority", encoding_options: Mapping[str, Any] | None = None) -> None:
         from dwave.samplers import TreeDecompositionSolver
 
         super().__init__(TreeDecompositionSolver(), encoding=encoding, encoding_options=encoding_options)

@@ -169,9 +169,7 @@ class Adapter(ABC):
         found = self.decode(raw, problem)
         solution = judge(problem, found, self.name)
         t3 = clock()
-        spent = Timing(
-            t1 - t0, found.embed_s, found.queue_s, t2 - t1 - found.embed_s - found.queue_s, t3 - t2
-        )
+        spent = Timing(t1 - t0, found.embed_s, found.queue_s, t2 - t1 - found.embed_s - found.queue_s, t3 - t2)
         return replace(solution, timing=spent)
 
     def solve_many(
@@ -184,9 +182,7 @@ class Adapter(ABC):
         hints: Sequence[ArrayLike] | None = None,
     ) -> Sequence[Solution]:
         """Return one solution a problem; `time_limit_s` is shared, every problem gets a random state of its own."""
-        return solve_each(
-            self, problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints
-        )
+        return solve_each(self, problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
 
 
 def solve_each(
@@ -268,9 +264,7 @@ def judge(problem: Problem, found: Found, solver: str) -> Solution:
     elif gain_bound is not None:
         gain_bound = max(gain_bound, gain)
     raw = (
-        None
-        if found.energies is None or not len(found.energies)
-        else candidates[int(np.argmin(found.energies))].copy()
+        None if found.energies is None or not len(found.energies) else candidates[int(np.argmin(found.energies))].copy()
     )
     return Solution(
         best=_frozen(best),

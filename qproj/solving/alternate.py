@@ -27,11 +27,7 @@ def alternate(solver: Adapter, problem: LinearProjection, ask: Request) -> Solut
     best: Solution | None = None
     v = start if ask.hint is None else ask.hint
     for round_number in range(MAX_ROUNDS):
-        limit = (
-            None
-            if ask.deadline is None
-            else (ask.deadline - time.perf_counter()) / (MAX_ROUNDS - round_number)
-        )
+        limit = None if ask.deadline is None else (ask.deadline - time.perf_counter()) / (MAX_ROUNDS - round_number)
         if limit is not None and limit <= 0:
             break
         alpha = problem.best_scale(v) or 1.0

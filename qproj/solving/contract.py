@@ -236,9 +236,7 @@ class Solution:
         """Return self where there is an incumbent; raise :class:`NoSolutionError`, with the remedy, where not."""
         if self.best is None:
             text = f" ({self.message})" if self.message else ""
-            raise NoSolutionError(
-                f"{self.solver or 'the solver'} ended with {self.status}: {self.status.remedy}{text}"
-            )
+            raise NoSolutionError(f"{self.solver or 'the solver'} ended with {self.status}: {self.status.remedy}{text}")
         return self
 
 
@@ -327,13 +325,9 @@ def check_capabilities(
         able = {"cqm": "'cpsat', 'highs', 'gurobi' or 'scip'", "bqm": "'sa', 'tabu' or 'cpsat'"}.get(
             problem.kind, "'auto'"
         )
-        raise TypeError(
-            f"{name} takes {' and '.join(sorted(capabilities.forms))}, not a {problem.kind}; use {able}"
-        )
+        raise TypeError(f"{name} takes {' and '.join(sorted(capabilities.forms))}, not a {problem.kind}; use {able}")
     if num_reads is not None and not capabilities.num_reads:
-        raise TypeError(
-            f"{name} has no num_reads: it does not sample; use time_limit_s, or 'sa', 'sqa', 'tabu'"
-        )
+        raise TypeError(f"{name} has no num_reads: it does not sample; use time_limit_s, or 'sa', 'sqa', 'tabu'")
     if hint is not None and not capabilities.hint:
         raise TypeError(f"{name} takes no hint; 'auto', 'local-search' and 'cpsat' do")
     limit = capabilities.max_variables

@@ -92,7 +92,7 @@ class BQMProblem(PlainModel):
         low = -1 if self.model.vartype is dimod.SPIN else 0
         if V.shape[1] != self.num_variables:
             raise ValueError(f"assignments have shape {V.shape}; (k, {self.num_variables}) is needed")
-        if not ((V == 1) | (V == low)).all():
+        if not ((V == 1) | (low == V)).all():
             raise ValueError(
                 f"an assignment holds values other than {low} and 1; the model is {self.model.vartype.name}"
             )
@@ -164,9 +164,7 @@ class CQMProblem(PlainModel):
         energies = np.asarray(self.model.objective.energies((V, labels)), np.float64).copy()
         for i, row in enumerate(V):
             sample = dict(zip(labels, row.tolist(), strict=True))
-            if not self.model.check_feasible(sample, rtol=1e-9, atol=self.TOLERANCE) or not self._in_domain(
-                sample
-            ):
+            if not self.model.check_feasible(sample, rtol=1e-9, atol=self.TOLERANCE) or not self._in_domain(sample):
                 energies[i] = np.inf
         return energies
 
@@ -230,7 +228,5 @@ def sampleset_of(problem: Problem, candidates: NDArray[Any], gains: FloatArray) 
         samples: NDArray[Any] = ((candidates + 1) // 2).astype(np.int8)
         return dimod.SampleSet.from_samples((samples, labels), energy=objectives, vartype=dimod.BINARY)
     if problem.kind == "bqm":
-        return dimod.SampleSet.from_samples(
-            (candidates, labels), energy=objectives, vartype=problem.bqm.vartype
-        )
+        return dimod.SampleSet.from_samples((candidates, labels), energy=objectives, vartype=problem.bqm.vartype)
     return dimod.SampleSet.from_samples((candidates, labels), energy=objectives, vartype="INTEGER")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import FloatArray, SignArray, as_signs
 from qproj.projections import SignLayer, SignProjection
 from qproj.solving.adapter import Found, child_seeds, judge, solve_each
-from qproj.solving.contract import Ending, EndedBy, Solution, Status, Timing, check_limits, verdict
+from qproj.solving.contract import EndedBy, Ending, Solution, Status, Timing, check_limits, verdict
 from qproj.solving.registry import get_solver
 
 
@@ -124,9 +124,7 @@ def layer_of_weights(
     gap = np.where(
         proved | (scale == 0), 0.0, np.clip((bound_gain - gain) / np.where(scale == 0, 1.0, scale), 0.0, 1.0)
     )
-    slack = (
-        2.0 * max(len(layer.T), 1) * np.finfo(np.float64).eps * (np.abs(constant) + 2.0 * np.abs(bound_gain))
-    )
+    slack = 2.0 * max(len(layer.T), 1) * np.finfo(np.float64).eps * (np.abs(constant) + 2.0 * np.abs(bound_gain))
     endings = tuple(Ending.PROVED if p else Ending.STOPPED for p in proved.tolist())
     weights.setflags(write=False)
 

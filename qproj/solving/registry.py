@@ -53,18 +53,14 @@ def solver_class(name: str) -> Any:
         The registered module cannot be imported.
     """
     if not isinstance(name, str):
-        raise TypeError(
-            f"a solver's name is a string, not {type(name).__name__}; pass the solver object itself"
-        )
+        raise TypeError(f"a solver's name is a string, not {type(name).__name__}; pass the solver object itself")
     points = _entry_points()
     if name not in points:
         raise ValueError(f"unknown solver {name!r}; {nearest(name, points)}; `qproj solvers` lists them")
     try:
         return points[name].load()
     except ImportError as error:
-        raise MissingPackageError(
-            f"solver {name!r} cannot be imported ({error}); see `qproj solvers`"
-        ) from error
+        raise MissingPackageError(f"solver {name!r} cannot be imported ({error}); see `qproj solvers`") from error
 
 
 def get_solver(name: str | Solver, **options: Any) -> Any:

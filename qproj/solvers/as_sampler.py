@@ -1,0 +1,67 @@
+"""A solver as a dimod sampler: so that composites, and code that expects Ocean, can use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dimod
+import numpy as np
+
+from qproj.projections.options import nearest
+from qproj.solving.registry import get_solver
+
+
+class SolverSampler(dimod.Sampler):
+    """argmin of a BQM by a qproj solver, as a dimod sampler.
+
+    ``sample`` takes the solver's own limits (time_limit_s, seed, and num_reads where it samples) and refuses others.
+    """
+
+    def __init__(self, solver: Any) -> None:
+        self.solver = solver
+        limits = ["time_limit_s", "seed"] + (["num_reads"] if solver.capabilities.num_reads else [])
+        self._parameters: dict[str, list[str]] = {name: [] for name in limits}
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """The keywords of ``sample``."""
+        return self._parameters
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The solver's declared capabilities."""
+        return {"capabilities": self.solver.capabilities}
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, **parameters: Any) -> dimod.SampleSet:
+        """Return the solver's candidates as a sample set, lowest energy first; empty without an incumbent.
+
+        Raises
+        ------
+        TypeError
+            A keyword that the solver does not take; the nearest is offered.
+        """
+        for name in parameters:
+            if name not in self._parameters:
+                raise TypeError(
+                    f"{type(self.solver).__name__} has no parameter {name!r}; {nearest(name, self._parameters)}"
+                )
+        if not bqm.num_variables:
+            return dimod.SampleSet.from_samples_bqm([{}], bqm)
+        solution = self.solver.solve(bqm, **parameters)
+        samples = (np.asarray(solution.candidates), list(bqm.variables))
+        info = {"status": str(solution.status), "bound": solution.bound, "message": solution.message}
+        return dimod.SampleSet.from_samples_bqm(samples, bqm, info=info)
+
+
+def as_sampler(solver: Any) -> SolverSampler:
+    """Return a solver, or the solver of a name, as a dimod sampler.
+
+    Raises
+    ------
+    TypeError
+        A solver that does not take BQMs.
+    """
+    chosen = get_solver(solver)
+    if "bqm" not in chosen.capabilities.forms:
+        raise TypeError(f"{type(chosen).__name__} does not take BQMs; use 'auto', 'cpsat', 'sa' or 'tabu'")
+    return SolverSampler(chosen)

@@ -1,0 +1,142 @@
+"""Annealing in v on a softened step, all neurons of a layer at once: never wastes a flip on slack variables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qproj._arrays import FloatArray, SignArray, as_signs
+from qproj.encodings import Columns
+from qproj.projections import SignLayer, SignProjection
+from qproj.projections.aggregate import class_columns
+from qproj.solvers.sampler import require_positive
+from qproj.solvers.sign import meets_bounds, sign_direction
+from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
+from qproj.solving.contract import Timing, check_limits
+from qproj.solving.project import layer_gain_bounds, layer_of_weights
+
+
+class LocalSearch(Adapter):
+    """argmax over v of gain(v) by annealing in v on Σ τ clip(z/K), K shrinking to 1 (``local-search``).
+
+    Every start keeps the best true gain it meets; the first begins at signSGD's direction, or at the hint. A neuron whose
+    signs are all met is proved optimal and stops.
+
+    Parameters
+    ----------
+    sweeps, starts : int
+        The work budget of a neuron; with a time limit, anneals of growing length follow each other instead.
+    threads : int or None
+        Of one layer; results do not depend on it. None: all of numba's.
+    """
+
+    name: ClassVar[str] = "local-search"
+    capabilities = Capabilities(forms=frozenset({"projection"}), exact=False, seed=True, hint=True)
+
+    def __init__(self, *, sweeps: int = 400, starts: int = 2, threads: int | None = None) -> None:
+        require_positive(sweeps=sweeps, starts=starts)
+        if threads is not None:
+            require_positive(threads=threads)
+        self.sweeps, self.starts, self.threads = int(sweeps), int(starts), threads
+
+    def check(self, problem: Any, ask: Request) -> None:
+        """Refuse projections whose gain is not a weighted step."""
+        if not isinstance(problem, SignProjection):
+            raise TypeError(f"local-search takes sign projections, not {type(problem).__name__}; use 'auto' or 'tabu'")
+
+    def build(self, problem: Any, ask: Request) -> LayerRows:
+        return LayerRows.of_projection(problem)
+
+    def call(self, model: LayerRows, ask: Request) -> tuple[SignArray, EndedBy]:
+        start = None if ask.hint is None else ask.hint[None, :]
+        weights, ended_by = self.search(model, ask, start)
+        return weights, ended_by
+
+    def decode(self, raw: tuple[SignArray, EndedBy], problem: Any) -> Found:
+        return Found(raw[0], Ending.STOPPED, raw[1])
+
+    def solve_many(
+        self,
+        problems: Iterable[Any],
+        *,
+        time_limit_s: float | None = None,
+        seed: int | None = None,
+        num_reads: int | None = None,
+        hints: Sequence[ArrayLike] | None = None,
+    ) -> Sequence[Solution]:
+        """Return all neurons of a layer, searched together."""
+        if not isinstance(problems, SignLayer) or num_reads is not None:
+            return super().solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
+        check_limits(time_limit_s, seed, num_reads)
+        begin = time.perf_counter()
+        ask = Request(time_limit_s, seed, deadline=None if time_limit_s is None else begin + time_limit_s)
+        rows = LayerRows.of_layer(problems)
+        built = time.perf_counter()
+        starts = None if hints is None else as_signs(np.asarray(hints), "hints", problems.num_weights)
+        weights, ended_by = self.search(rows, ask, starts)
+        proved = meets_bounds(problems, weights)
+        ended = [EndedBy.PROOF if p else ended_by for p in proved.tolist()]
+        timing = Timing(build=built - begin, solve=time.perf_counter() - built)
+        return layer_of_weights(problems, weights, layer_gain_bounds(problems), proved, ended, timing, self.name)
+
+    def search(self, rows: LayerRows, ask: Request, starts: SignArray | None) -> tuple[SignArray, EndedBy]:
+        """Return weights (dout, d) and what ended the search."""
+        from qproj.solvers.kernels.annealing import anneal_until, soft_anneal_layer
+
+        seed = int(np.random.SeedSequence(ask.seed).generate_state(1)[0])
+        first = sign_direction(rows.X, rows.T) if starts is None else starts
+        init = rows.columns.counts_from_weights(first)
+        common: dict[str, Any] = {"seed": seed, "init": init, "threads": self.threads}
+        if ask.deadline is None:
+            found = soft_anneal_layer(
+                rows.A, rows.columns.sizes, rows.tau, sweeps=self.sweeps, starts=self.starts, **common
+            )
+            ended_by = EndedBy.BUDGET
+        else:
+            found = anneal_until(rows.A, rows.columns.sizes, rows.tau, deadline=ask.deadline, **common)
+            ended_by = EndedBy.CLOCK
+        return rows.columns.weights_from_counts(found.counts), ended_by
+
+
+class LayerRows:
+    """A layer's merged rows, common to its neurons: union of groups (τ = 0 kept) and the column classes of that union.
+
+    Attributes
+    ----------
+    A : (U, C) int8 or float64
+    tau : (U, dout) float64
+        Merged targets, each neuron's scaled by its largest |τ|: only relative sizes matter.
+    columns : Columns
+    X, T
+        The layer's own inputs and targets.
+    """
+
+    def __init__(self, X: NDArray[Any], T: FloatArray, A: NDArray[Any], tau: FloatArray, columns: Columns) -> None:
+        self.X, self.T, self.A, self.columns = X, T, A, columns
+        largest = np.abs(tau).max(axis=0, initial=0.0)
+        self.tau = np.ascontiguousarray(tau / np.where(largest > 0, largest, 1.0))
+
+    @classmethod
+    def of_layer(cls, layer: SignLayer) -> LayerRows:
+        """Return the merged rows of a layer."""
+        inputs = layer.inputs
+        merge_rows, merge_columns = layer.aggregate
+        A = inputs.matrix[inputs.groups.first]
+        tau = inputs.groups.sums(layer.T)
+        if not inputs.is_binary:
+            return cls(inputs.matrix, layer.T, A, tau, Columns.plain(A.shape[1]))
+        columns = class_columns(A, merge=merge_columns)
+        return cls(inputs.matrix, layer.T, A if columns.is_plain else A[:, columns.first], tau, columns)
+
+    @classmethod
+    def of_projection(cls, problem: SignProjection) -> LayerRows:
+        """Return one neuron's own merged rows, those with τ = 0 dropped."""
+        merged = problem.aggregated
+        return cls(problem.inputs.matrix, problem.t[:, None], merged.A, merged.tau[:, None], merged.columns)
+
+
+__all__ = ["LayerRows", "LocalSearch"]
