@@ -20,6 +20,7 @@ extensions = [
     "myst_nb",
     "api_pages",
     "cli_page",
+    "layers",
 ]
 exclude_patterns = ["_build", "conftest.py"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}

@@ -1,0 +1,48 @@
+"""The picture of the architecture page is the contracts, and the contracts are the packages on disk."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+_spec = importlib.util.spec_from_file_location("docs_layers", ROOT / "docs" / "_ext" / "layers.py")
+assert _spec is not None
+assert _spec.loader is not None
+picture = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(picture)
+
+
+def test_every_package_on_disk_is_one_layer():
+    named = [name for row in picture.layers() for name in row]
+    assert len(named) == len(set(named))
+    folders = {f"qproj.{p.parent.name}" for p in (ROOT / "qproj").glob("*/__init__.py")}
+    assert folders == set(named) - {"qproj._arrays"}
+    assert (ROOT / "qproj" / "_arrays.py").is_file()
+
+
+def test_no_module_lies_beside_the_layers():
+    loose = {p.name for p in (ROOT / "qproj").glob("*.py")}
+    assert loose <= {"__init__.py", "__main__.py", "_arrays.py"}
+
+
+def test_the_picture_names_every_layer_and_adapter_in_order():
+    shown = re.findall(r'<text class="name"[^>]*>([^<]+)</text>', picture.draw())
+    names, seen = picture.adapters()
+    assert shown == [name for row in picture.layers() for name in row] + names
+    assert set(seen) == {"qproj.solving", "qproj.projections", "qproj.encodings", "qproj._arrays"}
+
+
+def test_each_import_points_down_the_picture():
+    import grimp
+
+    graph = grimp.build_graph("qproj", exclude_type_checking_imports=True, cache_dir=None)
+    height = {name: -i for i, row in enumerate(picture.layers()) for name in row}
+    checked = 0
+    for module in graph.modules:
+        here = ".".join(module.split(".")[:2])
+        for target in graph.find_modules_directly_imported_by(module):
+            there = ".".join(target.split(".")[:2])
+            if here in height and there in height:
+                checked += 1
+                assert height[there] <= height[here], f"{module} imports {target}, which is above it"
+    assert checked > 50
