@@ -44,7 +44,27 @@ _SUBPACKAGES = frozenset(
     }
 )
 
-__all__ = [*sorted(_HOME), "__version__"]
+__all__ = [
+    "Capabilities",
+    "Ending",
+    "LayerSolution",
+    "LinearProjection",
+    "MetricProjection",
+    "Polished",
+    "Refined",
+    "SignLayer",
+    "SignProjection",
+    "Solution",
+    "Solver",
+    "Status",
+    "__version__",
+    "as_problem",
+    "as_sampler",
+    "from_sampler",
+    "get_solver",
+    "list_solvers",
+    "project",
+]
 
 if TYPE_CHECKING:
     from qproj.projections import LinearProjection, MetricProjection, SignLayer, SignProjection

@@ -56,7 +56,7 @@ class OneSided:
 
 
 def one_sided(rows: Rows, *, bits: int = 6) -> OneSided:
-    """Return the one-sided model of argmax_v Σ_g τ_g σ(z_g(v)); real rows in fixed point (``error`` says how coarse)."""
+    """Return the one-sided model of argmax_v Σ_g τ_g σ(z_g(v)); real rows in fixed point, within ``error``."""
     q, error = quantise(rows.A, bits)
     sizes = rows.columns.sizes
     total = np.abs(q) @ sizes

@@ -35,7 +35,7 @@ class Encoding:
     why : str
         The reason, in words.
     smallest_gap : float
-        By how much the cheapest wrong indicator of a row is dearer than the right one (0 where there are no indicators).
+        By how much the cheapest wrong indicator of a row is dearer than the right one (0 without indicators).
     error : float
         Largest error of a row's pre-activation x·v that the model's arithmetic can hide (0 for ±1 rows).
     """
@@ -147,10 +147,11 @@ def _counts(columns: Columns, values: Mapping[Hashable, NDArray[Any]], rows: int
 
 
 def _whole(values: NDArray[Any], largest: int, label: Hashable) -> NDArray[np.int64]:
-    rounded = np.rint(values)
+    rounded: NDArray[Any] = np.rint(values)
     if not (np.abs(values - rounded) <= 1e-5).all() or (rounded < 0).any() or (rounded > largest).any():
         raise ValueError(f"variable {label!r} holds a value outside 0..{largest}; weight variables are whole numbers")
-    return rounded.astype(np.int64)
+    whole: NDArray[np.int64] = rounded.astype(np.int64)
+    return whole
 
 
 def require_size(num_variables: int, name: str) -> None:

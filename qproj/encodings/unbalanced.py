@@ -15,10 +15,10 @@ from qproj.encodings.rows import Rows
 def unbalanced(
     rows: Rows, *, linear: float = 0.96, quadratic: float = 0.0371, factor: float = 4.5, bits: int = 6
 ) -> Encoding:
-    """Encode each one-sided inequality h_g ≥ 0 by factor·|τ_g|·(−linear·h_g + quadratic·h_g²): one bit a row, inexact.
+    """Encode each inequality h_g ≥ 0 by factor·|τ_g|·(−linear·h_g + quadratic·h_g²): one bit a row, inexact.
 
-    h_g = p_g − ⌈d/2⌉·y_g where τ_g > 0, and ⌈d/2⌉ − 1 + (d − ⌈d/2⌉ + 1)·y_g − p_g where τ_g < 0. The parabola approximates
-    the exponential e^(−h); its constants are those of the paper's tuned examples.
+    h_g = p_g − ⌈d/2⌉·y_g where τ_g > 0, and ⌈d/2⌉ − 1 + (d − ⌈d/2⌉ + 1)·y_g − p_g where τ_g < 0. The parabola
+    approximates the exponential e^(−h); its constants are those of the paper's tuned examples.
 
     Raises
     ------
@@ -26,9 +26,7 @@ def unbalanced(
         A coefficient that is not finite, or quadratic ≤ 0.
     """
     if not (np.isfinite([linear, quadratic, factor]).all() and quadratic > 0 and factor > 0):
-        raise ValueError(
-            f"linear={linear}, quadratic={quadratic}, factor={factor}; quadratic and factor are > 0, all finite"
-        )
+        raise ValueError(f"linear={linear}, quadratic={quadratic}, factor={factor}; the last two are > 0, all finite")
     q, error = quantise(rows.A, bits)
     K, low, half, _ = agreement(rows, q)
     total = np.abs(q) @ rows.columns.sizes

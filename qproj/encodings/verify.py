@@ -17,8 +17,8 @@ MAX_ROW_BITS = 13
 def verify(encoding: Encoding) -> Verification:
     """Return the best decoded gain among the model's minimisers beside max_v gain(v), both by brute force.
 
-    Rows' own variables (slacks, indicators, products) meet each other only within their row, so for every pattern of the
-    weight bits they are minimised row by row.
+    Rows' own variables (slacks, indicators, products) meet each other only within their row, so for every pattern of
+    the weight bits they are minimised row by row.
 
     Raises
     ------

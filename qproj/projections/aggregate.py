@@ -115,7 +115,7 @@ def aggregate(
 
 def _row_keys(rows: NDArray[Any]) -> NDArray[Any]:
     """One fixed-size byte string a row: ±1 rows as packed bits, real rows as their float64 bytes (−0 as +0)."""
-    packed = np.packbits(rows > 0, axis=1) if rows.dtype == np.int8 else rows.astype(np.float64) + 0.0
+    packed: NDArray[Any] = np.packbits(rows > 0, axis=1) if rows.dtype == np.int8 else rows.astype(np.float64) + 0.0
     packed = np.ascontiguousarray(packed)
     return packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1]))).ravel()
 

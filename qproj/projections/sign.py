@@ -39,8 +39,8 @@ _BLOCK = 1 << 22
 class SignProjection(Projection):
     """argmin over v ∈ {±1}^d of objective(v) = Σ_i (σ(x_i·v) − t_i)² = Σ_i (1 + t_i²) − 2·gain(v).
 
-    gain(v) = Σ_i t_i σ(x_i·v), σ(0) = +1 (arXiv 2310.15128, section 3.2, one neuron). Candidates are ranked by gain: for
-    small t the constant would swamp the objective in float64.
+    gain(v) = Σ_i t_i σ(x_i·v), σ(0) = +1 (arXiv 2310.15128, section 3.2, one neuron). Candidates are ranked by gain:
+    for small t the constant would swamp the objective in float64.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class SignProjection(Projection):
         return 4.0 * self.gain_bound
 
     def meets_bound(self, v: ArrayLike) -> bool:
-        """Tell whether v meets every group's sign, which proves it optimal; tested on signs, not by comparing floats."""
+        """Tell whether v meets every group's sign, which proves it optimal; floats are never compared."""
         merged = self.aggregated
         if not len(merged.tau):
             return True

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import dimod
+import dimod.core.sampler
 import numpy as np
 
 from qproj.projections.options import nearest
 from qproj.solving.registry import get_solver
 
 
-class SolverSampler(dimod.Sampler):
+class SolverSampler(dimod.core.sampler.Sampler):
     """argmin of a BQM by a qproj solver, as a dimod sampler.
 
     ``sample`` takes the solver's own limits (time_limit_s, seed, and num_reads where it samples) and refuses others.
@@ -46,11 +47,13 @@ class SolverSampler(dimod.Sampler):
                     f"{type(self.solver).__name__} has no parameter {name!r}; {nearest(name, self._parameters)}"
                 )
         if not bqm.num_variables:
-            return dimod.SampleSet.from_samples_bqm([{}], bqm)
+            nothing: dimod.SampleSet = dimod.SampleSet.from_samples_bqm([{}], bqm)
+            return nothing
         solution = self.solver.solve(bqm, **parameters)
         samples = (np.asarray(solution.candidates), list(bqm.variables))
         info = {"status": str(solution.status), "bound": solution.bound, "message": solution.message}
-        return dimod.SampleSet.from_samples_bqm(samples, bqm, info=info)
+        found: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(samples, bqm, info=info)
+        return found
 
 
 def as_sampler(solver: Any) -> SolverSampler:

@@ -23,8 +23,8 @@ from qproj.solving.project import layer_gain_bounds, layer_of_weights
 class LocalSearch(Adapter):
     """argmax over v of gain(v) by annealing in v on Σ τ clip(z/K), K shrinking to 1 (``local-search``).
 
-    Every start keeps the best true gain it meets; the first begins at signSGD's direction, or at the hint. A neuron whose
-    signs are all met is proved optimal and stops.
+    Every start keeps the best true gain it meets; the first begins at signSGD's direction, or at the hint. A neuron
+    whose signs are all met is proved optimal and stops.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class LocalSearch(Adapter):
         return LayerRows.of_projection(problem)
 
     def call(self, model: LayerRows, ask: Request) -> tuple[SignArray, EndedBy]:
-        start = None if ask.hint is None else ask.hint[None, :]
+        start = None if ask.hint is None else ask.hint[None, :].astype(np.int8)
         weights, ended_by = self.search(model, ask, start)
         return weights, ended_by
 
@@ -124,7 +124,7 @@ class LayerRows:
     def of_layer(cls, layer: SignLayer) -> LayerRows:
         """Return the merged rows of a layer."""
         inputs = layer.inputs
-        merge_rows, merge_columns = layer.aggregate
+        _, merge_columns = layer.aggregate
         A = inputs.matrix[inputs.groups.first]
         tau = inputs.groups.sums(layer.T)
         if not inputs.is_binary:

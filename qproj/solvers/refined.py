@@ -114,8 +114,8 @@ class Refined(Adapter):
 def reweighted(problem: SignProjection, v: NDArray[np.int8], kappa: float) -> tuple[FloatArray, FloatArray]:
     """Return the next round's (targets, weights), (G,) each, from the incumbent v.
 
-    With margins u_g = z_g·sign τ_g / √d: the target of a row keeps what it has where that exceeds the asked margin, so that
-    a met row is not pulled back; its weight falls with its distance from the threshold, |τ|/(1 + u²).
+    With margins u_g = z_g·sign τ_g / √d: the target of a row keeps what it has where that exceeds the asked margin, so
+    that a met row is not pulled back; its weight falls with its distance from the threshold, |τ|/(1 + u²).
     """
     rows = problem.rows
     counts = rows.columns.counts_from_weights(v[None, :])[0]

@@ -137,8 +137,10 @@ class SamplerSolver(Adapter):
         if self._seed_name is not None and seed is not None:
             arguments[self._seed_name] = seed
         if self._reads_name is not None:
-            return self.sampler.sample(bqm, **arguments)
-        return dimod.concatenate([self.sampler.sample(bqm, **arguments) for _ in range(num_reads)])
+            reads: dimod.SampleSet = self.sampler.sample(bqm, **arguments)
+            return reads
+        single: dimod.SampleSet = dimod.concatenate([self.sampler.sample(bqm, **arguments) for _ in range(num_reads)])
+        return single
 
 
 def encoded_model(encoding: Encoding) -> Model:
@@ -150,8 +152,8 @@ def plain_model(problem: BQMProblem) -> Model:
     """Return a plain BQM, scaled, over integer labels in canonical order."""
     Q, labels = problem.canonical
     if problem.model.vartype is dimod.SPIN:
-        return _scaled(np.triu(Q, 1), problem.model.offset, dimod.SPIN, labels, None, np.diagonal(Q))
-    return _scaled(Q, problem.model.offset, dimod.BINARY, labels, None)
+        return _scaled(np.triu(Q, 1), float(problem.model.offset), dimod.SPIN, labels, None, np.diagonal(Q))
+    return _scaled(Q, float(problem.model.offset), dimod.BINARY, labels, None)
 
 
 def _scaled(
@@ -162,13 +164,13 @@ def _scaled(
     scale = scale if scale > 0 else 1.0
     bqm = dimod.BinaryQuadraticModel(Q / scale, vartype) if len(Q) else dimod.BinaryQuadraticModel(vartype)
     if linear is not None and len(Q):
-        bqm.add_linear_from_array(linear / scale)
+        bqm.add_linear_from_array(linear / scale)  # type: ignore[arg-type]
     bqm.offset = 0.0
     return Model(bqm, scale, offset, labels, encoding)
 
 
 def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_by: EndedBy) -> Found:
-    """Return the reads as candidates in the problem's terms, num_occurrences kept, energies in the model's own units."""
+    """Return the reads as candidates in the problem's terms, num_occurrences kept, energies in the model's units."""
     if set(sampleset.variables) != set(model.bqm.variables):
         return Found(np.empty((0, problem.num_variables)), Ending.FAILED, EndedBy.ERROR,
                      message="the sampler's answer lacks variables of the model")  # fmt: skip
@@ -245,7 +247,10 @@ class SimulatedAnnealing(SamplerSolver):
     ) -> dimod.SampleSet:
         """Return reads; a deadline stops between reads."""
         stop = None if deadline is None else lambda: time.perf_counter() >= deadline
-        return self.sampler.sample(bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, **self.parameters)
+        reads: dimod.SampleSet = self.sampler.sample(
+            bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, **self.parameters
+        )
+        return reads
 
 
 class PathIntegralAnnealing(SamplerSolver):
@@ -319,7 +324,10 @@ class Tabu(SamplerSolver):
         if deadline is not None:
             limit = min(limit, max((deadline - time.perf_counter()) / num_reads, 1e-3))
         milliseconds = max(1, int(1000 * limit))
-        return self.sampler.sample(bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters)
+        reads: dimod.SampleSet = self.sampler.sample(
+            bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters
+        )
+        return reads
 
 
 class Greedy(SamplerSolver):

@@ -76,7 +76,7 @@ def meets_bounds(layer: SignLayer, weights: SignArray) -> NDArray[np.bool_]:
     groups = layer.inputs.groups
     tau = groups.sums(layer.T)
     signs = layer.inputs.signs(weights)[:, groups.first]
-    met: NDArray[np.bool_] = (signs * tau.T >= 0).all(axis=1)
+    met: NDArray[np.bool_] = np.all(signs * tau.T >= 0, axis=1)
     return met
 
 

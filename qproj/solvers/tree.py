@@ -47,7 +47,8 @@ class TreeDecomposition(SamplerSolver):
         self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
     ) -> dimod.SampleSet:
         """Return the ground state; it runs to its end, which the treewidth limits to about a second."""
-        return self.sampler.sample(bqm, num_reads=1)
+        reads: dimod.SampleSet = self.sampler.sample(bqm, num_reads=1)
+        return reads
 
     def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
         if not model.bqm.num_variables:

@@ -77,7 +77,7 @@ class Availability:
 class Adapter(ABC):
     """min objective(v) by some backend: build → call → decode.
 
-    Subclasses declare ``name`` and ``capabilities``, take hyper-parameters in the constructor, and write the three steps.
+    Subclasses declare ``name`` and ``capabilities``, take hyper-parameters in the constructor, write the three steps.
     """
 
     name: ClassVar[str]
@@ -233,7 +233,7 @@ def checked_hint(hint: ArrayLike, problem: Problem) -> NDArray[Any]:
 def judge(problem: Problem, found: Found, solver: str) -> Solution:
     """Return the solution that `found` amounts to: every candidate scored anew, best first; a proof checked.
 
-    A candidate outside the problem's domain, or infeasible, is dropped with a message. A bound that an incumbent beats is
+    A candidate outside the problem's domain, or infeasible, is dropped. A bound that an incumbent beats is
     refuted, so it is dropped too, and the ending is FAILED.
     """
     candidates = np.asarray(found.candidates)

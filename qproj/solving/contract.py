@@ -1,8 +1,8 @@
 """The contract between problems and solvers: what is asked, what comes back, and what each ending means.
 
-A solver is anything with ``capabilities``, ``solve`` and ``solve_many``; :class:`qproj.solving.adapter.Adapter` gives the
-last two to whoever writes build → call → decode. A problem is anything with the :class:`Problem` protocol: projections
-are, and ``as_problem`` wraps dimod models.
+A solver is anything with ``capabilities``, ``solve`` and ``solve_many``; :class:`qproj.solving.adapter.Adapter` gives
+the last two to whoever writes build → call → decode. A problem is anything with the :class:`Problem` protocol:
+projections are, and ``as_problem`` wraps dimod models.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Status(StrEnum):
 _REMEDY = {
     Status.OPTIMAL: "proved: no assignment does better",
     Status.INFEASIBLE: "proved: no assignment meets all constraints; relax one of them",
-    Status.FEASIBLE: "an incumbent without a proof; raise time_limit_s, or use an exact solver such as 'auto' or 'cpsat'",
+    Status.FEASIBLE: "an incumbent without a proof; raise time_limit_s, or use an exact solver: 'auto', 'cpsat'",
     Status.NO_SOLUTION: "the limit came before any incumbent, which proves nothing; raise time_limit_s or num_reads",
     Status.ERROR: "the backend broke off without an incumbent; see `message`, or use another solver",
 }

@@ -211,12 +211,12 @@ def as_problem(problem: Any) -> Problem:
         ]
         if not np.isfinite(biases).all():
             raise ValueError("the CQM has a coefficient that is NaN or infinite; every bias has to be finite")
-        return CQMProblem(problem)  # type: ignore[return-value]
+        return CQMProblem(problem)
     # not isinstance(problem, Problem): before Python 3.12 that would build the problem's models
     if all(hasattr(type(problem), name) for name in ("kind", "variables", "gain", "objective", "bqm")):
         return problem  # type: ignore[no-any-return]
     raise TypeError(
-        f"{type(problem).__name__} is no problem; pass a projection, a dimod BQM or CQM, or use qproj.project for a layer"
+        f"{type(problem).__name__} is no problem; pass a projection, a dimod BQM or CQM; layers go to qproj.project"
     )
 
 
@@ -224,9 +224,11 @@ def sampleset_of(problem: Problem, candidates: NDArray[Any], gains: FloatArray) 
     """Return the candidates as a sample set over the problem's own variables, energies being objectives."""
     objectives = problem.objective_of_gain(gains)
     labels = list(problem.variables)
+    samples: NDArray[Any] = candidates
+    vartype: Any = "INTEGER"
     if problem.kind == "projection":
-        samples: NDArray[Any] = ((candidates + 1) // 2).astype(np.int8)
-        return dimod.SampleSet.from_samples((samples, labels), energy=objectives, vartype=dimod.BINARY)
-    if problem.kind == "bqm":
-        return dimod.SampleSet.from_samples((candidates, labels), energy=objectives, vartype=problem.bqm.vartype)
-    return dimod.SampleSet.from_samples((candidates, labels), energy=objectives, vartype="INTEGER")
+        samples, vartype = ((candidates + 1) // 2).astype(np.int8), dimod.BINARY
+    elif problem.kind == "bqm":
+        vartype = problem.bqm.vartype
+    sampleset: dimod.SampleSet = dimod.SampleSet.from_samples((samples, labels), energy=objectives, vartype=vartype)
+    return sampleset
