@@ -1,0 +1,42 @@
+"""Layers with ±1 weights for torch: latent floats behind, signs in the forward pass, rows for projections.
+
+>>> from torch import nn
+>>> from qproj.nn import BinaryLinear, SignActivation
+>>> model = nn.Sequential(BinaryLinear(64, 32), SignActivation(), BinaryLinear(32, 1))
+"""
+
+from __future__ import annotations
+
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:  # pragma: no cover - needs an installation without torch
+    if error.name != "torch":
+        raise
+    raise ModuleNotFoundError(
+        'qproj.nn needs torch, which is not installed: pip install "qproj[torch]"', name="torch"
+    ) from None
+
+from qproj.nn.activation import SignActivation, sign
+from qproj.nn.conv import BinaryConv2d
+from qproj.nn.graph import BinaryGCNConv, normalized_adjacency
+from qproj.nn.layer import BinaryLayer, binary_layers
+from qproj.nn.linear import BinaryLinear
+from qproj.nn.slopes import BatchNorm1d, BatchNorm2d, Scale, Threshold
+from qproj.nn.summary import ModelSummary, model_summary
+
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BinaryConv2d",
+    "BinaryGCNConv",
+    "BinaryLayer",
+    "BinaryLinear",
+    "ModelSummary",
+    "Scale",
+    "SignActivation",
+    "Threshold",
+    "binary_layers",
+    "model_summary",
+    "normalized_adjacency",
+    "sign",
+]
