@@ -110,6 +110,8 @@ class LayerRows:
     A : (U, C) int8 or float64
     tau : (U, dout) float64
         Merged targets, each neuron's scaled by its largest |τ|: only relative sizes matter.
+    scale : (dout,) float64
+        That |τ|, 1 where all are 0.
     columns : Columns
     X, T
         The layer's own inputs and targets.
@@ -118,7 +120,18 @@ class LayerRows:
     def __init__(self, X: NDArray[Any], T: FloatArray, A: NDArray[Any], tau: FloatArray, columns: Columns) -> None:
         self.X, self.T, self.A, self.columns = X, T, A, columns
         largest = np.abs(tau).max(axis=0, initial=0.0)
-        self.tau = np.ascontiguousarray(tau / np.where(largest > 0, largest, 1.0))
+        self.scale: FloatArray = np.where(largest > 0, largest, 1.0)
+        self.tau: FloatArray = np.ascontiguousarray(tau / self.scale)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every entry is ±1."""
+        return self.A.dtype == np.int8
+
+    @property
+    def expanded(self) -> NDArray[Any]:
+        """(U, d) rows over plain columns, each with its class's sign: A v' for v' = v·sign_of equals A over classes."""
+        return self.A[:, self.columns.class_of]
 
     @classmethod
     def of_layer(cls, layer: SignLayer) -> LayerRows:

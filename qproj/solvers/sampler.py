@@ -191,7 +191,8 @@ def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_b
     )
     labelled = dimod.SampleSet.from_samples(
         (samples, model.labels), energy=energies, vartype=model.bqm.vartype,
-        num_occurrences=record.num_occurrences, info=dict(sampleset.info),
+        num_occurrences=record.num_occurrences,
+        sort_labels=False, info=dict(sampleset.info),
     )  # fmt: skip
     if model.encoding is None:
         place = {label: i for i, label in enumerate(model.labels)}

@@ -230,5 +230,7 @@ def sampleset_of(problem: Problem, candidates: NDArray[Any], gains: FloatArray) 
         samples, vartype = ((candidates + 1) // 2).astype(np.int8), dimod.BINARY
     elif problem.kind == "bqm":
         vartype = problem.bqm.vartype
-    sampleset: dimod.SampleSet = dimod.SampleSet.from_samples((samples, labels), energy=objectives, vartype=vartype)
+    sampleset: dimod.SampleSet = dimod.SampleSet.from_samples(
+        (samples, labels), energy=objectives, vartype=vartype, sort_labels=False
+    )
     return sampleset

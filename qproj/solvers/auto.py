@@ -1,0 +1,254 @@
+"""The default solver: bound → heuristic → exact search for what is left; always an incumbent and a valid bound.
+
+A neuron's gain is at most Σ|τ|, and reached where every group's sign is met: then the search that met it is the proof.
+Layers are searched together: signSGD's direction, enumeration of few weights, message passing, annealing on a softened
+step; what is left goes to branch and bound, neuron by neuron, with the incumbent as its start.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qproj._arrays import FloatArray, SignArray, as_signs
+from qproj.projections import SignLayer, SignProjection
+from qproj.solvers.local_search import LayerRows
+from qproj.solvers.sampler import require_positive
+from qproj.solvers.sign import meets_bounds, sign_direction
+from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
+from qproj.solving.contract import Timing, check_limits
+from qproj.solving.project import layer_gain_bounds, layer_of_weights
+
+#: Weight bits up to which all sign patterns of a layer are scored: 2^bits × rows × neurons multiplications.
+ENUMERATE_BITS = 12
+#: Message passing pays while groups are fewer than this share of the weights; beyond, it hardly ever meets all signs.
+SATISFIABLE_SHARE = 0.85
+#: Share of the time that is left which heuristics get before branch and bound.
+HEURISTIC_SHARE = 0.35
+
+
+class Auto(Adapter):
+    """argmin objective(v) by whatever proves it soonest (``auto``).
+
+    Sign projections and their layers are solved by qproj's own searches; linear and metric projections and plain models
+    by annealing and then CP-SAT, which also proves.
+
+    Parameters
+    ----------
+    iterations : int
+        Of message passing.
+    sweeps, starts : int
+        Of annealing, a neuron.
+    nodes : int
+        Of branch and bound, a neuron, where no time limit is given; with one, the clock ends it.
+    threads : int or None
+        None: all of numba's.
+    """
+
+    name: ClassVar[str] = "auto"
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, seed=True, hint=True)
+
+    def __init__(
+        self,
+        *,
+        iterations: int = 200,
+        sweeps: int = 400,
+        starts: int = 2,
+        nodes: int = 2_000_000,
+        threads: int | None = None,
+    ) -> None:
+        require_positive(iterations=iterations, sweeps=sweeps, starts=starts, nodes=nodes)
+        if threads is not None:
+            require_positive(threads=threads)
+        self.iterations, self.sweeps, self.starts, self.nodes = int(iterations), int(sweeps), int(starts), int(nodes)
+        self.threads = threads
+
+    def build(self, problem: Any, ask: Request) -> Any:
+        return problem
+
+    def call(self, model: Any, ask: Request) -> Found:
+        if not isinstance(model, SignProjection):
+            from qproj.solvers.models import solve_model
+
+            return solve_model(model, ask)
+        rows = LayerRows.of_projection(model)
+        start = None if ask.hint is None else ask.hint[None, :].astype(np.int8)
+        search = LayerSearch(self, rows, [model], ask, start)
+        search.run()
+        return search.found(0)
+
+    def decode(self, raw: Found, problem: Any) -> Found:
+        return raw
+
+    def solve_many(
+        self,
+        problems: Iterable[Any],
+        *,
+        time_limit_s: float | None = None,
+        seed: int | None = None,
+        num_reads: int | None = None,
+        hints: Sequence[ArrayLike] | None = None,
+    ) -> Sequence[Solution]:
+        """Return all neurons of a layer, searched together; the time limit is the layer's."""
+        if not isinstance(problems, SignLayer) or num_reads is not None:
+            return super().solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
+        check_limits(time_limit_s, seed, num_reads)
+        begin = time.perf_counter()
+        ask = Request(time_limit_s, seed, deadline=None if time_limit_s is None else begin + time_limit_s)
+        rows = LayerRows.of_layer(problems)
+        starts = None if hints is None else as_signs(np.asarray(hints), "hints", problems.num_weights)
+        built = time.perf_counter()
+        search = LayerSearch(self, rows, problems, ask, starts)
+        search.run()
+        timing = Timing(build=built - begin, solve=time.perf_counter() - built)
+        bounds = layer_gain_bounds(problems)
+        bounds = np.minimum(bounds, search.bound * rows.scale)
+        met = meets_bounds(problems, search.weights)
+        proved = search.proved | met
+        ended = [EndedBy.PROOF if p else e for p, e in zip(proved.tolist(), search.ended_by, strict=True)]
+        return layer_of_weights(problems, search.weights, bounds, proved, ended, timing, self.name, search.stats)
+
+
+class LayerSearch:
+    """One search of one layer: what is known of each neuron, and the steps that add to it.
+
+    Attributes
+    ----------
+    weights : (dout, d) int8
+        Incumbents.
+    proved : (dout,) bool
+    bound : (dout,) float64
+        Upper bounds on the gain, in units of each neuron's largest |τ|.
+    """
+
+    def __init__(
+        self, options: Auto, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None
+    ) -> None:
+        self.options, self.rows, self.problems, self.ask = options, rows, problems, ask
+        count = rows.tau.shape[1]
+        self.weights: SignArray = sign_direction(rows.X, rows.T) if starts is None else starts.copy()
+        self.bound: FloatArray = np.abs(rows.tau).sum(axis=0)
+        self.proved: NDArray[np.bool_] = self._met(self.weights, np.arange(count))
+        self.ended_by: list[EndedBy] = [EndedBy.BUDGET] * count
+        self.stats: dict[str, Any] = {"nodes": 0}
+        self.seed = int(np.random.SeedSequence(ask.seed).generate_state(1)[0])
+
+    def run(self) -> None:
+        """Enumerate, or pass messages, anneal and branch, each on the neurons that are left."""
+        if self.rows.is_binary and len(self.rows.columns.labels) <= ENUMERATE_BITS:
+            self._enumerate()
+            return
+        self._pass_messages()
+        self._anneal()
+        self._branch()
+
+    @property
+    def left(self) -> NDArray[np.intp]:
+        """Neurons without a proof."""
+        return np.flatnonzero(~self.proved)
+
+    def found(self, neuron: int) -> Found:
+        """Return one neuron's outcome; its bound in the projection's own units."""
+        proved = bool(self.proved[neuron])
+        return Found(
+            self.weights[neuron : neuron + 1],
+            Ending.PROVED if proved else Ending.STOPPED,
+            EndedBy.PROOF if proved else self.ended_by[neuron],
+            gain_bound=None if proved else float(self.bound[neuron] * self.rows.scale[neuron]),
+            stats=dict(self.stats),
+        )
+
+    def _late(self) -> bool:
+        return self.ask.deadline is not None and time.perf_counter() >= self.ask.deadline
+
+    def _met(self, weights: SignArray, neurons: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell which weights meet every sign of their neuron, from exact sums (±1 rows) or float64 ones."""
+        counts = self.rows.columns.counts_from_weights(weights)
+        z = (2.0 * counts - self.rows.columns.sizes) @ self.rows.A.T.astype(np.float64)
+        tau = self.rows.tau[:, neurons].T
+        met: NDArray[np.bool_] = np.all(np.where(z >= 0, tau, -tau) >= 0, axis=1)
+        if not self.rows.is_binary and met.any():
+            # the definition sums real rows in one fixed order: only it may certify
+            for i in np.flatnonzero(met):
+                met[i] = bool(self.problems[int(neurons[i])].meets_bound(weights[i]))
+        return met
+
+    def _enumerate(self) -> None:
+        from qproj.solvers.kernels.enumerate_layer import enumerate_layer
+
+        if not len(self.left):
+            return
+        counts = enumerate_layer(self.rows.A, self.rows.columns.sizes, self.rows.tau)
+        self.weights = self.rows.columns.weights_from_counts(counts)
+        self.proved[:] = True
+
+    def _pass_messages(self) -> None:
+        from qproj.solvers.kernels.message_passing import message_passing
+
+        left = self.left
+        rows, d = self.rows, self.weights.shape[1]
+        if not len(left) or not rows.is_binary or len(rows.A) > SATISFIABLE_SHARE * d:
+            return
+        X = rows.A if rows.columns.is_plain else rows.expanded
+        V, met = message_passing(X, rows.tau[:, left], seed=self.seed, iterations=self.options.iterations)
+        V = V if rows.columns.is_plain else V * rows.columns.sign_of
+        self.weights[left[met]] = V[met]
+        self.proved[left[met]] = True
+
+    def _anneal(self) -> None:
+        from qproj.solvers.kernels.annealing import anneal_until, soft_anneal_layer
+
+        left = self.left
+        if not len(left):
+            return
+        rows, options = self.rows, self.options
+        init = rows.columns.counts_from_weights(self.weights[left])
+        tau = np.ascontiguousarray(rows.tau[:, left])
+        common: dict[str, Any] = {"seed": self.seed, "init": init, "threads": options.threads}
+        if self.ask.deadline is None:
+            sizes = rows.columns.sizes
+            found = soft_anneal_layer(rows.A, sizes, tau, sweeps=options.sweeps, starts=options.starts, **common)
+        else:
+            now = time.perf_counter()
+            end = now + HEURISTIC_SHARE * (self.ask.deadline - now)
+            found = anneal_until(rows.A, rows.columns.sizes, tau, deadline=end, **common)
+        self.weights[left] = rows.columns.weights_from_counts(found.counts)
+        met = found.met if rows.is_binary else self._met(self.weights[left], left)
+        self.proved[left[met]] = True
+
+    def _branch(self) -> None:
+        from qproj.solvers.kernels.branch_bound import branch_bound
+
+        left = self.left
+        for place, neuron in enumerate(left.tolist()):
+            if self._late():
+                self.ended_by[neuron] = EndedBy.CLOCK
+                continue
+            deadline = None
+            if self.ask.deadline is not None:
+                now = time.perf_counter()
+                deadline = now + (self.ask.deadline - now) / (len(left) - place)
+            problem = self.problems[neuron]
+            merged = problem.aggregated
+            scale = float(np.abs(merged.tau).max(initial=0.0))
+            incumbent = merged.columns.counts_from_weights(self.weights[neuron : neuron + 1])[0]
+            result = branch_bound(
+                merged.A,
+                merged.columns.sizes,
+                merged.tau / scale,
+                incumbent=incumbent,
+                node_limit=self.options.nodes if deadline is None else None,
+                deadline=deadline,
+                threads=self.options.threads or 1,
+            )
+            self.stats["nodes"] += result.nodes
+            weights = merged.columns.weights_from_counts(result.c[None, :])[0]
+            if problem.gain(weights) > problem.gain(self.weights[neuron]):
+                self.weights[neuron] = weights
+            self.proved[neuron] = result.proved
+            self.bound[neuron] = min(self.bound[neuron], result.upper_bound * scale / self.rows.scale[neuron])
+            self.ended_by[neuron] = EndedBy.BUDGET if deadline is None else EndedBy.CLOCK

@@ -1,0 +1,102 @@
+"""Linear and metric projections against their definitions."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from qproj import LinearProjection, MetricProjection, SignProjection, get_solver
+from qproj.projections import linear_layer
+
+
+def every_vector(d):
+    return np.array(list(itertools.product([-1, 1], repeat=d)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_linear_objective_and_encoding_are_the_definition(seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(1, 7)), int(rng.integers(1, 8))
+    X, t, a = rng.normal(size=(n, d)), rng.normal(size=n), rng.uniform(size=n)
+    p = LinearProjection(X, t, scale=0.7, weights=a)
+    V = every_vector(d)
+    expected = np.array([sum(a[i] * (0.7 * X[i] @ v - t[i]) ** 2 for i in range(n)) for v in V])
+    np.testing.assert_allclose(p.objective(V), expected, atol=1e-9)
+    assert p.trivial_bound <= expected.min()
+    found = p.encode().verify()
+    assert found.agrees
+    assert found.minimum_energy == pytest.approx(expected.min(), abs=1e-9)
+    energies = p.bqm.energies(((V + 1) // 2, [("w", k) for k in range(d)]))
+    np.testing.assert_allclose(energies, expected, atol=1e-9)
+    assert (p.decode(p.bqm and {("w", k): int(V[3 % len(V), k] > 0) for k in range(d)}) == V[3 % len(V)]).all()
+
+
+def test_margin_surrogate_is_the_linear_projection_of_the_design():
+    rng = np.random.default_rng(3)
+    X, t = rng.choice([-1, 1], (10, 6)), rng.normal(size=10)
+    surrogate = SignProjection(X, t, aggregate_rows=False, aggregate_columns=False).encode("margin", kappa=2.0)
+    linear = LinearProjection(X, 2.0 * np.sqrt(6) * np.sign(t), weights=np.abs(t)).encode()
+    np.testing.assert_allclose(surrogate.coefficients, linear.coefficients)
+    assert surrogate.offset == pytest.approx(linear.offset)
+
+
+def test_least_squares_scale_alternates_and_never_claims_a_proof():
+    rng = np.random.default_rng(4)
+    p = LinearProjection(rng.normal(size=(20, 8)), rng.normal(size=20), scale="least-squares")
+    V = every_vector(8)
+    z = V @ p.X.T
+    alpha = (z @ p.t) / (z**2).sum(axis=1)
+    expected = ((alpha[:, None] * z - p.t) ** 2).sum(axis=1)
+    np.testing.assert_allclose(p.objective(V), expected)
+    solution = get_solver("sa").solve(p, seed=0)
+    assert solution.status == "feasible"
+    assert solution.bound <= 0
+    assert solution.objective == pytest.approx(p.objective(solution.best))
+    assert solution.objective <= np.median(expected)
+    with pytest.raises(ValueError, match="no quadratic model"):
+        p.encode()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_metric_objective_and_encoding_are_the_definition(seed):
+    rng = np.random.default_rng(seed)
+    N = int(rng.integers(1, 8))
+    M, g = rng.normal(size=(N, N)), rng.normal(size=N)
+    p = MetricProjection(M, g)
+    V = every_vector(N)
+    expected = np.array([(v - g) @ M @ (v - g) for v in V])
+    np.testing.assert_allclose(p.objective(V), expected, atol=1e-9)
+    assert p.trivial_bound <= expected.min()
+    assert p.encode().verify().agrees
+
+
+def test_identity_metric_gives_the_sign():
+    g = np.array([0.3, -2.0, 0.0, 1.5])
+    p = MetricProjection(np.eye(4), g)
+    V = every_vector(4)
+    best = V[np.argmax(p.gain(V))]
+    assert (best[g != 0] == np.sign(g[g != 0])).all()
+    assert p.meets_bound(best)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "remedy"),
+    [
+        (lambda: LinearProjection([[1.0]], [1.0], scale=0), ValueError, "not 0"),
+        (lambda: LinearProjection([[1.0]], [1.0], scale="best"), ValueError, "least-squares"),
+        (lambda: LinearProjection([[1.0]], [1.0], weights=[-1.0]), ValueError, "negative"),
+        (lambda: MetricProjection(np.ones((2, 3)), [1.0, 2.0]), ValueError, "square"),
+        (lambda: MetricProjection(np.ones((2, 2)), [1.0]), ValueError, "shape"),
+        (lambda: LinearProjection([[1.0]], [1.0]).encode("lineer"), ValueError, "did you mean 'linear'"),
+    ],
+)
+def test_bad_input_is_refused(make, error, remedy):
+    with pytest.raises(error, match=remedy):
+        make()
+
+
+def test_linear_layer_shares_or_splits_row_weights():
+    X, T = np.ones((3, 2)), np.arange(6.0).reshape(3, 2)
+    layer = linear_layer(X, T, weights=np.arange(6.0).reshape(3, 2))
+    assert layer[1].weights.tolist() == [1, 3, 5]
+    assert linear_layer(X, T, weights=[1, 2, 3])[0].weights.tolist() == [1, 2, 3]
