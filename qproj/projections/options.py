@@ -35,5 +35,6 @@ def call_with_options(
     """Return table[name](argument, **options); ValueError for an unknown name, TypeError for an unknown option."""
     if name not in table:
         raise ValueError(f"unknown {what} {name!r}; {nearest(name, table)}")
-    check_options(table[name], f"{what} {name!r}", options, skip=1)
+    if options:  # reading a signature costs more than a small model
+        check_options(table[name], f"{what} {name!r}", options, skip=1)
     return table[name](argument, **options)
