@@ -49,7 +49,7 @@ class Captured:
     """The rows that reached one layer since its gradient was last zero; owned by the layer, never saved or copied."""
 
     def __init__(self) -> None:
-        self._rows: list[Rows] = []
+        self.rows: list[Rows] = []
         self._task = -1
 
     def add(self, rows: Rows, weight: Tensor) -> None:
@@ -59,17 +59,17 @@ class Captured:
         """
         task: int = torch._C._current_graph_task_id()
         if task != self._task and (weight.grad is None or not bool(weight.grad.any())):
-            self._rows.clear()
+            self.rows.clear()
         self._task = task
-        self._rows.append(rows)
+        self.rows.append(rows)
 
     def take(self) -> list[Rows]:
         """Return the rows and forget them."""
-        rows, self._rows = self._rows, []
+        rows, self.rows = self.rows, []
         return rows
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Captured:
         return Captured()
@@ -100,11 +100,14 @@ class Link:
         arrived = self.grad_y if self.signed and self.grad_y is not None else grad.detach()
         self.grad_y = None
         target = -arrived
+        exact = self.exact
         if self.slope is not None:
+            # σ(−z) = −σ(z) unless z = 0, which ±1 rows of odd length never give
+            exact = exact and (self.layer.fan_in % 2 == 1 or bool((self.slope > 0).all()))
             shape = [1] * target.ndim
             shape[self.channel] = -1
             target = target * torch.where(self.slope >= 0, 1.0, -1.0).to(target).reshape(shape)
-        rows = Rows(self.x, target, self.exact, not self.signed, self.refusal)
+        rows = Rows(self.x, target, exact, not self.signed, self.refusal)
         self.layer.captured.add(rows, self.layer.weight)
 
 

@@ -12,7 +12,7 @@ from qproj.nn.layer import BinaryLayer
 
 
 def normalized_adjacency(edges: Tensor, num_nodes: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return Â = D^(−1/2) (A + I) D^(−1/2), sparse CSR (num_nodes, num_nodes), of an undirected graph.
+    """Return Â = D^(−1/2) (A + I) D^(−1/2), sparse COO (num_nodes, num_nodes), of an undirected graph.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def normalized_adjacency(edges: Tensor, num_nodes: int, dtype: torch.dtype = tor
     degree = torch.bincount(index[0], minlength=num_nodes).to(torch.float64)
     value = (degree[index[0]] * degree[index[1]]).rsqrt().to(dtype)
     coo = torch.sparse_coo_tensor(index, value, (num_nodes, num_nodes), check_invariants=True).coalesce()
-    return coo.to_sparse_csr()
+    return coo
 
 
 class BinaryGCNConv(BinaryLayer):

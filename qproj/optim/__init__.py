@@ -1,0 +1,36 @@
+"""Projected gradients for torch: ``project_grad_`` for any optimiser, QP-SBGD and the baselines it is compared with.
+
+>>> from qproj.optim import QPSBGD, project_grad_
+"""
+
+from __future__ import annotations
+
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:  # pragma: no cover - needs an installation without torch
+    if error.name != "torch":
+        raise
+    raise ModuleNotFoundError(
+        'qproj.optim needs torch, which is not installed: pip install "qproj[torch]"', name="torch"
+    ) from None
+
+from qproj.optim.binaryconnect import BinaryConnect
+from qproj.optim.capture import capture
+from qproj.optim.projector import Projector, project_grad_
+from qproj.optim.proxquant import ProxQuant
+from qproj.optim.qpsbgd import QPSBGD, ProjectedQPSBGD
+from qproj.optim.report import LayerReport, ProjectionReport
+from qproj.optim.signsgd import SignSGD
+
+__all__ = [
+    "QPSBGD",
+    "BinaryConnect",
+    "LayerReport",
+    "ProjectedQPSBGD",
+    "ProjectionReport",
+    "Projector",
+    "ProxQuant",
+    "SignSGD",
+    "capture",
+    "project_grad_",
+]

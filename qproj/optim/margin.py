@@ -1,0 +1,114 @@
+"""The margin surrogate by annealing in v: argmin over v ∈ {±1}^d of Σ_i |t_i| (x_i·v − κ√d·sign t_i)², a layer at once.
+
+A flip of v_k moves the energy by 4 (Σ_i a_i x_ik² − v_k Σ_i x_ik r_i) with r_i = a_i (x_i·v − m_i), so a sweep over a
+neuron costs n·d: what training needs. κ → ∞ is the direction sign(Xᵀt), where every search begins.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray, SignArray
+
+#: Temperature of the first and last sweep over the rms of the local fields; the last two sweeps only descend.
+HOT, COLD = 0.5, 0.02
+
+
+def margin_search(
+    X: NDArray[np.generic], T: FloatArray, *, kappa: float, seed: int, sweeps: int = 20, init: SignArray | None = None
+) -> SignArray:
+    """Seek argmin over V ∈ {±1}^(dout×d) of Σ_ij |T_ij| ((X Vᵀ)_ij − κ√d·sign T_ij)²; a heuristic.
+
+    Parameters
+    ----------
+    X : (n, d)
+    T : (n, dout) float64
+    kappa : float
+        Margin in units of √d, ≥ 0.
+    seed : int
+    sweeps : int
+        The work budget of a neuron; 0 returns the start.
+    init : (dout, d) int8, optional
+        Where to begin; sign(Tᵀ X) by default.
+
+    Returns
+    -------
+    (dout, d) int8
+        Best of the states met at the end of a sweep.
+    """
+    if not (math.isfinite(kappa) and kappa >= 0):
+        raise ValueError(f"kappa is {kappa}; a finite number ≥ 0 is allowed: 1 to 3 is usual")
+    x = np.ascontiguousarray(X.T, np.float32)
+    largest = np.abs(T).max(axis=0)
+    scaled = np.ascontiguousarray((T / np.where(largest > 0, largest, 1.0)).T, np.float32)
+    start = np.where(T.T @ X.astype(np.float64) >= 0, 1, -1) if init is None else init
+    V = np.ascontiguousarray(start, np.int8).copy()
+    seeds = np.random.SeedSequence(seed).generate_state(len(V), np.uint64) | np.uint64(1)
+    warm = np.geomspace(HOT, COLD, sweeps - 2) if sweeps > 2 else np.empty(0)
+    heat = np.concatenate([warm, np.zeros(min(sweeps, 2))]).astype(np.float32)
+    _search(x, scaled, np.float32(kappa * math.sqrt(X.shape[1])), heat, seeds, V)
+    return V
+
+
+def margin_energy(X: NDArray[np.generic], T: FloatArray, V: SignArray, kappa: float) -> FloatArray:
+    """Return Σ_i |T_ij| ((X Vᵀ)_ij − κ√d·sign T_ij)² of every neuron, (dout,): the definition."""
+    z = X.astype(np.float64) @ V.T.astype(np.float64)
+    energy: FloatArray = (np.abs(T) * (z - kappa * math.sqrt(X.shape[1]) * np.sign(T)) ** 2).sum(axis=0)
+    return energy
+
+
+@nb.njit(cache=True, nogil=True, fastmath=True)
+def _search(x, T, margin, heat, seeds, V):  # type: ignore[no-untyped-def]
+    d, n = x.shape
+    power = np.empty(d, np.float32)
+    r = np.empty(n, np.float32)
+    for i in range(V.shape[0]):
+        a = np.abs(T[i])
+        v = V[i]
+        for g in range(n):
+            z = np.float32(0)
+            for k in range(d):
+                z += x[k, g] * v[k]
+            r[g] = a[g] * z - margin * T[i, g]
+        square = np.float32(0)
+        for k in range(d):
+            p = np.float32(0)
+            h = np.float32(0)
+            for g in range(n):
+                p += a[g] * x[k, g] * x[k, g]
+                h += x[k, g] * r[g]
+            power[k] = p
+            square += h * h
+        unit = math.sqrt(square / d)
+        energy = np.float32(0)  # relative to the start, in units of 4
+        best = np.float32(0)
+        kept = v.copy()
+        state = seeds[i]
+        for s in range(heat.size):
+            temperature = heat[s] * unit
+            for k in range(d):
+                h = np.float32(0)
+                for g in range(n):
+                    h += x[k, g] * r[g]
+                change = power[k] - v[k] * h
+                accept = change < 0
+                if not accept and temperature > 0:
+                    state ^= state >> np.uint64(12)  # xorshift64*
+                    state ^= state << np.uint64(25)
+                    state ^= state >> np.uint64(27)
+                    u = ((state * np.uint64(2685821657736338717)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+                    accept = u < math.exp(-change / temperature)
+                if accept:
+                    step = np.float32(2 * v[k])
+                    for g in range(n):
+                        r[g] -= step * a[g] * x[k, g]
+                    v[k] = -v[k]
+                    energy += change
+            if energy < best:
+                best = energy
+                kept[:] = v
+        v[:] = kept
