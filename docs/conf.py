@@ -21,6 +21,7 @@ extensions = [
     "api_pages",
     "cli_page",
     "layers",
+    "plain_text",
 ]
 exclude_patterns = ["_build", "conftest.py"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}

@@ -35,7 +35,7 @@ def _folder(package: str) -> Path:
 
 
 def modules_of(package: str) -> list[str]:
-    """Return the public modules of a package, sub-packages that have no page of their own included."""
+    """Return the public modules of a package, those of sub-packages included."""
     folder = _folder(package)
     found = []
     for file in sorted(folder.rglob("*.py")):
@@ -43,8 +43,7 @@ def modules_of(package: str) -> list[str]:
         name = ".".join((package, *(parts[:-1] if parts[-1] == "__init__" else parts)))
         if any(part.startswith("_") and part != "__init__" for part in parts) or name == package:
             continue
-        if not any(name == other or name.startswith(other + ".") for other in PACKAGES if other != package):
-            found.append(name)
+        found.append(name)
     return [] if package == "qproj" else found
 
 
