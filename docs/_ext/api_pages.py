@@ -1,7 +1,9 @@
 """Writes one API page for each package, from the files on disk: a new module needs no entry anywhere."""
 
+import inspect
 from pathlib import Path
 
+from plain_text import escape
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
@@ -47,11 +49,28 @@ def modules_of(package: str) -> list[str]:
     return [] if package == "qproj" else found
 
 
+def top_names() -> list[str]:
+    """Return a list of what `import qproj` gives, each name with its first line, linked to where it is defined."""
+    import qproj
+
+    lines = ["", ".. list-table::", "   :widths: 30 70", ""]
+    for name in sorted(qproj.__all__, key=str.lower):
+        thing = getattr(qproj, name)
+        home = getattr(thing, "__module__", None)
+        if home is None:
+            continue
+        summary = escape(inspect.cleandoc(thing.__doc__ or "").partition("\n")[0])
+        lines += [f"   * - :py:obj:`qproj.{name} <{home}.{name}>`", f"     - {summary}"]
+    return [*lines, ""]
+
+
 def page(package: str, title: str) -> str:
     """Return the page's reStructuredText."""
     lines = [title.replace("`", "``"), "=" * 72, "", f".. automodule:: {package}", "   :ignore-module-all:"]
     # A name is documented where it is defined, so re-exports are not listed twice.
     lines += ["   :members:", ""]
+    if package == "qproj":
+        lines += top_names()
     for module in modules_of(package):
         lines += [f"``{module}``", "-" * 72, "", f".. automodule:: {module}", "   :members:"]
         lines += ["   :ignore-module-all:", "   :show-inheritance:", ""]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qproj.encodings.columns import Columns
 from qproj.encodings.constrained import OneSided, constrained, one_sided
 from qproj.encodings.encoding import Encoding, Verification, decode
-from qproj.encodings.majority import majority
+from qproj.encodings.majority import MajorityShape, majority, majority_of
 from qproj.encodings.margin import margin
 from qproj.encodings.published import published
 from qproj.encodings.quadratic import spin_quadratic
@@ -15,12 +15,14 @@ from qproj.encodings.unbalanced import unbalanced
 __all__ = [
     "Columns",
     "Encoding",
+    "MajorityShape",
     "OneSided",
     "Rows",
     "Verification",
     "constrained",
     "decode",
     "majority",
+    "majority_of",
     "margin",
     "one_sided",
     "published",

@@ -165,7 +165,7 @@ def require_size(num_variables: int, name: str) -> None:
 
 def require_precision(coefficients: FloatArray, smallest: float, name: str) -> None:
     """Refuse coefficients that overflow, or whose sums in float64 would hide the smallest term that matters."""
-    largest = float(np.abs(coefficients).max(initial=0.0))
+    largest = max(float(coefficients.max(initial=0.0)), -float(coefficients.min(initial=0.0)))
     if not np.isfinite(largest):
         raise ValueError(f"encode({name!r}) overflows: its coefficients exceed float64; scale t by 1/max|t| first")
     if smallest > 0 and largest * np.finfo(np.float64).eps * len(coefficients) > smallest:

@@ -11,6 +11,8 @@ Real rows are first rounded to integers (``quantise``): |q_gk| takes the place o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,49 +39,85 @@ def majority(rows: Rows, *, factor: float = 4.5, bits: int = 6) -> Encoding:
     ValueError
         Not a finite factor > 0, bits outside 1..20, or coefficients that overflow or lose the smallest |τ|.
     """
+    return majority_of(MajorityShape.of(rows, bits), rows, factor)
+
+
+@dataclass(frozen=True, eq=False)
+class MajorityShape:
+    """What the majority encodings of neurons on the same rows share: everything but the weights τ.
+
+    Attributes
+    ----------
+    K : (G, B) float64
+        p_g = K_g·bits + low_g.
+    constant : (G,) float64
+        p_g + δ_g at all bits 0.
+    slack : (G, m) float64
+        Coefficients of (r bits, y) in the residual; `keep` says which exist.
+    pairs : (G, m, m) float64
+        2·slack_i·slack_j above the diagonal, slack_i² + 2·constant·slack_i on it: a row's own block, over λ.
+    """
+
+    K: FloatArray
+    constant: FloatArray
+    slack: FloatArray
+    keep: NDArray[np.bool_]
+    pairs: FloatArray
+    labels: list[Label]
+    error: float
+    bits: int
+
+    @classmethod
+    def of(cls, rows: Rows, bits: int) -> MajorityShape:
+        """Return the shape of rows; refuses bits outside 1..20 and models too large to build."""
+        if not 1 <= bits <= 20:
+            raise ValueError(f"bits is {bits}; fixed-point rows take 1 to 20 bits: use 6")
+        q, error = quantise(rows.A, bits)
+        K, low, half, width = agreement(rows, q)
+        slack, keep = slack_coefficients(width)
+        require_size(K.shape[1] + int(keep.sum()), "majority")
+        constant = low + 2.0 ** (width - 1) - half  # δ + what is there at all bits 0
+        pairs = np.triu(2.0 * slack[:, :, None] * slack[:, None, :], 1)
+        place = np.arange(slack.shape[1])
+        pairs[:, place, place] = slack * (slack + 2.0 * constant[:, None])
+        labels = rows.columns.labels + slack_labels(width)
+        return cls(K, constant, slack, keep, pairs, labels, float(error.max(initial=0.0)), bits)
+
+
+def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encoding:
+    """Return the majority encoding of one neuron's weights on a shape that others share."""
     if not (np.isfinite(factor) and factor > 0):
         raise ValueError(f"factor is {factor}; a penalty factor is finite and > 0, and exact beyond 4: use 4.5")
-    if not 1 <= bits <= 20:
-        raise ValueError(f"bits is {bits}; fixed-point rows take 1 to 20 bits: use 6")
-    q, error = quantise(rows.A, bits)
-    K, low, half, width = agreement(rows, q)
-    slack, keep = slack_coefficients(width)
-    G, B, m = len(K), K.shape[1], slack.shape[1]
-    num_variables = B + int(keep.sum())
-    require_size(num_variables, "majority")
-
+    K, slack = shape.K, shape.slack
+    (G, B), m = K.shape, slack.shape[1]
     lam = factor * np.abs(rows.tau)
-    constant = low + 2.0 ** (width - 1) - half  # δ + what is there at all bits 0
-    top, offset = squares(K, constant, lam)
     Q = np.zeros((B + G * m, B + G * m))
-    Q[:B, :B] = top
-    scaled = lam[:, None] * slack
-    Q[:B, B:] = (2.0 * K[:, :, None] * scaled[:, None, :]).transpose(1, 0, 2).reshape(B, G * m)
-    blocks = Q[B:, B:].reshape(G, m, G, m)  # a view: own[g] is the block of row g
-    own = np.triu(2.0 * scaled[:, :, None] * slack[:, None, :], 1)
-    g, i = np.arange(G), np.arange(m)
-    own[:, i, i] = scaled * (slack + 2.0 * constant[:, None])
+    Q[:B, :B], offset = squares(K, shape.constant, lam)
+    Q[:B, B:] = ((2.0 * lam * K.T)[:, :, None] * slack).reshape(B, G * m)
+    own = lam[:, None, None] * shape.pairs
     own[:, m - 1, m - 1] -= 4.0 * rows.tau
-    blocks[g, :, g, :] = own
-    if not keep.all():
-        kept = np.concatenate((np.ones(B, bool), keep.ravel()))
+    g = np.arange(G)
+    Q[B:, B:].reshape(G, m, G, m)[g, :, g, :] = own
+    if not shape.keep.all():
+        kept = np.concatenate((np.ones(B, bool), shape.keep.ravel()))
         Q = Q[np.ix_(kept, kept)]
-    smallest = float(np.abs(rows.tau).min(initial=np.inf))
-    require_precision(Q, 0.0 if np.isinf(smallest) else smallest, "majority")
+    sizes = np.abs(rows.tau[rows.tau != 0])
+    smallest = float(sizes.min(initial=np.inf)) if len(sizes) else 0.0
+    require_precision(Q, smallest, "majority")
 
     exact = rows.is_binary and factor > 4.0
     return Encoding(
         name="majority",
         columns=rows.columns,
-        labels=rows.columns.labels + slack_labels(width),
+        labels=shape.labels,
         coefficients=Q,
         offset=offset + rows.constant + 2.0 * float(rows.tau.sum()),
         exact=exact,
-        why=_reason(exact, rows.is_binary, factor, bits),
+        why=_reason(exact, rows.is_binary, factor, shape.bits),
         gain=rows.gain,
-        smallest_gap=0.0 if np.isinf(smallest) else (factor - 4.0) * smallest,
-        error=float(error.max(initial=0.0)),
-        options={"factor": factor, "bits": bits},
+        smallest_gap=(factor - 4.0) * smallest,
+        error=shape.error,
+        options={"factor": factor, "bits": shape.bits},
     )
 
 

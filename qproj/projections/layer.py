@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, as_matrix, as_numpy, frozen
+from qproj.encodings import Columns, Encoding, MajorityShape, Rows, majority, majority_of
+from qproj.projections.aggregate import class_columns
 from qproj.projections.linear import LinearProjection
-from qproj.projections.sign import Inputs, SignProjection, require_square
+from qproj.projections.options import call_with_options, check_options
+from qproj.projections.sign import ENCODINGS, Inputs, SignProjection, require_square
 
 
 class SignLayer(Sequence[SignProjection]):
@@ -67,6 +71,33 @@ class SignLayer(Sequence[SignProjection]):
 
     def __iter__(self) -> Iterator[SignProjection]:
         return (self[j] for j in range(len(self)))
+
+    @cached_property
+    def rows(self) -> tuple[NDArray[Any], FloatArray, Columns]:
+        """(A, Tau, columns) common to all neurons: the union of row groups, τ = 0 kept, and its column classes."""
+        inputs = self.inputs
+        A = inputs.matrix[inputs.groups.first]
+        Tau = inputs.groups.sums(self.T)
+        if not inputs.is_binary:
+            return A, Tau, Columns.plain(A.shape[1])
+        columns = class_columns(A, merge=self.aggregate[1])
+        return A if columns.is_plain else np.ascontiguousarray(A[:, columns.first]), Tau, columns
+
+    def encode(self, name: str = "majority", **options: Any) -> list[Encoding]:
+        """Return one encoding a neuron, all over the same variables and, for "majority", of one common structure.
+
+        Unlike ``self[j].encode``, rows whose targets cancel stay, so that one embedding serves every neuron.
+        """
+        A, Tau, columns = self.rows
+        neurons = [
+            Rows(A, tau, columns, problem.constant, problem.gain)
+            for tau, problem in zip(np.ascontiguousarray(Tau.T), self, strict=True)
+        ]
+        if name != "majority":
+            return [call_with_options(ENCODINGS, name, "encoding", rows, options) for rows in neurons]
+        check_options(majority, "encoding 'majority'", options, skip=1)
+        shape = MajorityShape.of(neurons[0], options.get("bits", 6))
+        return [majority_of(shape, rows, options.get("factor", 4.5)) for rows in neurons]
 
     def __repr__(self) -> str:
         return f"SignLayer(n={len(self.T)}, d={self.num_weights}, dout={len(self)})"

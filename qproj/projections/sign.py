@@ -25,7 +25,7 @@ from qproj.projections.aggregate import Aggregated, RowGroups, aggregate, group_
 from qproj.projections.base import Projection
 from qproj.projections.options import call_with_options
 
-_ENCODINGS: dict[str, Callable[..., Encoding]] = {
+ENCODINGS: dict[str, Callable[..., Encoding]] = {
     "majority": majority,
     "margin": margin,
     "unbalanced": unbalanced,
@@ -164,7 +164,7 @@ class SignProjection(Projection):
                 self.inputs.unmerged, self.t, aggregate_rows=False, aggregate_columns=False
             )
             rows = plain.rows
-        encoding: Encoding = call_with_options(_ENCODINGS, name, "encoding", rows, options)
+        encoding: Encoding = call_with_options(ENCODINGS, name, "encoding", rows, options)
         return encoding
 
     @cached_property

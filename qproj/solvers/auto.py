@@ -125,9 +125,7 @@ class LayerSearch:
         Upper bounds on the gain, in units of each neuron's largest |τ|.
     """
 
-    def __init__(
-        self, options: Auto, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None
-    ) -> None:
+    def __init__(self, options: Auto, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None) -> None:
         self.options, self.rows, self.problems, self.ask = options, rows, problems, ask
         count = rows.tau.shape[1]
         self.weights: SignArray = sign_direction(rows.X, rows.T) if starts is None else starts.copy()

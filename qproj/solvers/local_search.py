@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import FloatArray, SignArray, as_signs
 from qproj.encodings import Columns
 from qproj.projections import SignLayer, SignProjection
-from qproj.projections.aggregate import class_columns
 from qproj.solvers.sampler import require_positive
 from qproj.solvers.sign import meets_bounds, sign_direction
 from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
@@ -136,14 +135,8 @@ class LayerRows:
     @classmethod
     def of_layer(cls, layer: SignLayer) -> LayerRows:
         """Return the merged rows of a layer."""
-        inputs = layer.inputs
-        _, merge_columns = layer.aggregate
-        A = inputs.matrix[inputs.groups.first]
-        tau = inputs.groups.sums(layer.T)
-        if not inputs.is_binary:
-            return cls(inputs.matrix, layer.T, A, tau, Columns.plain(A.shape[1]))
-        columns = class_columns(A, merge=merge_columns)
-        return cls(inputs.matrix, layer.T, A if columns.is_plain else A[:, columns.first], tau, columns)
+        A, tau, columns = layer.rows
+        return cls(layer.inputs.matrix, layer.T, A, tau, columns)
 
     @classmethod
     def of_projection(cls, problem: SignProjection) -> LayerRows:

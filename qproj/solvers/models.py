@@ -64,5 +64,3 @@ def _left(ask: Request, share: float = 1.0) -> float | None:
     if ask.deadline is None:
         return None
     return max(share * (ask.deadline - time.perf_counter()), 1e-3)
-
-
