@@ -155,9 +155,7 @@ def anneal_until(
         began = time.perf_counter()
         if began >= deadline:
             break
-        best = _round(
-            problem, best, problem.schedule(sweeps), (seed, number), deadline, threads, fresh=number > 0
-        )
+        best = _round(problem, best, problem.schedule(sweeps), (seed, number), deadline, threads, fresh=number > 0)
         now = time.perf_counter()
         room = int((deadline - now) / max(now - began, 1e-6) * sweeps)
         # An anneal cut short is worth little: the last one is fitted to the time that is left.
@@ -209,9 +207,7 @@ def _prepare(A: NDArray[Any], M: CountArray, Tau: FloatArray) -> _Prepared:
     largest = np.abs(Tau).max(axis=0, initial=0.0)
     scale = 2.0 ** -np.floor(np.log2(np.where(largest > 0, largest, 1.0)))
     taus = np.ascontiguousarray((Tau * scale).T, np.float32)
-    units = np.array(
-        [(j, 1 << b) for j, m in enumerate(M.tolist()) for b in range(max(1, m.bit_length() - 1))]
-    )
+    units = np.array([(j, 1 << b) for j, m in enumerate(M.tolist()) for b in range(max(1, m.bit_length() - 1))])
     return _Prepared(A, M.astype(np.int64), Tau, columns, units, taus, shift, float(np.sqrt(M.sum())))
 
 
@@ -236,9 +232,7 @@ def _round(
         if deadline is not None:  # blocks share the time that is left
             now = time.perf_counter()
             limit = now + (deadline - now) * len(block) / (len(todo) - low)
-        found, done = _anneal_block(
-            problem, block, counts[block], states[block], schedule, limit, threads, fresh
-        )
+        found, done = _anneal_block(problem, block, counts[block], states[block], schedule, limit, threads, fresh)
         ends = descend(problem.A, problem.M, problem.Tau.T[block], found)
         better = ends.gains > gains[block]
         rows = block[better]
@@ -355,9 +349,7 @@ def _sweeps(columns, M, units, tau, now, z, kept, kept_gain, ended, state, K, he
         soft = _soft(z, tau, k)
         for q in range(units.shape[0]):
             j, step = units[q]
-            x ^= x >> np.uint64(
-                12
-            )  # xorshift64*, Marsaglia 2003 / Vigna 2016: one word a move, bits and uniform alike
+            x ^= x >> np.uint64(12)  # xorshift64*, Marsaglia 2003 / Vigna 2016: one word a move, bits and uniform alike
             x ^= x << np.uint64(25)
             x ^= x >> np.uint64(27)
             word = x * np.uint64(2685821657736338717)

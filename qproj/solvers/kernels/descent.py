@@ -85,9 +85,7 @@ def descend(
     return Descended(found, gains, met, moves)
 
 
-def score(
-    A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray
-) -> tuple[FloatArray, NDArray[np.bool_]]:
+def score(A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the true gains (k,) of counts (k, C) and whether every sign with τ ≠ 0 is met."""
     gains, met = np.empty(len(counts)), np.empty(len(counts), np.bool_)
     for low in range(0, len(counts), _BLOCK):
