@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import FloatArray, SignArray, as_signs
 from qproj.encodings import Columns
 from qproj.projections import SignLayer, SignProjection
-from qproj.solvers.sampler import require_positive
 from qproj.solvers.sign import meets_bounds, sign_direction
 from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
 from qproj.solving.contract import Timing, check_limits
 from qproj.solving.project import layer_gain_bounds, layer_of_weights
+from qproj.solving.sampling import require_positive
 
 
 class LocalSearch(Adapter):

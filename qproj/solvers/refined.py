@@ -18,8 +18,9 @@ from qproj._arrays import FloatArray
 from qproj.encodings import margin
 from qproj.projections import SignProjection
 from qproj.solvers.polished import polish
-from qproj.solvers.sampler import SamplerSolver, decode_reads, encoded_model
+from qproj.solvers.sampler import SamplerSolver
 from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request
+from qproj.solving.sampling import decode_reads, encoded_model
 
 
 class Refined(Adapter):

@@ -8,44 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import dimod
 import numpy as np
-from numpy.typing import NDArray
 
-from qproj._arrays import FloatArray
-from qproj.encodings import Encoding
-from qproj.projections import Projection, SignProjection
+from qproj.projections import SignProjection
 from qproj.projections.options import nearest
-from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request
-from qproj.solving.models import BQMProblem
+from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request
+from qproj.solving.sampling import Model, decode_reads, require_positive, sampled_model
 
 PLAIN_AND_PROJECTIONS = frozenset({"projection", "bqm"})
 _SAMPLING = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed=True, num_reads=True)
 
 #: Reads drawn without num_reads and without a time limit.
 DEFAULT_READS = 100
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """What a sampler is given: a scaled BQM over 0..N−1, and the way back.
-
-    Attributes
-    ----------
-    bqm : dimod.BinaryQuadraticModel
-        Coefficients divided by `scale`, offset 0.
-    encoding : Encoding or None
-        None for plain models, whose variables are `labels`.
-    """
-
-    bqm: dimod.BinaryQuadraticModel
-    scale: float
-    offset: float
-    labels: list[Any]
-    encoding: Encoding | None
 
 
 class SamplerSolver(Adapter):
@@ -85,11 +62,7 @@ class SamplerSolver(Adapter):
         SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
 
     def build(self, problem: Any, ask: Request) -> Model:
-        if isinstance(problem, Projection):
-            if isinstance(problem, SignProjection):
-                return encoded_model(problem.encode(self.encoding, **self.encoding_options))
-            return encoded_model(problem.encode())
-        return plain_model(problem)
+        return sampled_model(problem, self.encoding, self.encoding_options)
 
     def call(self, model: Model, ask: Request) -> tuple[Model, dimod.SampleSet, EndedBy]:
         sampleset, ended_by = self.sample_model(model, ask)
@@ -141,70 +114,6 @@ class SamplerSolver(Adapter):
             return reads
         single: dimod.SampleSet = dimod.concatenate([self.sampler.sample(bqm, **arguments) for _ in range(num_reads)])
         return single
-
-
-def encoded_model(encoding: Encoding) -> Model:
-    """Return an encoding's model, scaled, over integer labels in the encoding's own order."""
-    return _scaled(encoding.coefficients, encoding.offset, dimod.BINARY, list(encoding.labels), encoding)
-
-
-def plain_model(problem: BQMProblem) -> Model:
-    """Return a plain BQM, scaled, over integer labels in canonical order."""
-    Q, labels = problem.canonical
-    if problem.model.vartype is dimod.SPIN:
-        return _scaled(np.triu(Q, 1), float(problem.model.offset), dimod.SPIN, labels, None, np.diagonal(Q))
-    return _scaled(Q, float(problem.model.offset), dimod.BINARY, labels, None)
-
-
-def _scaled(
-    Q: FloatArray, offset: float, vartype: Any, labels: list[Any], encoding: Encoding | None,
-    linear: FloatArray | None = None,
-) -> Model:  # fmt: skip
-    scale = max(float(np.abs(Q).max(initial=0.0)), 0.0 if linear is None else float(np.abs(linear).max(initial=0.0)))
-    scale = scale if scale > 0 else 1.0
-    bqm = dimod.BinaryQuadraticModel(Q / scale, vartype) if len(Q) else dimod.BinaryQuadraticModel(vartype)
-    if linear is not None and len(Q):
-        bqm.add_linear_from_array(linear / scale)  # type: ignore[arg-type]
-    bqm.offset = 0.0
-    return Model(bqm, scale, offset, labels, encoding)
-
-
-def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_by: EndedBy) -> Found:
-    """Return the reads as candidates in the problem's terms, num_occurrences kept, energies in the model's units."""
-    if set(sampleset.variables) != set(model.bqm.variables):
-        return Found(np.empty((0, problem.num_variables)), Ending.FAILED, EndedBy.ERROR,
-                     message="the sampler's answer lacks variables of the model")  # fmt: skip
-    if not len(sampleset):
-        return Found(
-            np.empty((0, problem.num_variables)),
-            Ending.STOPPED,
-            ended_by,
-            message="the sampler returned no reads",
-        )
-    order = [sampleset.variables.index(i) for i in range(len(model.labels))]
-    record = sampleset.record
-    samples: NDArray[Any] = np.asarray(record.sample)[:, order]
-    if sampleset.vartype is not model.bqm.vartype:
-        samples = 2 * samples - 1 if model.bqm.vartype is dimod.SPIN else (samples + 1) // 2
-    energies = (
-        np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64) * model.scale + model.offset
-    )
-    labelled = dimod.SampleSet.from_samples(
-        (samples, model.labels), energy=energies, vartype=model.bqm.vartype,
-        num_occurrences=record.num_occurrences,
-        sort_labels=False, info=dict(sampleset.info),
-    )  # fmt: skip
-    if model.encoding is None:
-        place = {label: i for i, label in enumerate(model.labels)}
-        candidates = samples[:, [place[label] for label in problem.variables]]
-    else:
-        bits = samples[:, : model.encoding.num_weight_bits].astype(np.int64)
-        columns = model.encoding.columns
-        candidates = columns.weights_from_counts(columns.counts_from_bits(bits))
-    return Found(
-        candidates, Ending.STOPPED, ended_by, energies=energies, sampleset=labelled,
-        stats={"reads": int(record.num_occurrences.sum())},
-    )  # fmt: skip
 
 
 def _seed(ask: Request, batch: int) -> int | None:
@@ -370,27 +279,3 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     solver._seed_name = "seed" if "seed" in known else None
     solver.capabilities = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed="seed" in known, num_reads=True)
     return solver
-
-
-def require_positive(**values: int) -> None:
-    """Raise TypeError or ValueError where a hyper-parameter is not a whole number ≥ 1."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name} is {value!r}; an integer ≥ 1 is needed")
-        if value < 1:
-            raise ValueError(f"{name} is {value}; an integer ≥ 1 is needed")
-
-
-__all__ = [
-    "Greedy",
-    "Model",
-    "PathIntegralAnnealing",
-    "SamplerSolver",
-    "SimulatedAnnealing",
-    "Tabu",
-    "decode_reads",
-    "encoded_model",
-    "from_sampler",
-    "plain_model",
-    "require_positive",
-]

@@ -8,8 +8,9 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qproj.solvers.sampler import Model, SamplerSolver
+from qproj.solvers.sampler import SamplerSolver
 from qproj.solving import Capabilities, EndedBy, Ending, Found, Request, TooLargeError
+from qproj.solving.sampling import Model
 
 #: Width beyond which the tables (2^width floats) do not fit; dwave-samplers refuses late and with a crash.
 MAX_WIDTH = 22
