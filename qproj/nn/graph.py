@@ -45,8 +45,7 @@ def normalized_adjacency(edges: Tensor, num_nodes: int, dtype: torch.dtype = tor
     index = torch.unique(both, dim=0).T
     degree = torch.bincount(index[0], minlength=num_nodes).to(torch.float64)
     value = (degree[index[0]] * degree[index[1]]).rsqrt().to(dtype)
-    coo = torch.sparse_coo_tensor(index, value, (num_nodes, num_nodes), check_invariants=True).coalesce()
-    return coo
+    return torch.sparse_coo_tensor(index, value, (num_nodes, num_nodes), check_invariants=True).coalesce()
 
 
 class BinaryGCNConv(BinaryLayer):
