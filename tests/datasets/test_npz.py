@@ -1,0 +1,121 @@
+import contextlib
+import io
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qproj.datasets import npz
+
+
+def test_round_trip(tmp_path):
+    arrays = {
+        "a": np.arange(6, dtype=np.int8).reshape(2, 3),
+        "b": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "zero": np.empty((0, 4), np.float32),
+        "scalar": np.array(3, ">i4"),
+        "text": np.array(["x", "yy"]),
+    }
+    path = npz.write_npz(tmp_path / "deep" / "file.npz", arrays)
+    found = npz.read_npz(path)
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+        assert found[name].shape == array.shape
+    with np.load(path, allow_pickle=False) as loaded:
+        np.testing.assert_array_equal(loaded["b"], arrays["b"])
+    assert [p.name for p in path.parent.iterdir()] == ["file.npz"]
+
+
+def test_equal_arrays_give_equal_files(tmp_path):
+    paths = [npz.write_npz(tmp_path / f"{i}.npz", {"a": np.arange(5)}) for i in range(2)]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_numpys_own_files_are_read(tmp_path):
+    np.savez(tmp_path / "plain.npz", a=np.eye(3))
+    np.savez_compressed(tmp_path / "packed.npz", a=np.eye(3))
+    for name in ("plain", "packed"):
+        np.testing.assert_array_equal(npz.read_npz(tmp_path / f"{name}.npz")["a"], np.eye(3))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = npz.write_npz(tmp_path / "a.npz", {"a": np.arange(3)})
+    with pytest.raises(TypeError, match="convert it first"):
+        npz.write_npz(path, {"a": np.array([object()])})
+    np.testing.assert_array_equal(npz.read_npz(path)["a"], np.arange(3))
+
+
+def test_pickled_members_are_refused(tmp_path):
+    np.savez(tmp_path / "p.npz", a=np.array([{"x": 1}], dtype=object))
+    with pytest.raises(ValueError, match="pickle"):
+        npz.read_npz(tmp_path / "p.npz")
+
+
+def _member(shape, dtype="<f8", content=b""):
+    out = io.BytesIO()
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+    header = header.ljust(117) + "\n"
+    out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (1 << 40, 1 << 40), (-1,), (3, -2)])
+def test_a_header_that_promises_too_much_is_refused_before_unpacking(tmp_path, shape):
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", _member(shape))
+    with pytest.raises(ValueError, match=r"would unpack|has shape|no plain"):
+        npz.read_npz(path)
+
+
+def test_zip_bomb(tmp_path):
+    path = tmp_path / "bomb.npz"
+    size = npz.FREE_BYTES + 8
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", _member((size // 8,), content=bytes(size)))
+    assert path.stat().st_size < size / npz.EXPANSION
+    with pytest.raises(ValueError, match="would unpack"):
+        npz.read_npz(path)
+
+
+def test_many_small_members_count_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz, "FREE_BYTES", 1000)
+    monkeypatch.setattr(npz, "EXPANSION", 1)
+    path = npz.write_npz(tmp_path / "a.npz", {f"a{i}": np.zeros(500) for i in range(4)})
+    with pytest.raises(ValueError, match="would unpack"):
+        npz.read_npz(path)
+
+
+def test_missing_truncated_and_other_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="not a file"):
+        npz.read_npz(tmp_path / "none.npz")
+    path = npz.write_npz(tmp_path / "a.npz", {"a": np.random.default_rng(0).normal(size=300)})
+    whole = path.read_bytes()
+    for cut in (0, 1, 30, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ValueError, match="anew"):
+            npz.read_npz(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(ValueError, match=r"not a stored or deflated"):
+        npz.read_npz(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_bytes_are_refused_or_read(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "fuzz.npz"
+    npz.write_npz(path, {"a": np.arange(40), "b": np.eye(4, dtype=np.int8)})
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    arrays = {}
+    with contextlib.suppress(ValueError):
+        arrays = npz.read_npz(path)
+    assert all(not array.dtype.hasobject for array in arrays.values())
