@@ -1,0 +1,166 @@
+"""``qaoa-fast``: QAOA on an exact diagonal simulator with analytic gradients; no Qiskit needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qproj._arrays import FloatArray
+from qproj.projections import SignProjection
+from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
+from qproj.solving.sampling import Model, decode_reads, require_positive, sampled_model
+from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
+from qproj_qiskit.diagonal import BYTES_PER_STATE, Diagonal, energies
+
+DEFAULT_READS = 1000
+
+
+class QAOAFast(Adapter):
+    """min objective(v) by reads of a QAOA state that is simulated exactly (``qaoa-fast``).
+
+    Parameters
+    ----------
+    reps : int
+        Layers p.
+    optimizer : str
+        "L-BFGS-B" uses the analytic gradient; others of :data:`qproj_qiskit.angles.OPTIMIZERS` do not.
+    maxiter, restarts : int
+        The work budget: iterations a start; starts from a linear ramp and then from random angles.
+    cvar : float
+        Share of lowest energies that the angles are tuned for, in (0, 1].
+    warm_start : float
+        ε in (0, ½]: a hint's bits become probabilities ε or 1−ε of the initial state; ½ ignores it.
+    angles : (2p,) array_like, optional
+        γ_1…γ_p, β_1…β_p to sample at, without a search.
+    encoding, encoding_options
+        As in ``SignProjection.encode``.
+    max_bytes : int, optional
+        Memory that the state may take; None: half of the machine's.
+    """
+
+    name: ClassVar[str] = "qaoa-fast"
+    capabilities = Capabilities(
+        forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, hint=True, note="simulated exactly"
+    )
+
+    def __init__(
+        self, *, reps: int = 3, optimizer: str = "L-BFGS-B", maxiter: int = 60, restarts: int = 2, cvar: float = 1.0,
+        warm_start: float = 0.25, angles: ArrayLike | None = None, encoding: str = "margin",
+        encoding_options: Mapping[str, Any] | None = None, max_bytes: int | None = None,
+    ) -> None:  # fmt: skip
+        require_positive(reps=reps, maxiter=maxiter, restarts=restarts)
+        check_optimizer(optimizer)
+        self.reps, self.maxiter, self.restarts, self.optimizer = int(reps), int(maxiter), int(restarts), optimizer
+        self.cvar, self.warm_start = check_share("cvar", cvar, 1.0), check_share("warm_start", warm_start, 0.5)
+        self.angles = None if angles is None else check_angles(angles, self.reps)
+        self.encoding, self.encoding_options = encoding, dict(encoding_options or {})
+        SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
+        self.max_bytes = max_bytes
+
+    def build(self, problem: Any, ask: Request) -> tuple[Model, FloatArray, Any]:
+        model = sampled_model(problem, self.encoding, self.encoding_options)
+        require_memory(self.name, model.bqm.num_variables, BYTES_PER_STATE, self.max_bytes)
+        return model, warm_axes(model, ask.hint, problem, self.warm_start), problem
+
+    def call(self, model: tuple[Model, FloatArray, Any], ask: Request) -> Sampled:
+        scaled, theta, _ = model
+        rng = ask.rng()
+        state = Diagonal(energies(scaled.bqm), theta, self.cvar)
+        budget = Budget(ask.deadline)
+        angles = self.angles
+        if angles is None:
+            for start in range(self.restarts):
+                first = ramp(self.reps) if start == 0 else rng.uniform(-1.0, 1.0, 2 * self.reps)
+                search(
+                    state.value_and_gradient if self.optimizer == "L-BFGS-B" else state.value, first,
+                    optimizer=self.optimizer, maxiter=self.maxiter, budget=budget, rng=rng,
+                    gradient=self.optimizer == "L-BFGS-B",
+                )  # fmt: skip
+                if budget.late:
+                    break
+            angles = budget.best_angles
+        assert angles is not None
+        samples = state.sample(angles, ask.num_reads or DEFAULT_READS, rng)
+        stats = {"evaluations": budget.evaluations, "angles": angles.tolist(), "expectation": state.value(angles)}
+        return Sampled(
+            scaled, sampleset_of_bits(scaled, samples), EndedBy.CLOCK if budget.late else EndedBy.BUDGET, stats
+        )
+
+    def decode(self, raw: Sampled, problem: Any) -> Found:
+        return raw.found(problem)
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Reads of the scaled model, why the search ended, and its figures (`expectation` in the model's own units)."""
+
+    model: Model
+    reads: dimod.SampleSet
+    ended_by: EndedBy
+    stats: dict[str, Any]
+
+    def found(self, problem: Any) -> Found:
+        """Return the reads in the problem's terms."""
+        found = decode_reads(self.model, self.reads, problem, self.ended_by)
+        stats = dict(self.stats)
+        if "expectation" in stats:
+            stats["expectation"] = stats["expectation"] * self.model.scale + self.model.offset
+        found.stats.update(stats)
+        return found
+
+
+def sampleset_of_bits(model: Model, bits: Any) -> dimod.SampleSet:
+    """Return 0/1 reads (k, N) as a sample set of the scaled model, in its own vartype."""
+    samples = bits if model.bqm.vartype is dimod.BINARY else 2 * bits - 1
+    reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm((samples, list(range(bits.shape[1]))), model.bqm)
+    return reads
+
+
+def warm_axes(model: Model, hint: Any, problem: Any, epsilon: float) -> FloatArray:
+    """Return θ (N,): π/2 without a hint; with one, P(x_i = its bit) = 1 − ε on weight bits (Egger et al. 2021)."""
+    theta = np.full(model.bqm.num_variables, np.pi / 2)
+    if hint is None:
+        return theta
+    if model.encoding is None:
+        place = {label: i for i, label in enumerate(problem.variables)}
+        bits = np.array([hint[place[label]] > 0 for label in model.labels], np.float64)
+    else:
+        columns = model.encoding.columns
+        counts = columns.counts_from_weights(np.asarray(hint, np.int8)[None, :])
+        bits = np.asarray(columns.bits_from_counts(counts), np.float64)[0]
+    theta[: len(bits)] = 2.0 * np.arcsin(np.sqrt(np.where(bits > 0, 1.0 - epsilon, epsilon)))
+    return theta
+
+
+def require_memory(name: str, qubits: int, bytes_per_state: int, max_bytes: int | None) -> None:
+    """Refuse a state that does not fit, with the figure and what can be used instead."""
+    limit = max_bytes if max_bytes is not None else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    need = bytes_per_state * 2.0**qubits
+    if need > limit:
+        raise TooLargeError(
+            f"{name} would simulate {qubits} qubits in {need / 2**30:.3g} GiB; {limit / 2**30:.3g} GiB are allowed: "
+            "use encoding='margin' (one qubit a weight), 'sa' or 'auto'"
+        )
+
+
+def check_share(name: str, value: float, largest: float) -> float:
+    """Return a number in (0, largest], or raise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
+        raise TypeError(f"{name} is {value!r}; a number in (0, {largest:g}] is needed")
+    if not 0 < value <= largest:
+        raise ValueError(f"{name} is {value}; a number in (0, {largest:g}] is needed")
+    return float(value)
+
+
+def check_angles(angles: ArrayLike, reps: int) -> FloatArray:
+    """Return finite angles (2p,), or raise."""
+    array = np.asarray(angles, np.float64)
+    if array.shape != (2 * reps,) or not np.isfinite(array).all():
+        raise ValueError(f"angles have shape {array.shape}; {2 * reps} finite numbers γ_1…γ_p, β_1…β_p are needed")
+    return array
