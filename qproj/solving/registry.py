@@ -59,7 +59,7 @@ def solver_class(name: str) -> Any:
         raise ValueError(f"unknown solver {name!r}; {nearest(name, points)}; `qproj solvers` lists them")
     try:
         return points[name].load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise MissingPackageError(f"solver {name!r} cannot be imported ({error}); see `qproj solvers`") from error
 
 
