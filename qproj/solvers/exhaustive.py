@@ -55,7 +55,7 @@ class Exhaustive(Adapter):
             scale = float(np.abs(merged.tau).max(initial=0.0)) or 1.0
             counts = best_counts(merged.A, merged.columns.sizes, merged.tau / scale)
             return merged.columns.weights_from_counts(counts), len(counts)
-        low = 0 if model.bqm.vartype.name == "BINARY" and model.kind == "bqm" else -1
+        low = 0 if model.kind == "bqm" and model.bqm.vartype.name == "BINARY" else -1
         return best_spins(model, low)
 
     def decode(self, raw: tuple[NDArray[Any], int], problem: Any) -> Found:

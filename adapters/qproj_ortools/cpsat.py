@@ -1,0 +1,187 @@
+"""CP-SAT: exact on whole numbers, which the coefficients are scaled to here, the scaling's error inside the bound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qproj._arrays import FloatArray
+from qproj.encodings.linear_model import REAL, LinearModel, quantum
+from qproj.projections.options import nearest
+from qproj.solving import Capabilities, EndedBy, Ending, Request
+from qproj.solving.linear import Answer, LinearAdapter
+
+#: Σ|coefficient·value| of the scaled objective: whole numbers up to here are exact in float64 too.
+OBJECTIVE_REACH = 2.0**52
+#: The same for a row, beyond which 64-bit sums overflow.
+ROW_REACH = 2.0**60
+
+
+class CPSAT(LinearAdapter):
+    """argmin objective(v) by CP-SAT, with a proof: projections in their one-sided form, any BQM, whole-number CQMs.
+
+    Parameters
+    ----------
+    num_workers : int
+        Threads. 1 by default: on dense QUBOs one worker with a full linear relaxation proves more than several.
+    linearization_level : int
+        0, 1 or 2.
+    deterministic_time : float, optional
+        A work budget in CP-SAT's own units, which ends the search at the same place on every machine.
+    parameters : mapping, optional
+        Further fields of SatParameters.
+
+    Raises
+    ------
+    MissingPackageError
+        ortools is not installed.
+    """
+
+    name: ClassVar[str] = "cpsat"
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
+    extra = "all"
+    requires = ("ortools",)
+
+    def __init__(
+        self,
+        *,
+        num_workers: int = 1,
+        linearization_level: int = 2,
+        deterministic_time: float | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.require_backend()
+        if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 1:
+            raise ValueError(f"num_workers is {num_workers!r}; an integer ≥ 1 is allowed")
+        if linearization_level not in (0, 1, 2):
+            raise ValueError(f"linearization_level is {linearization_level!r}; 0, 1 or 2 is allowed")
+        if deterministic_time is not None and not 0 < deterministic_time < np.inf:
+            raise ValueError(f"deterministic_time is {deterministic_time!r}; a number > 0 is allowed, or None")
+        self.settings: dict[str, Any] = {"num_workers": num_workers, "linearization_level": linearization_level}
+        if deterministic_time is not None:
+            self.settings["max_deterministic_time"] = float(deterministic_time)
+        self.settings.update(parameters or {})
+        self._solver(None, None)  # a misspelt parameter fails here
+
+    def check(self, problem: Any, ask: Request) -> None:
+        """Refuse real variables, of which CP-SAT has none."""
+        if problem.kind == "cqm":
+            real = [v for v in problem.variables if problem.cqm.vartype(v).name == "REAL"]
+            if real:
+                raise ValueError(f"variable {real[0]!r} is REAL; cpsat takes whole numbers: use 'highs' or 'scip'")
+
+    def optimise(
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
+    ) -> Answer:
+        from ortools.sat.python import cp_model
+
+        native, variables = native_model(model)
+        factor, whole, rounding = scaled_objective(model)
+        native.minimize(cp_model.LinearExpr.weighted_sum(variables, whole))
+        if start is not None:
+            for variable, value in zip(variables, start.tolist(), strict=True):
+                native.add_hint(variable, int(value))
+        wrong = native.validate()
+        if wrong:
+            raise ValueError(f"cpsat refuses the model ({wrong.strip()}); tighten the bounds of its variables")
+        left = None if deadline is None else max(deadline - time.perf_counter(), 1e-3)
+        solver = self._solver(seed, left)
+        status = solver.solve(native)
+        name = solver.status_name(status)
+        stats = {
+            "nodes": int(solver.num_branches), "conflicts": int(solver.num_conflicts),
+            "deterministic_time": float(solver.deterministic_time), "status": name,
+        }  # fmt: skip
+        if status == cp_model.INFEASIBLE:
+            return Answer(Ending.REFUTED, EndedBy.PROOF, message=name, stats=stats)
+        if status == cp_model.MODEL_INVALID:
+            return Answer(Ending.FAILED, EndedBy.ERROR, message=f"{name}: {solver.solution_info()}", stats=stats)
+        bound = float(solver.best_objective_bound) * factor - rounding + model.offset
+        if status == cp_model.UNKNOWN:
+            values = None
+        else:
+            values = np.array([solver.value(variable) for variable in variables], np.float64)
+        if status == cp_model.OPTIMAL:
+            return Answer(Ending.PROVED, EndedBy.PROOF, values, bound, rounding, name, stats)
+        late = deadline is not None and time.perf_counter() >= deadline - 1e-3
+        return Answer(Ending.STOPPED, EndedBy.CLOCK if late else EndedBy.BUDGET, values, bound, rounding, name, stats)
+
+    def _solver(self, seed: int | None, time_limit_s: float | None) -> Any:
+        from ortools.sat.python import cp_model
+
+        solver = cp_model.CpSolver()
+        for name, value in self.settings.items():
+            if not hasattr(solver.parameters, name):
+                known = [field for field in dir(solver.parameters) if not field.startswith("_")]
+                raise TypeError(f"cpsat has no parameter {name!r}; {nearest(name, known)}")
+            setattr(solver.parameters, name, value)
+        if seed is not None:
+            solver.parameters.random_seed = seed % 2**31
+        if time_limit_s is not None:
+            solver.parameters.max_time_in_seconds = time_limit_s
+        return solver
+
+
+def native_model(model: LinearModel) -> tuple[Any, list[Any]]:
+    """Return a CpModel with the model's variables and rows, and its variables."""
+    from ortools.sat.python import cp_model
+
+    native = cp_model.CpModel()
+    if (model.kinds == REAL).any():
+        raise ValueError("the model has real variables; cpsat takes whole numbers: use 'highs' or 'scip'")
+    variables = [
+        native.new_int_var(int(low), int(high), "")
+        for low, high in zip(model.lower.tolist(), model.upper.tolist(), strict=True)
+    ]
+    largest = np.maximum(np.abs(model.lower), np.abs(model.upper))
+    whole_rows = bool((model.rows.data == np.rint(model.rows.data)).all())
+    starts, columns, data = model.rows.indptr.tolist(), model.rows.indices, model.rows.data
+    lows, highs = model.row_lower.tolist(), model.row_upper.tolist()
+    for r, (begin, end) in enumerate(pairwise(starts)):
+        if begin == end:
+            continue
+        j, a = columns[begin:end], data[begin:end]
+        whole, low, high = (a, lows[r], highs[r]) if whole_rows else scaled_row(a, largest[j], lows[r], highs[r])
+        domain = cp_model.Domain(_int64(low, up=True), _int64(high, up=False))
+        terms = cp_model.LinearExpr.weighted_sum([variables[k] for k in j.tolist()], [int(x) for x in whole.tolist()])
+        native.add_linear_expression_in_domain(terms, domain)
+    return native, variables
+
+
+def scaled_row(a: FloatArray, largest: FloatArray, low: float, high: float) -> tuple[FloatArray, float, float]:
+    """Return a row in whole numbers, widened by what rounding its coefficients can shift: it cuts off nothing."""
+    unit = quantum(a)
+    if unit == 0.0:
+        unit = float((np.abs(a) * np.maximum(largest, 1.0)).sum()) / 2.0**50
+    whole: FloatArray = np.rint(a / unit)
+    if float((np.abs(whole) * largest).sum()) > ROW_REACH:
+        raise ValueError("a constraint's values exceed 2^60 in whole numbers; cpsat needs tighter bounds: use 'highs'")
+    lost = float((np.abs(a / unit - whole) * largest).sum()) * (1.0 + 1e-9) + 1e-9
+    return whole, low / unit - lost, high / unit + lost
+
+
+def scaled_objective(model: LinearModel) -> tuple[float, list[int], float]:
+    """Return (unit, whole coefficients, error): cost·x = unit·whole·x within the error, for every x.
+
+    The unit is the coefficients' own quantum where they have one, else Σ|cost·x|/2^52, float64's own resolution.
+    """
+    largest = np.maximum(np.abs(model.lower), np.abs(model.upper))
+    unit = quantum(model.cost)
+    if unit == 0.0 or model.reach / unit > OBJECTIVE_REACH:
+        unit = model.reach / OBJECTIVE_REACH or 1.0
+    ratio = model.cost / unit
+    whole = np.rint(ratio)
+    lost = float((np.abs(ratio - whole) * largest).sum()) + 2.0**-52 * float((np.abs(whole) * largest).sum())
+    return unit, [int(x) for x in whole.tolist()], lost * unit
+
+
+def _int64(value: float, *, up: bool) -> int:
+    if value == np.inf:
+        return int(np.iinfo(np.int64).max)
+    if value == -np.inf:
+        return int(np.iinfo(np.int64).min)
+    return int(np.ceil(value) if up else np.floor(value))

@@ -1,0 +1,256 @@
+"""Projections and quadratic models as mixed-integer linear models, in arrays: what CP-SAT and MIP solvers are given.
+
+Every model minimises −gain. Rows of a sign projection take the one-sided form of ``constrained`` with an integer a
+column class; products of binaries are linearised on the side that their sign needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
+
+from qproj._arrays import FloatArray, SignArray
+from qproj.encodings.rows import Rows
+
+#: Kinds of variable: whole because it is declared so, or because the whole ones leave it no other best value.
+REAL, WHOLE, IMPLIED = 0, 1, 2
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """min cost·x + offset subject to row_lower ≤ rows·x ≤ row_upper, lower ≤ x ≤ upper.
+
+    The first ``num_own`` variables are the problem's own (in its order; counts of column classes for sign
+    projections), the others auxiliary.
+
+    Attributes
+    ----------
+    lower, upper, cost : (N,) float64
+    kinds : (N,) int8
+        REAL, WHOLE or IMPLIED.
+    rows : (R, N) sparse
+    row_lower, row_upper : (R,) float64
+        ±inf where one-sided.
+    offset : float
+    factor, shift : float
+        The problem's values are factor·x + shift: spins are 2x − 1.
+    error : float
+        At most this far is −gain, as the problem computes it, from cost·x + offset.
+    quantum : float
+        Different values of cost·x differ by at least this much; 0 where unknown.
+    complete : callable
+        All N values that follow from the own ones, (num_own,).
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    kinds: NDArray[np.int8]
+    cost: FloatArray
+    offset: float
+    rows: csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+    num_own: int
+    error: float
+    quantum: float
+    complete: Callable[[FloatArray], FloatArray]
+    factor: float = 1.0
+    shift: float = 0.0
+
+    @property
+    def scale(self) -> float:
+        """max|cost|, or 1: backends' tolerances are absolute, so they get cost/scale."""
+        return float(np.abs(self.cost).max(initial=0.0)) or 1.0
+
+    @property
+    def reach(self) -> float:
+        """Σ|cost|·max|x|: no value of the objective is farther from the offset."""
+        return float((np.abs(self.cost) * np.maximum(np.abs(self.lower), np.abs(self.upper))).sum())
+
+    def with_row(self, coefficients: FloatArray, lower: float) -> LinearModel:
+        """Return the model with one row more: coefficients·x ≥ lower."""
+        return replace(
+            self,
+            rows=csr_array(vstack([self.rows, csr_array(coefficients[None, :])], format="csr")),
+            row_lower=np.append(self.row_lower, lower),
+            row_upper=np.append(self.row_upper, np.inf),
+        )
+
+    def excluding(self, own: FloatArray) -> LinearModel:
+        """Return the model without one assignment of the own variables, which have to be binary."""
+        row = np.zeros(len(self.cost))
+        row[: self.num_own] = np.where(own > 0.5, -1.0, 1.0)
+        return self.with_row(row, 1.0 - float((own > 0.5).sum()))
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether all own variables are 0 or 1."""
+        own = slice(self.num_own)
+        return bool((self.kinds[own] == WHOLE).all() and (self.lower[own] == 0).all() and (self.upper[own] == 1).all())
+
+
+def linear_of_rows(rows: Rows, *, bits: int = 20) -> LinearModel:
+    """Return argmin over counts c and indicators y of −Σ_g τ_g(2y_g − 1), rows with τ = 0 left out.
+
+    ±1 rows, and real rows of small multiples of a power of two, are exact. Other real rows are rounded to `bits` bits
+    and relaxed by the error of that and of float64 sums: a valid bound, whose minimiser has to be scored again.
+    """
+    kept = np.flatnonzero(rows.tau)
+    tau, sizes = rows.tau[kept], rows.columns.sizes
+    G, C = len(kept), len(sizes)
+    q, margin = integer_rows(rows.A[kept], bits)
+    total, low = np.abs(q) @ sizes, np.maximum(-q, 0) @ sizes
+    exact = margin == 0
+    # σ = +1 takes z ≥ −margin, that is p ≥ (total − margin)/2; σ = −1 takes z ≤ margin, and z < 0 where exact
+    half = np.where(exact, (total + 1) // 2, np.maximum(-((margin - total) // 2), 0))
+    cap = np.where(exact, half - 1, np.minimum((total + margin) // 2, total))
+    up = tau > 0
+    indicator = csr_array((np.where(up, -half, cap - total).astype(np.float64), (np.arange(G), np.arange(G))), (G, G))
+    matrix = csr_array(np.concatenate([q.astype(np.float64), indicator.toarray()], axis=1))
+    cost = np.concatenate([np.zeros(C), -2.0 * tau])
+    A, columns = rows.A[kept], rows.columns
+
+    def complete(counts: FloatArray) -> FloatArray:
+        y = signs_of(A, counts[None, :], sizes)[0] > 0
+        return np.concatenate([counts, y.astype(np.float64)])
+
+    return LinearModel(
+        lower=np.zeros(C + G),
+        upper=np.concatenate([columns.sizes.astype(np.float64), np.ones(G)]),
+        kinds=np.full(C + G, WHOLE, np.int8),
+        cost=cost,
+        offset=float(tau.sum()),
+        rows=matrix,
+        row_lower=np.where(up, -low, -np.inf).astype(np.float64),
+        row_upper=np.where(up, np.inf, cap - low).astype(np.float64),
+        num_own=C,
+        error=4.0 * _EPS * (G + 1) * float(np.abs(tau).sum()),
+        quantum=quantum(cost),
+        complete=complete,
+    )
+
+
+def signs_of(A: NDArray[np.generic], counts: FloatArray, sizes: NDArray[np.int64]) -> SignArray:
+    """Return σ(A·(2c − M)), (k, G), of counts (k, C): exact for ±1 rows, in the definition's order for real ones."""
+    z = np.stack([(A * (2.0 * c - sizes)).sum(axis=1) for c in counts])
+    return np.where(z >= 0, np.int8(1), np.int8(-1))
+
+
+def better_row(rows: Rows, model: LinearModel, counts: FloatArray) -> LinearModel:
+    """Return the model with a row that every assignment better than `counts` meets.
+
+    To gain more, it has to meet the sign of some row that `counts` does not: Σ over those of "met" ≥ 1.
+    """
+    kept = np.flatnonzero(rows.tau)
+    tau = rows.tau[kept]
+    unmet = signs_of(rows.A[kept], counts[None, :], rows.columns.sizes)[0] * tau < 0
+    row = np.zeros(len(model.cost))
+    row[model.num_own :] = np.where(unmet, np.sign(tau), 0.0)
+    return model.with_row(row, 1.0 - float((unmet & (tau < 0)).sum()))
+
+
+def linear_of_quadratic(
+    linear: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp], products: FloatArray, offset: float,
+    *, spin: bool = False, error: float = 0.0,
+) -> LinearModel:  # fmt: skip
+    """Return min linear·x + Σ_p products_p·x_first·x_second + offset over x ∈ {0,1}^n, each product a variable.
+
+    A product with a positive coefficient needs z ≥ x + x' − 1 alone, one with a negative z ≤ x and z ≤ x'.
+    With `spin`, x stands for (s + 1)/2, and the coefficients are those of x.
+    """
+    used = np.flatnonzero(products)
+    first, second, products = first[used], second[used], products[used]
+    n, P = len(linear), len(used)
+    z = n + np.arange(P)
+    up, down = np.flatnonzero(products < 0), np.flatnonzero(products > 0)
+    # rows: x − z ≥ 0 and x' − z ≥ 0 where z is wanted large; z − x − x' ≥ −1 where it is wanted small
+    R = 2 * len(up) + len(down)
+    at_up, at_down = np.arange(2 * len(up)), 2 * len(up) + np.arange(len(down))
+    i = np.concatenate([at_up, at_up, at_down, at_down, at_down])
+    j = np.concatenate([first[up], second[up], z[up], z[up], z[down], first[down], second[down]])
+    values = np.concatenate([np.ones(2 * len(up)), -np.ones(2 * len(up)), np.ones(len(down)), -np.ones(2 * len(down))])
+    cost = np.concatenate([linear, products])
+    size = abs(offset) + float(np.abs(cost).sum())
+
+    def complete(x: FloatArray) -> FloatArray:
+        return np.concatenate([x, x[first] * x[second]])
+
+    return LinearModel(
+        lower=np.zeros(n + P),
+        upper=np.ones(n + P),
+        kinds=np.concatenate([np.full(n, WHOLE, np.int8), np.full(P, IMPLIED, np.int8)]),
+        cost=cost,
+        offset=offset,
+        rows=csr_array((values, (i, j)), (R, n + P)),
+        row_lower=np.concatenate([np.zeros(2 * len(up)), -np.ones(len(down))]),
+        row_upper=np.full(R, np.inf),
+        num_own=n,
+        error=error + 4.0 * _EPS * (n + P + 1) * size,
+        quantum=quantum(cost),
+        complete=complete,
+        factor=2.0 if spin else 1.0,
+        shift=-1.0 if spin else 0.0,
+    )
+
+
+def integer_rows(A: NDArray[np.generic], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return whole-number rows (G, C) and, a row, by how much their sums can differ from the real row's, (G,).
+
+    0 where the row is a multiple of whole numbers that float64 sums exactly; else rounded to `bits` bits, and the
+    margin, in units of the result, holds the rounding and the float64 error of the definition's own sum.
+    """
+    if A.dtype == np.int8:
+        return A.astype(np.int64), np.zeros(len(A), np.int64)
+    q = np.zeros(A.shape, np.int64)
+    margin = np.zeros(len(A), np.int64)
+    for g, row in enumerate(np.asarray(A, np.float64)):
+        largest = float(np.abs(row).max(initial=0.0))
+        if largest == 0.0:
+            continue
+        unit = _dyadic(row)
+        if unit > 0 and largest / unit < 2.0**bits:
+            q[g] = np.rint(row / unit)
+            continue
+        unit = largest / (2**bits - 1)
+        q[g] = np.rint(row / unit)
+        lost = float(np.abs(row / unit - q[g]).sum()) + 8.0 * _EPS * (len(row) + 1) * float(np.abs(row / unit).sum())
+        margin[g] = max(1, int(lost))  # sums of q are whole: less than 1 lost moves only the tie
+    return q, margin
+
+
+def quantum(values: FloatArray) -> float:
+    """Return a q > 0 of which all values are whole multiples (within float64 rounding), as large as found; 0 if none.
+
+    Tried are powers of two, powers of ten, and the smallest value; at most 2^40 multiples count.
+    """
+    nonzero = np.abs(values[values != 0])
+    if not len(nonzero):
+        return 0.0
+    largest, smallest = float(nonzero.max()), float(nonzero.min())
+    tens = int(np.floor(np.log10(largest)))
+    units = [smallest, *(10.0**k for k in range(min(tens, 300), max(tens - 12, -300), -1)), _dyadic(nonzero)]
+    best = 0.0
+    for unit in units:
+        if unit <= 0 or largest / unit > 2.0**40:
+            continue
+        multiples = nonzero / unit
+        whole = np.rint(multiples)
+        if (whole >= 1).all() and (np.abs(multiples - whole) <= 4.0 * _EPS * multiples).all():
+            best = max(best, unit * float(np.gcd.reduce(whole.astype(np.int64))))
+    return best
+
+
+def _dyadic(values: FloatArray) -> float:
+    """The largest power of two of which all values are exact multiples."""
+    mantissa, exponent = np.frexp(values[values != 0])
+    if not len(mantissa):
+        return 0.0
+    whole = np.abs(mantissa * 2.0**53).astype(np.int64)
+    lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    return float(2.0 ** float((exponent - 53 + lowest).min()))

@@ -1,0 +1,304 @@
+"""Exact solvers on linear models, once for all backends: the model, the proof's own check, and near ties.
+
+A backend minimises a linear model. What it calls optimal is believed only as far as its tolerances go: assignments
+that could hide in between are searched for, with a row that every better assignment meets, until none is left.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray
+from qproj.encodings.linear_constrained import linear_of_constrained
+from qproj.encodings.linear_model import REAL, LinearModel, better_row, linear_of_quadratic, linear_of_rows
+from qproj.projections import SignProjection
+from qproj.solving.adapter import Adapter, Found
+from qproj.solving.contract import EndedBy, Ending, MissingPackageError, Request
+from qproj.solving.models import BQMProblem, CQMProblem
+
+#: Near ties that are looked at, one search each, before a proof is given up.
+MAX_ROUNDS = 32
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a backend says about one linear model.
+
+    Attributes
+    ----------
+    ending : Ending
+        PROVED: it calls `values` optimal; REFUTED: infeasible.
+    values : (N,) array or None
+    bound : float
+        A lower bound on cost·x + offset, valid whatever the backend's tolerances; −inf where there is none.
+    rounding : float
+        Part of `bound` that is due to the rounding of coefficients alone.
+    """
+
+    ending: Ending
+    ended_by: EndedBy
+    values: FloatArray | None = None
+    bound: float = -np.inf
+    rounding: float = 0.0
+    message: str = ""
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearTask:
+    """A problem as a linear model, and the way there and back.
+
+    Attributes
+    ----------
+    model : LinearModel
+    candidate : callable
+        Own values (num_own,) to the problem's terms (d,).
+    own : callable
+        The way back.
+    exclude : callable
+        (model, own values) to a model without them that keeps everything better, or None where there is no such row.
+    start : (d,) array or None
+        A feasible assignment: the hint, or a cheap one.
+    """
+
+    problem: Any
+    model: LinearModel
+    candidate: Callable[[FloatArray], NDArray[Any]]
+    own: Callable[[NDArray[Any]], FloatArray]
+    exclude: Callable[[LinearModel, FloatArray], LinearModel] | None
+    start: NDArray[Any] | None
+
+
+class LinearAdapter(Adapter):
+    """min objective(v) by a solver of mixed-integer linear models; a backend writes ``optimise`` alone."""
+
+    #: Fixed-point bits of real rows that are no small whole numbers.
+    row_bits = 20
+
+    @abstractmethod
+    def optimise(
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
+    ) -> Answer:
+        """Return the backend's answer; `start` holds all N values of a feasible assignment."""
+
+    @classmethod
+    def require_backend(cls) -> None:
+        """Raise MissingPackageError, naming the extra, where the backend cannot be imported."""
+        state = cls.availability()
+        if not state.installed:
+            raise MissingPackageError(f"solver {cls.name!r}: {state.reason}; {state.remedy}")
+
+    def build(self, problem: Any, ask: Request) -> LinearTask:
+        return linear_task(problem, ask.hint, self.row_bits)
+
+    def call(self, model: LinearTask, ask: Request) -> Found:
+        return search(self, model, ask)
+
+    def decode(self, raw: Found, problem: Any) -> Found:
+        return raw
+
+
+def search(solver: LinearAdapter, task: LinearTask, ask: Request) -> Found:
+    """Return the best assignment found, and a proof where no better one can hide in the backend's tolerances."""
+    problem, model = task.problem, task.model
+    tally = _Tally(problem)
+    start = None
+    if task.start is not None and tally.add(task.start):
+        start = model.complete(task.own(task.start))
+    if not model.num_own or not _constants_hold(model):
+        return _without_variables(task, tally)
+    for round_number in range(MAX_ROUNDS):
+        if round_number and ask.deadline is not None and time.perf_counter() >= ask.deadline:
+            return tally.found(Ending.STOPPED, EndedBy.CLOCK, "stopped by the clock between near ties")
+        answer = solver.optimise(model, start=start, seed=ask.seed, deadline=ask.deadline)
+        tally.note(answer)
+        if answer.ending is Ending.REFUTED:
+            if round_number:
+                return tally.found(Ending.PROVED, EndedBy.PROOF, answer.message)
+            if tally.best is not None:
+                return tally.found(Ending.FAILED, EndedBy.ERROR, "called infeasible, against a feasible assignment")
+            return tally.found(Ending.REFUTED, EndedBy.PROOF, answer.message)
+        own = None if answer.values is None else clean(task.model, answer.values)
+        if own is not None:
+            tally.add(task.candidate(own))
+        ceiling = -answer.bound + task.model.error
+        tally.lower_to(ceiling)
+        if answer.ending is not Ending.PROVED:
+            return tally.found(answer.ending, answer.ended_by, answer.message)
+        if tally.best is None or own is None:
+            return tally.found(Ending.STOPPED, EndedBy.BUDGET, "optimal within tolerances, but infeasible when rounded")
+        slack = ceiling - tally.best
+        if slack <= 4.0 * task.model.error + 2.0 * answer.rounding or slack < 0.99 * task.model.quantum:
+            return tally.found(Ending.PROVED, EndedBy.PROOF, answer.message)
+        if task.exclude is None:
+            break
+        model, start = task.exclude(model, own), None
+    return tally.found(Ending.STOPPED, EndedBy.BUDGET, "optimal within the backend's tolerances, which prove no more")
+
+
+class _Tally:
+    """Candidates, the best gain and the lowest ceiling of a search that goes on."""
+
+    def __init__(self, problem: Any) -> None:
+        self.problem = problem
+        self.candidates: list[NDArray[Any]] = []
+        self.best: float | None = None
+        self.ceiling = np.inf
+        self.stats: dict[str, Any] = {"rounds": 0, "nodes": 0}
+
+    def add(self, candidate: NDArray[Any]) -> bool:
+        """Keep a candidate, and tell whether it is feasible."""
+        gain = float(self.problem.gain(candidate))
+        if not np.isfinite(gain):
+            return False
+        self.candidates.append(candidate)
+        self.best = gain if self.best is None else max(self.best, gain)
+        return True
+
+    def note(self, answer: Answer) -> None:
+        """Add up what the backend counted."""
+        nodes = self.stats["nodes"] + answer.stats.get("nodes", 0)
+        rounds = self.stats["rounds"] + 1
+        self.stats.update(answer.stats, nodes=nodes, rounds=rounds)
+
+    def lower_to(self, ceiling: float) -> None:
+        """Take a bound on all assignments that earlier rounds did not exclude: those are no better than the best."""
+        self.ceiling = min(self.ceiling, ceiling if self.best is None else max(ceiling, self.best))
+
+    def found(self, ending: Ending, ended_by: EndedBy, message: str) -> Found:
+        if self.best is not None and ending is Ending.PROVED:
+            self.ceiling = self.best
+        bound = float(self.ceiling) if np.isfinite(self.ceiling) else None
+        if self.best is not None and bound is not None:
+            bound = max(bound, self.best)
+        candidates = np.stack(self.candidates) if self.candidates else np.empty((0, self.problem.num_variables))
+        stats = dict(self.stats, bound=None if bound is None else self.problem.bound_of_gain(bound))
+        return Found(candidates, ending, ended_by, gain_bound=bound, message=message, stats=stats)
+
+
+def linear_task(problem: Any, hint: NDArray[Any] | None, row_bits: int) -> LinearTask:
+    """Return a problem's linear model, in units of −gain, with a feasible assignment where one is free."""
+    if isinstance(problem, SignProjection):
+        return _sign_task(problem, hint, row_bits)
+    if problem.kind == "projection":
+        encoding = problem.encode()
+        Q = encoding.coefficients / 2.0
+        first, second = np.nonzero(np.triu(Q, 1))
+        offset = (encoding.offset - problem.constant) / 2.0
+        size = abs(encoding.offset) + abs(problem.constant) + float(np.abs(Q).sum())
+        model = linear_of_quadratic(
+            np.diagonal(Q).copy(), first, second, Q[first, second], offset,
+            spin=True, error=4.0 * _EPS * problem._terms * size,
+        )  # fmt: skip
+        return _quadratic_task(problem, model, hint)
+    if problem.kind == "bqm":
+        return _quadratic_task(problem, _model_of_bqm(problem), hint)
+    model, factor, shift = linear_of_constrained(problem.cqm, atol=CQMProblem.TOLERANCE, rtol=1e-9)
+    return LinearTask(
+        problem,
+        model,
+        candidate=lambda own: own * factor + shift,
+        own=lambda v: (np.asarray(v, np.float64) - shift) / factor,
+        exclude=LinearModel.excluding if model.is_binary else None,
+        start=hint,
+    )
+
+
+def _sign_task(problem: SignProjection, hint: NDArray[Any] | None, row_bits: int) -> LinearTask:
+    rows, columns = problem.rows, problem.rows.columns
+    # the gain is summed over the rows as given, whose targets may cancel in the merged ones
+    error = 4.0 * _EPS * (len(problem.t) + 1) * float(np.abs(problem.t).sum())
+    model = replace(linear_of_rows(rows, bits=row_bits), error=error)
+    start = hint
+    if start is None:
+        direction = problem.X.astype(np.float64).T @ (problem.t / (float(np.abs(problem.t).max()) or 1.0))
+        start = np.where(direction >= 0, 1, -1).astype(np.int8)
+
+    def exclude(current: LinearModel, own: FloatArray) -> LinearModel:
+        better = better_row(rows, current, own)
+        return better if problem.inputs.is_binary else better.excluding(own)
+
+    return LinearTask(
+        problem,
+        model,
+        candidate=lambda own: columns.weights_from_counts(own[None, :].astype(np.int64))[0],
+        own=lambda v: columns.counts_from_weights(np.asarray(v, np.int8)[None, :])[0].astype(np.float64),
+        exclude=exclude,
+        start=start,
+    )
+
+
+def _model_of_bqm(problem: BQMProblem) -> LinearModel:
+    linear, first, second, products, offset = problem.arrays
+    if problem.model.vartype.name == "BINARY":
+        return linear_of_quadratic(linear, first, second, products, offset)
+    field_of = 2.0 * linear
+    np.subtract.at(field_of, first, 2.0 * products)
+    np.subtract.at(field_of, second, 2.0 * products)
+    size = abs(offset) + float(np.abs(linear).sum() + np.abs(products).sum())
+    return linear_of_quadratic(
+        field_of, first, second, 4.0 * products, offset - float(linear.sum()) + float(products.sum()),
+        spin=True, error=4.0 * _EPS * (len(linear) + len(products) + 1) * size,
+    )  # fmt: skip
+
+
+def _quadratic_task(problem: Any, model: LinearModel, hint: NDArray[Any] | None) -> LinearTask:
+    start = descend(model) * model.factor + model.shift if hint is None else hint
+    return LinearTask(
+        problem,
+        model,
+        candidate=lambda own: (own * model.factor + model.shift).astype(np.int8),
+        own=lambda v: (np.asarray(v, np.float64) - model.shift) / model.factor,
+        exclude=LinearModel.excluding,
+        start=start.astype(np.int8),
+    )
+
+
+def descend(model: LinearModel) -> FloatArray:
+    """Return a local minimiser over single flips from x = 0, at most 4n flips: any incumbent is better than none."""
+    n = model.num_own
+    x = np.zeros(n)
+    if not n:
+        return x
+    value = float(model.cost @ model.complete(x))
+    for _ in range(min(4 * n, 64)):
+        trials = []
+        for i in range(min(n, 64)):
+            x[i] = 1.0 - x[i]
+            trials.append(float(model.cost @ model.complete(x)))
+            x[i] = 1.0 - x[i]
+        best = int(np.argmin(trials))
+        if not trials[best] < value:
+            return x
+        x[best] = 1.0 - x[best]
+        value = trials[best]
+    return x
+
+
+def clean(model: LinearModel, values: FloatArray) -> FloatArray:
+    """Return the own values within their bounds, whole ones rounded."""
+    own = slice(model.num_own)
+    kept = np.clip(np.asarray(values, np.float64)[own], model.lower[own], model.upper[own])
+    cleaned: FloatArray = np.where(model.kinds[own] == REAL, kept, np.rint(kept))
+    return cleaned
+
+
+def _constants_hold(model: LinearModel) -> bool:
+    """Tell whether the rows without variables hold."""
+    empty = np.diff(model.rows.indptr) == 0
+    return bool((model.row_lower[empty] <= 0).all() and (model.row_upper[empty] >= 0).all())
+
+
+def _without_variables(task: LinearTask, tally: _Tally) -> Found:
+    if not task.model.num_own and _constants_hold(task.model):
+        tally.add(task.candidate(np.empty(0)))
+        return tally.found(Ending.PROVED, EndedBy.PROOF, "the only assignment there is")
+    return tally.found(Ending.REFUTED, EndedBy.PROOF, "a constraint without variables does not hold")
