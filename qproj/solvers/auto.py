@@ -219,9 +219,11 @@ class LayerSearch:
         self.proved[left[met]] = True
 
     def _branch(self) -> None:
+        left = self.left
+        if not len(left):
+            return
         from qproj.solvers.kernels.branch_bound import branch_bound
 
-        left = self.left
         for place, neuron in enumerate(left.tolist()):
             if self._late():
                 self.ended_by[neuron] = EndedBy.CLOCK
