@@ -1,0 +1,6 @@
+"""``python -m qproj.cli``."""
+
+from qproj.cli import main
+
+if __name__ == "__main__":
+    main()
