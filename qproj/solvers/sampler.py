@@ -23,6 +23,10 @@ _SAMPLING = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed=True, nu
 
 #: Reads drawn without num_reads and without a time limit.
 DEFAULT_READS = 100
+#: Sweeps a read of ``sa``: surrogates have no slack to settle, and more sweeps only repeat their minimum.
+SWEEPS, SURROGATE_SWEEPS = 1000, 100
+#: First inverse temperature of warm reads: nearly every flip is taken.
+WARM_START = 0.05
 
 
 class SamplerSolver(Adapter):
@@ -77,7 +81,7 @@ class SamplerSolver(Adapter):
         if not model.bqm.num_variables:
             return dimod.SampleSet.from_samples_bqm([{}], model.bqm), EndedBy.BUDGET
         if ask.deadline is None:
-            return self.sample(model.bqm, ask.num_reads or self.default_reads, _seed(ask, 0), None), EndedBy.BUDGET
+            return self.sample(model, ask.num_reads or self.default_reads, _seed(ask, 0), None), EndedBy.BUDGET
         return self._until(model, ask, ask.deadline)
 
     @property
@@ -92,7 +96,7 @@ class SamplerSolver(Adapter):
             if batches and start >= deadline:
                 break
             count = size if wanted is None else min(size, wanted - drawn)
-            batches.append(self.sample(model.bqm, count, _seed(ask, len(batches)), deadline))
+            batches.append(self.sample(model, count, _seed(ask, len(batches)), deadline))
             drawn += count
             spent = max(time.perf_counter() - start, 1e-6)
             left = deadline - time.perf_counter()
@@ -100,9 +104,7 @@ class SamplerSolver(Adapter):
         done = wanted is not None and drawn >= wanted
         return dimod.concatenate(batches), EndedBy.BUDGET if done else EndedBy.CLOCK
 
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet:
+    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
         """Return `num_reads` reads of one model."""
         arguments = dict(self.parameters)
         if self._reads_name is not None:
@@ -110,9 +112,11 @@ class SamplerSolver(Adapter):
         if self._seed_name is not None and seed is not None:
             arguments[self._seed_name] = seed
         if self._reads_name is not None:
-            reads: dimod.SampleSet = self.sampler.sample(bqm, **arguments)
+            reads: dimod.SampleSet = self.sampler.sample(model.bqm, **arguments)
             return reads
-        single: dimod.SampleSet = dimod.concatenate([self.sampler.sample(bqm, **arguments) for _ in range(num_reads)])
+        single: dimod.SampleSet = dimod.concatenate(
+            [self.sampler.sample(model.bqm, **arguments) for _ in range(num_reads)]
+        )
         return single
 
 
@@ -126,6 +130,10 @@ def _seed(ask: Request, batch: int) -> int | None:
 class SimulatedAnnealing(SamplerSolver):
     """Simulated annealing of dwave-samplers (``sa``).
 
+    On an inexact encoding a read that ends cold returns the surrogate's own minimum again and again, while the optimum
+    is among its low states. So a share of the reads ends warm, at a temperature of 1/N of the largest coefficient, and
+    ranking by gain picks the best (docs: findings).
+
     Parameters
     ----------
     encoding : str
@@ -134,33 +142,60 @@ class SimulatedAnnealing(SamplerSolver):
         A read.
     beta_schedule_type : str
         "geometric" or "linear".
+    warm_share : float
+        Share of reads that end warm on inexact encodings, in [0, 1]; exact encodings and plain models end cold.
+    beta_range : (float, float), optional
+        Inverse temperatures, in units of 1 over the largest coefficient, of all reads; overrides `warm_share`.
     """
 
     name = "sa"
 
     def __init__(
-        self, *, encoding: str = "margin", num_sweeps: int = 1000, beta_schedule_type: str = "geometric",
+        self, *, encoding: str = "margin", num_sweeps: int | None = None, beta_schedule_type: str = "geometric",
+        warm_share: float = 0.5, beta_range: tuple[float, float] | None = None,
         encoding_options: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         from dwave.samplers import SimulatedAnnealingSampler
 
-        require_positive(num_sweeps=num_sweeps)
+        if num_sweeps is not None:
+            require_positive(num_sweeps=num_sweeps)
         if beta_schedule_type not in ("geometric", "linear"):
             raise ValueError(f"unknown beta_schedule_type {beta_schedule_type!r}; 'geometric' or 'linear'")
+        if not 0.0 <= warm_share <= 1.0:
+            raise ValueError(f"warm_share is {warm_share}; a share in [0, 1] is needed")
+        if beta_range is not None and not (len(beta_range) == 2 and 0 < beta_range[0] <= beta_range[1] < np.inf):
+            raise ValueError(f"beta_range is {beta_range}; two numbers 0 < first ≤ last are needed")
         super().__init__(
             SimulatedAnnealingSampler(), encoding=encoding, encoding_options=encoding_options,
-            num_sweeps=num_sweeps, beta_schedule_type=beta_schedule_type,
+            beta_schedule_type=beta_schedule_type,
         )  # fmt: skip
+        if num_sweeps is not None:
+            self.parameters["num_sweeps"] = num_sweeps
+        self.warm_share, self.beta_range = float(warm_share), beta_range
 
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet:
+    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
         """Return reads; a deadline stops between reads."""
+        surrogate = model.encoding is not None and not model.encoding.exact
+        warm = round(self.warm_share * num_reads) if surrogate and self.beta_range is None else 0
+        parts = []
+        if warm:
+            end = max(float(model.bqm.num_variables), 4 * WARM_START)
+            parts.append(self._anneal(model, warm, seed, deadline, (WARM_START, end)))
+        if warm < num_reads:
+            other = None if seed is None else seed ^ 0x5BD1E995 & 0x7FFFFFFF
+            parts.append(self._anneal(model, num_reads - warm, other, deadline, self.beta_range))
+        return dimod.concatenate(parts)
+
+    def _anneal(
+        self, model: Model, num_reads: int, seed: int | None, deadline: float | None,
+        beta_range: tuple[float, float] | None,
+    ) -> dimod.SampleSet:  # fmt: skip
         stop = None if deadline is None else lambda: time.perf_counter() >= deadline
-        reads: dimod.SampleSet = self.sampler.sample(
-            bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, **self.parameters
+        surrogate = model.encoding is not None and not model.encoding.exact
+        parameters = {"num_sweeps": SURROGATE_SWEEPS if surrogate else SWEEPS} | self.parameters
+        return self.sampler.sample(  # type: ignore[no-any-return]
+            model.bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, beta_range=beta_range, **parameters
         )
-        return reads
 
 
 class PathIntegralAnnealing(SamplerSolver):
@@ -179,7 +214,7 @@ class PathIntegralAnnealing(SamplerSolver):
         self,
         *,
         encoding: str = "margin",
-        num_sweeps: int = 200,
+        num_sweeps: int = 50,
         encoding_options: Mapping[str, Any] | None = None,
     ) -> None:
         from dwave.samplers import PathIntegralAnnealingSampler
@@ -194,48 +229,51 @@ class PathIntegralAnnealing(SamplerSolver):
 
 
 class Tabu(SamplerSolver):
-    """Tabu search of dwave-samplers (``tabu``): many short restarts, each of `restart_timeout_s`.
+    """Tabu search of dwave-samplers (``tabu``): many short searches.
 
-    A restart ends by its own clock unless `num_restarts` ends it first, so a seed repeats only on an idle machine with
-    the default; give `num_restarts` for results that repeat.
+    A read ends by its work budget, so that a seed repeats, unless `read_timeout_s` or the call's time limit is shorter.
 
     Parameters
     ----------
     encoding : str
     num_restarts : int
-        Restarts a read, the work budget of a read.
-    restart_timeout_s : float
+        Restarts a read.
+    updates_per_variable : int
+        Variable updates a search, a variable. dwave-samplers' own least is 500,000 updates in all, which small models
+        do not need.
+    read_timeout_s : float
         Upper limit of a read's time.
     """
 
     name = "tabu"
 
     def __init__(
-        self, *, encoding: str = "margin", num_restarts: int = 10, restart_timeout_s: float = 1.0,
-        encoding_options: Mapping[str, Any] | None = None,
+        self, *, encoding: str = "margin", num_restarts: int = 10, updates_per_variable: int = 500,
+        read_timeout_s: float = 1.0, encoding_options: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         from dwave.samplers import TabuSampler
 
-        require_positive(num_restarts=num_restarts)
-        if not restart_timeout_s > 0:
-            raise ValueError(f"restart_timeout_s is {restart_timeout_s}; seconds > 0 are needed")
-        super().__init__(TabuSampler(), encoding=encoding, encoding_options=encoding_options, num_restarts=num_restarts)
-        self.restart_timeout_s = restart_timeout_s
+        require_positive(num_restarts=num_restarts, updates_per_variable=updates_per_variable)
+        if not 0 < read_timeout_s < np.inf:
+            raise ValueError(f"read_timeout_s is {read_timeout_s}; seconds > 0 are needed")
+        super().__init__(
+            TabuSampler(), encoding=encoding, encoding_options=encoding_options, num_restarts=num_restarts,
+            coefficient_z_first=updates_per_variable, coefficient_z_restart=updates_per_variable, lower_bound_z=1,
+        )  # fmt: skip
+        self.read_timeout_s = read_timeout_s
 
     @property
     def default_reads(self) -> int:
         return 10
 
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet:
+    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
         """Return reads; dwave-samplers takes the timeout in milliseconds a read."""
-        limit = self.restart_timeout_s
+        limit = self.read_timeout_s
         if deadline is not None:
             limit = min(limit, max((deadline - time.perf_counter()) / num_reads, 1e-3))
         milliseconds = max(1, int(1000 * limit))
         reads: dimod.SampleSet = self.sampler.sample(
-            bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters
+            model.bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters
         )
         return reads
 

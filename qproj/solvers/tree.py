@@ -44,17 +44,15 @@ class TreeDecomposition(SamplerSolver):
             )
         return model
 
-    def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet:
+    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
         """Return the ground state; it runs to its end, which the treewidth limits to about a second."""
-        reads: dimod.SampleSet = self.sampler.sample(bqm, num_reads=1)
+        reads: dimod.SampleSet = self.sampler.sample(model.bqm, num_reads=1)
         return reads
 
     def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
         if not model.bqm.num_variables:
             return super().sample_model(model, ask)
-        return self.sample(model.bqm, 1, None, None), EndedBy.PROOF
+        return self.sample(model, 1, None, None), EndedBy.PROOF
 
     def decode(self, raw: tuple[Model, dimod.SampleSet, EndedBy], problem: Any) -> Found:
         found = super().decode(raw, problem)
