@@ -193,9 +193,10 @@ class SimulatedAnnealing(SamplerSolver):
         stop = None if deadline is None else lambda: time.perf_counter() >= deadline
         surrogate = model.encoding is not None and not model.encoding.exact
         parameters = {"num_sweeps": SURROGATE_SWEEPS if surrogate else SWEEPS} | self.parameters
-        return self.sampler.sample(  # type: ignore[no-any-return]
+        reads: dimod.SampleSet = self.sampler.sample(
             model.bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, beta_range=beta_range, **parameters
         )
+        return reads
 
 
 class PathIntegralAnnealing(SamplerSolver):
