@@ -1,18 +1,30 @@
 """Data sets as published, checked and cached, and layers captured from training on them."""
 
 from qproj.datasets.capture import Capture, capture_layers
+from qproj.datasets.graphs import Graph, load_karate, load_planetoid
+from qproj.datasets.idx import read_idx
 from qproj.datasets.instances import LayerInstance, read_instances, save_instances
+from qproj.datasets.libsvm import read_libsvm
+from qproj.datasets.retrieve import DataUnavailableError
 from qproj.datasets.sources import layer_instances
-from qproj.datasets.tabular import Tabular, load_breast_cancer, load_digits
+from qproj.datasets.tabular import Tabular, load_adult, load_breast_cancer, load_digits, load_mnist
 
 __all__ = [
     "Capture",
+    "DataUnavailableError",
+    "Graph",
     "LayerInstance",
     "Tabular",
     "capture_layers",
     "layer_instances",
+    "load_adult",
     "load_breast_cancer",
     "load_digits",
+    "load_karate",
+    "load_mnist",
+    "load_planetoid",
+    "read_idx",
     "read_instances",
+    "read_libsvm",
     "save_instances",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from qproj.datasets.capture import Capture, capture_layers
 from qproj.datasets.instances import LayerInstance, read_instances, require_unique
-from qproj.datasets.tabular import Tabular, load_breast_cancer, load_digits
+from qproj.datasets.tabular import Tabular, load_adult, load_breast_cancer, load_digits
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def planted_layers(seed: int, shapes: Sequence[tuple[int, int, int]] = SHAPES) -
 SOURCES: dict[str, Callable[[int], list[LayerInstance]]] = {
     "digits": lambda seed: captured(load_digits(), DIGITS, seed),
     "breast-cancer": lambda seed: captured(load_breast_cancer(), BREAST_CANCER, seed),
+    "a1a": lambda seed: captured(load_adult(), A1A, seed),
     "random": random_layers,
     "planted": planted_layers,
 }
@@ -93,7 +94,7 @@ def layer_instances(source: str, *, seed: int = 0, max_neurons: int | None = Non
     ValueError
         An unknown source (the nearest is offered), a negative seed, max_neurons below 1, or a damaged file.
     FileNotFoundError
-        No such .npz file.
+        No such .npz file, or a data set that is neither on this machine nor to be downloaded.
     """
     if not isinstance(source, str | Path):
         raise TypeError(f"source is {type(source).__name__}; a name or a path is needed")

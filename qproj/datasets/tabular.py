@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import frozen
 from qproj.datasets.fingerprint import require_fingerprint
+from qproj.datasets.retrieve import load_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +123,42 @@ def load_breast_cancer(*, seed: int = 0) -> Tabular:
     require_fingerprint("breast-cancer", {"X": X.astype(np.float64), "y": y.astype(np.int64)})
     data = split_rows("breast-cancer", X.astype(np.float64), y, threshold=0.0, val=114, test=114, seed=seed)
     return replace(data, threshold=np.median(data.X_train, axis=0))
+
+
+def load_adult(name: str = "a1a", *, seed: int = 0) -> Tabular:
+    """Return Adult (census income) as LIBSVM's "a1a": 123 binary features (uint8), 1605 training and 30956 test rows.
+
+    Class 1 is an income above 50K. A fifth of the training rows, drawn at random, is the validation set.
+
+    Raises
+    ------
+    ValueError
+        Another name, or damaged files in QPROJ_DATA_DIR.
+    DataUnavailableError
+        Not on this machine and not to be downloaded.
+    """
+    if name != "a1a":
+        raise ValueError(f"name is {name!r}; 'a1a' is there (its test file holds the other rows of a9a)")
+    arrays = load_arrays(name)
+    y, y_test = ((arrays[f"y_{part}"] == 1).astype(np.int64) for part in ("train", "test"))
+    given = (arrays["X_test"], y_test)
+    return split_rows(name, arrays["X_train"], y, threshold=0.5, val=321, given_test=given, seed=seed)
+
+
+def load_mnist(*, seed: int = 0) -> Tabular:
+    """Return MNIST, 784 pixels (uint8) a row; 10000 of the 60000 training rows, drawn at random, are for validation.
+
+    Raises
+    ------
+    ValueError
+        Damaged files in QPROJ_DATA_DIR.
+    DataUnavailableError
+        Not on this machine and not to be downloaded.
+    """
+    arrays = load_arrays("mnist")
+    train, test = (arrays[f"{part}_images"].reshape(-1, 784) for part in ("train", "test"))
+    given = (test, arrays["test_labels"])
+    return split_rows("mnist", train, arrays["train_labels"], threshold=127.5, val=10000, given_test=given, seed=seed)
 
 
 def _scikit(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
