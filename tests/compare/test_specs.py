@@ -28,7 +28,7 @@ def test_parsing_is_canonical_and_repeats(text, canonical):
 
 
 def test_options_reach_the_solver():
-    assert parse_solver("sa:num_sweeps=7").make().parameters["num_sweeps"] == 7
+    assert parse_solver("sa:encoding=majority").make().encoding == "majority"
     polished = parse_solver("polished(sa:encoding=majority)").make()
     assert polished.solver.encoding == "majority"
     assert parse_solver("sa:encoding.kappa=2").make().encoding_options == {"kappa": 2}
