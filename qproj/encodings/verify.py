@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +32,8 @@ def verify(encoding: Encoding) -> Verification:
             f"verify goes through 2^{B} weight patterns; at most 2^{MAX_WEIGHT_BITS}: verify a smaller case"
         )
     bits = ((np.arange(2**B)[:, None] >> np.arange(B)) & 1).astype(np.float64)
-    energies = minimum_energies(encoding, bits)
+    # without the offset, beside which small weights would vanish in float64
+    energies = minimum_energies(replace(encoding, offset=0.0), bits)
     v = encoding.columns.weights_from_counts(encoding.columns.counts_from_bits(bits.astype(np.int64)))
     gains = np.asarray(encoding.gain(v))
     tolerance = 1e-9 * max(float(np.abs(encoding.coefficients).max(initial=0.0)), 1e-300)
@@ -42,7 +44,7 @@ def verify(encoding: Encoding) -> Verification:
         agrees=model_gain >= best - 1e-9 * spread,
         model_gain=model_gain,
         best_gain=best,
-        minimum_energy=float(energies.min()),
+        minimum_energy=float(energies.min()) + encoding.offset,
         minimisers=int(lowest.sum()),
     )
 
