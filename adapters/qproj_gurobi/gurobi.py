@@ -1,0 +1,182 @@
+"""Gurobi: exact by branch and cut on the linear model, which needs none of its licence's quadratic variables."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qproj._arrays import FloatArray
+from qproj.encodings.linear_model import WHOLE, LinearModel
+from qproj.solving import (
+    Availability,
+    Capabilities,
+    EndedBy,
+    Ending,
+    MissingLicenceError,
+    MissingPackageError,
+    TooLargeError,
+)
+from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
+
+#: Variables, and linear constraints, of the licence that comes with the package.
+PACKAGE_LIMIT = 2000
+_NO_LICENCE, _SIZE_LIMIT = 10009, 10010
+
+#: What each status code says; a code that is not here breaks off.
+ENDINGS: dict[str, tuple[Ending, EndedBy]] = {
+    "LOADED": (Ending.FAILED, EndedBy.ERROR),
+    "OPTIMAL": (Ending.PROVED, EndedBy.PROOF),
+    "INFEASIBLE": (Ending.REFUTED, EndedBy.PROOF),
+    "INF_OR_UNBD": (Ending.FAILED, EndedBy.ERROR),
+    "UNBOUNDED": (Ending.FAILED, EndedBy.ERROR),
+    "CUTOFF": (Ending.FAILED, EndedBy.ERROR),
+    "ITERATION_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
+    "NODE_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
+    "TIME_LIMIT": (Ending.STOPPED, EndedBy.CLOCK),
+    "SOLUTION_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
+    "INTERRUPTED": (Ending.STOPPED, EndedBy.BUDGET),
+    "NUMERIC": (Ending.FAILED, EndedBy.ERROR),
+    "SUBOPTIMAL": (Ending.STOPPED, EndedBy.BUDGET),
+    "INPROGRESS": (Ending.FAILED, EndedBy.ERROR),
+    "USER_OBJ_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
+    "WORK_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
+    "MEM_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
+    "LOCALLY_OPTIMAL": (Ending.STOPPED, EndedBy.BUDGET),
+    "LOCALLY_INFEASIBLE": (Ending.FAILED, EndedBy.ERROR),
+}
+
+
+class Gurobi(LinearAdapter):
+    """argmin objective(v) by Gurobi: projections in their one-sided form, any BQM and CQM by linearisation.
+
+    Parameters
+    ----------
+    threads : int
+    node_limit : int, optional
+        A work budget, in nodes.
+
+    Raises
+    ------
+    MissingPackageError
+        gurobipy is not installed.
+    MissingLicenceError
+        When solving: no valid licence.
+    TooLargeError
+        When solving: more variables or constraints than the licence takes (2000 each for the package's own).
+    """
+
+    name: ClassVar[str] = "gurobi"
+    capabilities = Capabilities(
+        forms=frozenset({"projection", "bqm", "cqm"}),
+        exact=True,
+        hint=True,
+        note=f"without a licence of your own: at most {PACKAGE_LIMIT} variables and {PACKAGE_LIMIT} constraints",
+    )
+    extra = "gurobi"
+    requires = ("gurobipy",)
+    row_bits = 12
+
+    def __init__(self, *, threads: int = 1, node_limit: int | None = None) -> None:
+        self.require_backend()
+        check_mip_options(threads, node_limit)
+        self.threads = threads
+        self.node_limit = node_limit
+
+    @classmethod
+    def availability(cls) -> Availability:
+        """Say whether the package is there and a licence file is named, without importing it."""
+        state = super().availability()
+        if not state.installed:
+            return state
+        named = os.environ.get("GRB_LICENSE_FILE")
+        if named and not Path(named).is_file():
+            return Availability(
+                licensed=False,
+                reason=f"GRB_LICENSE_FILE names {named}, which does not exist",
+                remedy="correct it, or unset it to use the package's own licence",
+            )
+        if named or (Path.home() / "gurobi.lic").is_file():
+            return Availability(licensed=True)
+        return Availability(
+            licensed=True,
+            reason=f"the package's own licence: {PACKAGE_LIMIT} variables, {PACKAGE_LIMIT} constraints, until it ends",
+        )
+
+    def optimise(
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
+    ) -> Answer:
+        gurobipy = _import()
+        parameters: dict[str, Any] = {
+            "OutputFlag": 0, "Threads": self.threads, "Seed": (seed or 0) % 2_000_000_000,
+            "MIPGap": 0.0, "MIPGapAbs": 0.0, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-9, "OptimalityTol": 1e-9,
+            "DualReductions": 0,  # tells infeasible from unbounded
+        }  # fmt: skip
+        if self.node_limit is not None:
+            parameters["NodeLimit"] = self.node_limit
+        if deadline is not None:
+            parameters["TimeLimit"] = max(deadline - time.perf_counter(), 1e-3)
+        try:
+            with gurobipy.Env(params=parameters) as environment, gurobipy.Model(env=environment) as native:
+                _fill(native, model, start)
+                native.optimize()
+                return _answer(gurobipy, native, model)
+        except gurobipy.GurobiError as error:
+            raise _refusal(error, model) from error
+
+
+def _import() -> Any:
+    try:
+        import gurobipy
+    except ImportError as error:
+        raise MissingPackageError(f"solver 'gurobi': {error}; pip install \"qproj[gurobi]\"") from error
+    return gurobipy
+
+
+def _fill(native: Any, model: LinearModel, start: FloatArray | None) -> None:
+    kinds = np.where(model.kinds == WHOLE, "I", "C")
+    x = native.addMVar(
+        len(model.cost), lb=model.lower, ub=model.upper, obj=model.cost / model.scale, vtype=kinds.tolist()
+    )
+    equal = model.row_lower == model.row_upper
+    for rows, sense, rhs in (
+        (equal, "=", model.row_lower),
+        (~equal & np.isfinite(model.row_lower), ">", model.row_lower),
+        (~equal & np.isfinite(model.row_upper), "<", model.row_upper),
+    ):
+        if rows.any():
+            native.addMConstr(model.rows[np.flatnonzero(rows)], x, sense, rhs[rows])
+    if start is not None:
+        x.Start = start
+
+
+def _answer(gurobipy: Any, native: Any, model: LinearModel) -> Answer:
+    codes = {getattr(gurobipy.GRB.Status, name): name for name in dir(gurobipy.GRB.Status) if name.isupper()}
+    name = codes.get(native.Status, str(native.Status))
+    ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
+    if name == "INF_OR_UNBD" and is_bounded(model):
+        ending, ended_by = Ending.REFUTED, EndedBy.PROOF
+    values = np.array(native.getAttr("X")) if native.SolCount else None
+    bound = -np.inf
+    if ending in (Ending.PROVED, Ending.STOPPED) and (native.IsMIP or native.SolCount):
+        bound = float(native.ObjBound if native.IsMIP else native.ObjVal)
+    stats = {"nodes": int(native.NodeCount) if native.IsMIP else 0, "work": float(native.Work), "status": name}
+    bound = (bound if abs(bound) < 1e99 else -np.inf) * model.scale + model.offset - tolerance(model, values)
+    return Answer(ending, ended_by, values, bound, message=f"Gurobi: {name}", stats=stats)
+
+
+def _refusal(error: Any, model: LinearModel) -> Exception:
+    """Return what a GurobiError means for the caller: no licence, a licence too small, or the error itself."""
+    if error.errno == _NO_LICENCE:
+        return MissingLicenceError(
+            f"solver 'gurobi' is installed, without a valid licence ({error}); see gurobi.com, or use 'cpsat'"
+        )
+    if error.errno == _SIZE_LIMIT:
+        return TooLargeError(
+            f"the linear model has {len(model.cost)} variables and {len(model.row_lower)} constraints; this Gurobi "
+            f"licence takes {PACKAGE_LIMIT} of each: use 'cpsat', 'highs' or 'scip', or a full licence"
+        )
+    return RuntimeError(f"Gurobi broke off (error {error.errno}): {error}; use 'cpsat' or 'highs'")

@@ -1,0 +1,130 @@
+"""HiGHS: exact by branch and cut on the linear model; it takes no products of integers, so they are linearised."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qproj._arrays import FloatArray
+from qproj.encodings.linear_model import WHOLE, LinearModel
+from qproj.solving import Capabilities, EndedBy, Ending
+from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
+
+#: What each model status says; a status that is not here breaks off.
+ENDINGS: dict[str, tuple[Ending, EndedBy]] = {
+    "kNotset": (Ending.FAILED, EndedBy.ERROR),
+    "kLoadError": (Ending.FAILED, EndedBy.ERROR),
+    "kModelError": (Ending.FAILED, EndedBy.ERROR),
+    "kPresolveError": (Ending.FAILED, EndedBy.ERROR),
+    "kSolveError": (Ending.FAILED, EndedBy.ERROR),
+    "kPostsolveError": (Ending.FAILED, EndedBy.ERROR),
+    "kModelEmpty": (Ending.FAILED, EndedBy.ERROR),
+    "kOptimal": (Ending.PROVED, EndedBy.PROOF),
+    "kInfeasible": (Ending.REFUTED, EndedBy.PROOF),
+    "kUnboundedOrInfeasible": (Ending.FAILED, EndedBy.ERROR),
+    "kUnbounded": (Ending.FAILED, EndedBy.ERROR),
+    "kObjectiveBound": (Ending.STOPPED, EndedBy.BUDGET),
+    "kObjectiveTarget": (Ending.STOPPED, EndedBy.BUDGET),
+    "kTimeLimit": (Ending.STOPPED, EndedBy.CLOCK),
+    "kIterationLimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "kUnknown": (Ending.FAILED, EndedBy.ERROR),
+    "kSolutionLimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "kInterrupt": (Ending.STOPPED, EndedBy.BUDGET),
+    "kMemoryLimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "kHighsInterrupt": (Ending.STOPPED, EndedBy.BUDGET),
+}
+
+
+class HiGHS(LinearAdapter):
+    """argmin objective(v) by HiGHS: projections in their one-sided form, any BQM and CQM by linearisation.
+
+    Parameters
+    ----------
+    threads : int
+        One value for the whole process: HiGHS shares its threads.
+    node_limit : int, optional
+        A work budget, in nodes.
+
+    Raises
+    ------
+    MissingPackageError
+        highspy is not installed.
+    """
+
+    name: ClassVar[str] = "highs"
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
+    extra = "highs"
+    requires = ("highspy",)
+    row_bits = 12
+
+    def __init__(self, *, threads: int = 1, node_limit: int | None = None) -> None:
+        self.require_backend()
+        check_mip_options(threads, node_limit)
+        self.threads = threads
+        self.node_limit = node_limit
+
+    def optimise(
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
+    ) -> Answer:
+        import highspy
+
+        native = highspy.Highs()  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = {
+            "output_flag": False, "threads": self.threads, "random_seed": (seed or 0) % 2**31,
+            "mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "mip_feasibility_tolerance": 1e-9,
+            "primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9,
+        }  # fmt: skip
+        if self.node_limit is not None:
+            options["mip_max_nodes"] = self.node_limit
+        if deadline is not None:
+            options["time_limit"] = max(deadline - time.perf_counter(), 1e-3)
+        for option, value in options.items():
+            _require(native.setOptionValue(option, value), f"option {option}={value}")
+        _require(native.passModel(native_model(model)), "the model")
+        if start is not None:
+            hint = highspy.HighsSolution()
+            hint.col_value = start.tolist()
+            _require(native.setSolution(hint), "the start")
+        status = native.run()
+        name = native.getModelStatus().name
+        ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
+        if status == highspy.HighsStatus.kError:
+            ending, ended_by = Ending.FAILED, EndedBy.ERROR
+        if name == "kUnboundedOrInfeasible" and is_bounded(model):
+            ending, ended_by = Ending.REFUTED, EndedBy.PROOF
+        solution, info = native.getSolution(), native.getInfo()
+        found = solution.value_valid and info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        values = np.array(solution.col_value) if found else None
+        # without whole variables there is no MIP, and the optimum is its own bound
+        bound = float(info.mip_dual_bound if (model.kinds == WHOLE).any() else info.objective_function_value)
+        if ending not in (Ending.PROVED, Ending.STOPPED) or not np.isfinite(bound):
+            bound = -np.inf
+        stats = {"nodes": max(int(info.mip_node_count), 0), "mip_gap": float(info.mip_gap), "status": name}
+        bound = bound * model.scale + model.offset - tolerance(model, values)
+        return Answer(ending, ended_by, values, bound, message=f"HiGHS: {name}", stats=stats)
+
+
+def native_model(model: LinearModel) -> Any:
+    """Return a HighsLp of the model, its objective divided by the largest coefficient."""
+    import highspy
+
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(model.cost), len(model.row_lower)
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost / model.scale, model.lower, model.upper
+    lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = lp.num_col_, lp.num_row_
+    lp.a_matrix_.start_ = model.rows.indptr.astype(np.int32)
+    lp.a_matrix_.index_ = model.rows.indices.astype(np.int32)
+    lp.a_matrix_.value_ = model.rows.data.astype(np.float64)
+    kinds = highspy.HighsVarType
+    lp.integrality_ = [kinds.kInteger if kind == WHOLE else kinds.kContinuous for kind in model.kinds.tolist()]
+    return lp
+
+
+def _require(status: Any, what: str) -> None:
+    """Raise RuntimeError where HiGHS refuses a call; warnings are not refusals."""
+    if status.name == "kError":
+        raise RuntimeError(f"HiGHS refuses {what}; use 'cpsat' or 'scip', or other options")

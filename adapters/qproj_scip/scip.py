@@ -1,0 +1,130 @@
+"""SCIP: exact by branch and cut on the linear model."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qproj._arrays import FloatArray
+from qproj.encodings.linear_model import REAL, WHOLE, LinearModel
+from qproj.solving import Capabilities, EndedBy, Ending
+from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
+
+#: What each status says; a status that is not here breaks off.
+ENDINGS: dict[str, tuple[Ending, EndedBy]] = {
+    "unknown": (Ending.FAILED, EndedBy.ERROR),
+    "optimal": (Ending.PROVED, EndedBy.PROOF),
+    "infeasible": (Ending.REFUTED, EndedBy.PROOF),
+    "unbounded": (Ending.FAILED, EndedBy.ERROR),
+    "inforunbd": (Ending.FAILED, EndedBy.ERROR),
+    "timelimit": (Ending.STOPPED, EndedBy.CLOCK),
+    "nodelimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "totalnodelimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "stallnodelimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "gaplimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "memlimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "sollimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "bestsollimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "restartlimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "primallimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "duallimit": (Ending.STOPPED, EndedBy.BUDGET),
+    "userinterrupt": (Ending.STOPPED, EndedBy.BUDGET),
+}
+
+
+class SCIP(LinearAdapter):
+    """argmin objective(v) by SCIP: projections in their one-sided form, any BQM and CQM by linearisation.
+
+    Parameters
+    ----------
+    node_limit : int, optional
+        A work budget, in nodes.
+
+    Raises
+    ------
+    MissingPackageError
+        pyscipopt is not installed.
+    """
+
+    name: ClassVar[str] = "scip"
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
+    extra = "scip"
+    requires = ("pyscipopt",)
+    row_bits = 12
+
+    def __init__(self, *, node_limit: int | None = None) -> None:
+        self.require_backend()
+        check_mip_options(1, node_limit)
+        self.node_limit = node_limit
+
+    def optimise(
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
+    ) -> Answer:
+        native, variables = native_model(model, deadline)
+        if native is None:
+            return Answer(Ending.STOPPED, EndedBy.CLOCK, message="SCIP: the time was up before its model was built")
+        settings: dict[str, Any] = {
+            "limits/gap": 0.0, "limits/absgap": 0.0, "numerics/feastol": 1e-9, "numerics/dualfeastol": 1e-9,
+            "parallel/maxnthreads": 1, "randomization/randomseedshift": (seed or 0) % 2**31,
+        }  # fmt: skip
+        if self.node_limit is not None:
+            settings["limits/nodes"] = self.node_limit
+        if deadline is not None:
+            settings["limits/time"] = max(deadline - time.perf_counter(), 1e-3)
+        native.setParams(settings)
+        if start is not None:
+            guess = native.createSol()
+            for variable, value in zip(variables, start.tolist(), strict=True):
+                native.setSolVal(guess, variable, value)
+            native.addSol(guess)
+        native.optimize()
+        name = native.getStatus()
+        ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
+        if name == "inforunbd" and is_bounded(model):
+            ending, ended_by = Ending.REFUTED, EndedBy.PROOF
+        values = None
+        if native.getNSols() and ending is not Ending.REFUTED:
+            best = native.getBestSol()
+            values = np.array([native.getSolVal(best, variable) for variable in variables])
+        bound = float(native.getDualbound())
+        if ending not in (Ending.PROVED, Ending.STOPPED) or abs(bound) >= native.infinity():
+            bound = -np.inf
+        stats = {"nodes": int(native.getNTotalNodes()), "status": name}
+        bound = bound * model.scale + model.offset - tolerance(model, values)
+        return Answer(ending, ended_by, values, bound, message=f"SCIP: {name}", stats=stats)
+
+
+def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[Any]]:
+    """Return a SCIP model, its objective divided by the largest coefficient, and its variables; None if too late."""
+    from pyscipopt import Model, quicksum
+
+    native = Model()
+    native.hideOutput()
+    letters = {REAL: "C", WHOLE: "I"}
+    variables = [
+        native.addVar(vtype=letters.get(kind, "C"), lb=low, ub=high, obj=cost)
+        for kind, low, high, cost in zip(
+            model.kinds.tolist(), model.lower.tolist(), model.upper.tolist(), (model.cost / model.scale).tolist(),
+            strict=True,
+        )
+    ]  # fmt: skip
+    columns, data = model.rows.indices.tolist(), model.rows.data.tolist()
+    bounds = zip(model.row_lower.tolist(), model.row_upper.tolist(), strict=True)
+    for r, ((begin, end), (low, high)) in enumerate(zip(pairwise(model.rows.indptr.tolist()), bounds, strict=True)):
+        if r % 256 == 0 and deadline is not None and time.perf_counter() >= deadline:
+            return None, []
+        if begin == end:
+            continue
+        terms = quicksum(data[k] * variables[columns[k]] for k in range(begin, end))
+        if low == high:
+            native.addCons(terms == low)
+        elif np.isfinite(low) and np.isfinite(high):
+            native.addCons((terms <= high) >= low)
+        elif np.isfinite(low):
+            native.addCons(terms >= low)
+        elif np.isfinite(high):
+            native.addCons(terms <= high)
+    return native, variables

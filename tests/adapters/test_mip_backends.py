@@ -1,0 +1,116 @@
+"""What is particular to HiGHS, Gurobi and SCIP: statuses, licences, sizes, budgets."""
+
+import pickle
+
+import dimod
+import numpy as np
+import pytest
+
+from qproj import SignProjection, get_solver, list_solvers
+from qproj.solving import MissingLicenceError, TooLargeError
+
+
+def projection(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    return SignProjection(rng.choice([-1, 1], (n, d)), rng.normal(size=n))
+
+
+def test_every_status_of_highs_is_filed():
+    highspy = pytest.importorskip("highspy")
+    from qproj_highs.highs import ENDINGS
+
+    assert set(ENDINGS) == set(highspy.HighsModelStatus.__members__)
+
+
+def test_every_status_of_gurobi_is_filed():
+    gurobipy = pytest.importorskip("gurobipy")
+    from qproj_gurobi.gurobi import ENDINGS
+
+    assert set(ENDINGS) == {name for name in dir(gurobipy.GRB.Status) if name.isupper()}
+
+
+def test_every_status_of_scip_is_filed():
+    pyscipopt = pytest.importorskip("pyscipopt")
+    from qproj_scip.scip import ENDINGS
+
+    names = vars(pyscipopt.scip.PY_SCIP_STATUS)
+    assert set(ENDINGS) == {name.lower() for name, code in names.items() if isinstance(code, int)}
+
+
+def test_gurobi_names_the_size_its_licence_takes():
+    pytest.importorskip("gurobipy")
+    with pytest.raises(TooLargeError, match=r"2\d{3} variables .* takes 2000 of each: use 'cpsat'"):
+        get_solver("gurobi").solve(projection(1200, 1001))
+
+
+def test_gurobi_tells_a_missing_licence_from_a_missing_package(monkeypatch):
+    gurobipy = pytest.importorskip("gurobipy")
+    import qproj_gurobi.gurobi as module
+
+    class NoLicence:
+        GurobiError = gurobipy.GurobiError
+
+        @staticmethod
+        def Env(**_):
+            raise gurobipy.GurobiError(gurobipy.GRB.ERROR_NO_LICENSE, "license expired")
+
+    monkeypatch.setattr(module, "_import", lambda: NoLicence)
+    with pytest.raises(MissingLicenceError, match="without a valid licence"):
+        get_solver("gurobi").solve(projection(3, 3))
+
+
+def test_a_licence_file_that_is_not_there_is_told_without_importing(monkeypatch, tmp_path):
+    pytest.importorskip("gurobipy")
+    monkeypatch.setenv("GRB_LICENSE_FILE", str(tmp_path / "none.lic"))
+    (info,) = [info for info in list_solvers() if info.name == "gurobi"]
+    assert (info.installed, info.licensed) == (True, False)
+    assert "none.lic" in info.reason
+
+
+@pytest.mark.parametrize(("name", "package"), [("highs", "highspy"), ("gurobi", "gurobipy"), ("scip", "pyscipopt")])
+class TestEachMIPSolver:
+    def test_a_node_limit_is_a_budget(self, name, package):
+        pytest.importorskip(package)
+        p = projection(60, 30)
+        first, second = (get_solver(name, node_limit=1).solve(p, seed=1) for _ in range(2))
+        assert (first.status, first.ended_by) == ("feasible", "budget")
+        assert first.best.tolist() == second.best.tolist()
+        assert first.gain_bound == second.gain_bound
+
+    def test_bound_gap_and_nodes_are_told(self, name, package):
+        pytest.importorskip(package)
+        p = projection(12, 8)
+        solution = get_solver(name).solve(p, seed=0)
+        assert solution.stats["nodes"] >= 0
+        assert solution.stats["bound"] <= solution.objective
+        assert solution.stats["rounds"] >= 1
+        assert solution.message
+
+    def test_real_variables(self, name, package):
+        pytest.importorskip(package)
+        cqm = dimod.ConstrainedQuadraticModel()
+        x, b = dimod.Real("x", upper_bound=10), dimod.Binary("b")
+        cqm.set_objective(-1.5 * x + 2 * b)
+        cqm.add_constraint(x - 4 * b <= 2.5, label="open")
+        solution = get_solver(name).solve(cqm)
+        assert solution.objective == pytest.approx(-1.5 * 6.5 + 2, abs=1e-5)
+        assert solution.bound <= solution.objective
+        assert solution.gap < 1e-5
+
+    def test_an_unbounded_model_is_no_proof(self, name, package):
+        pytest.importorskip(package)
+        cqm = dimod.ConstrainedQuadraticModel()
+        cqm.set_objective(-1.0 * dimod.Real("x"))
+        solution = get_solver(name).solve(cqm)
+        assert (solution.ending, solution.bound) == ("failed", None)
+        assert "nbounded" in solution.message or "UNBOUNDED" in solution.message
+
+    def test_wrong_budgets_are_refused(self, name, package):
+        pytest.importorskip(package)
+        with pytest.raises(ValueError, match="node_limit is 0"):
+            get_solver(name, node_limit=0)
+
+    def test_solvers_travel_between_processes(self, name, package):
+        pytest.importorskip(package)
+        solver = pickle.loads(pickle.dumps(get_solver(name)))
+        assert solver.solve(projection(4, 3)).status == "optimal"
