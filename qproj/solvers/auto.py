@@ -1,8 +1,8 @@
 """The default solver: bound → heuristic → exact search for what is left; always an incumbent and a valid bound.
 
 A neuron's gain is at most Σ|τ|, and reached where every group's sign is met: then the search that met it is the proof.
-Layers are searched together: signSGD's direction, enumeration of few weights, message passing, annealing on a softened
-step; what is left goes to branch and bound, neuron by neuron, with the incumbent as its start.
+Layers are searched together: signSGD's direction, enumeration of few weights, perceptron learning, message passing,
+annealing on a softened step; what is left goes to branch and bound, neuron by neuron, with the incumbent as its start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from qproj.solving.sampling import require_positive
 ENUMERATE_BITS = 12
 #: Message passing pays while groups are fewer than this share of the weights; beyond, it hardly ever meets all signs.
 SATISFIABLE_SHARE = 0.85
-#: Share of the time that is left which heuristics get before branch and bound.
+#: Share of the time that is left which perceptron learning gets.
+LEARNING_SHARE = 0.2
+#: Share of the time that is left which annealing gets before branch and bound.
 HEURISTIC_SHARE = 0.35
 
 
@@ -39,6 +41,8 @@ class Auto(Adapter):
 
     Parameters
     ----------
+    epochs : int
+        Of perceptron learning, a start.
     iterations : int
         Of message passing.
     sweeps, starts : int
@@ -55,15 +59,17 @@ class Auto(Adapter):
     def __init__(
         self,
         *,
+        epochs: int = 100,
         iterations: int = 200,
         sweeps: int = 400,
         starts: int = 2,
         nodes: int = 2_000_000,
         threads: int | None = None,
     ) -> None:
-        require_positive(iterations=iterations, sweeps=sweeps, starts=starts, nodes=nodes)
+        require_positive(epochs=epochs, iterations=iterations, sweeps=sweeps, starts=starts, nodes=nodes)
         if threads is not None:
             require_positive(threads=threads)
+        self.epochs = int(epochs)
         self.iterations, self.sweeps, self.starts, self.nodes = int(iterations), int(sweeps), int(starts), int(nodes)
         self.threads = threads
 
@@ -136,10 +142,11 @@ class LayerSearch:
         self.seed = int(np.random.SeedSequence(ask.seed).generate_state(1)[0])
 
     def run(self) -> None:
-        """Enumerate, or pass messages, anneal and branch, each on the neurons that are left."""
+        """Enumerate, or learn, pass messages, anneal and branch, each on the neurons that are left."""
         if self.rows.is_binary and len(self.rows.columns.labels) <= ENUMERATE_BITS:
             self._enumerate()
             return
+        self._learn()
         self._pass_messages()
         self._anneal()
         self._branch()
@@ -183,6 +190,30 @@ class LayerSearch:
         counts = enumerate_layer(self.rows.A, self.rows.columns.sizes, self.rows.tau)
         self.weights = self.rows.columns.weights_from_counts(counts)
         self.proved[:] = True
+
+    def _learn(self) -> None:
+        from qproj.solvers.kernels.perceptron import learn_signs
+
+        left, rows = self.left, self.rows
+        if not len(left):
+            return
+        deadline = self.ask.deadline
+        if deadline is not None:
+            now = time.perf_counter()
+            deadline = now + LEARNING_SHARE * (deadline - now)
+        counts, met = learn_signs(
+            rows.A,
+            rows.columns.sizes,
+            np.ascontiguousarray(rows.tau[:, left]),
+            seed=self.seed,
+            epochs=self.options.epochs,
+            deadline=deadline,
+            threads=self.options.threads,
+        )
+        weights = rows.columns.weights_from_counts(counts[met])
+        sure = np.ones(len(weights), np.bool_) if rows.is_binary else self._met(weights, left[met])
+        self.weights[left[met][sure]] = weights[sure]
+        self.proved[left[met][sure]] = True
 
     def _pass_messages(self) -> None:
         from qproj.solvers.kernels.message_passing import message_passing

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from qproj.projections.options import check_options, nearest
@@ -54,7 +56,10 @@ def solver_class(name: str) -> Any:
     """
     if not isinstance(name, str):
         raise TypeError(f"a solver's name is a string, not {type(name).__name__}; pass the solver object itself")
-    points = _entry_points()
+    points = _known_points(tuple(sys.path))
+    if name not in points:
+        _known_points.cache_clear()  # installed since?
+        points = _known_points(tuple(sys.path))
     if name not in points:
         raise ValueError(f"unknown solver {name!r}; {nearest(name, points)}; `qproj solvers` lists them")
     try:
@@ -125,6 +130,12 @@ def _info(name: str, point: importlib.metadata.EntryPoint) -> SolverInfo:
         state.remedy,
         capabilities,
     )
+
+
+@lru_cache(maxsize=1)
+def _known_points(path: tuple[str, ...]) -> dict[str, importlib.metadata.EntryPoint]:
+    """Entry points for this search path: reading every distribution's metadata takes longer than a small layer."""
+    return _entry_points()
 
 
 def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
