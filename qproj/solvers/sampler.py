@@ -184,7 +184,8 @@ class SimulatedAnnealing(SamplerSolver):
         if warm < num_reads:
             other = None if seed is None else seed ^ 0x5BD1E995 & 0x7FFFFFFF
             parts.append(self._anneal(model, num_reads - warm, other, deadline, self.beta_range))
-        return dimod.concatenate(parts)
+        reads: dimod.SampleSet = dimod.concatenate(parts)
+        return reads
 
     def _anneal(
         self, model: Model, num_reads: int, seed: int | None, deadline: float | None,
