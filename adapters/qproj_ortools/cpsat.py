@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ import numpy as np
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, LinearModel, quantum
 from qproj.projections.options import nearest
-from qproj.solving import Capabilities, EndedBy, Ending, Request
+from qproj.solving import Availability, Capabilities, EndedBy, Ending, Request
 from qproj.solving.linear import Answer, LinearAdapter
 
 #: Σ|coefficient·value| of the scaled objective: whole numbers up to here are exact in float64 too.
@@ -43,7 +44,6 @@ class CPSAT(LinearAdapter):
 
     name: ClassVar[str] = "cpsat"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
-    extra = "all"
     requires = ("ortools",)
 
     def __init__(
@@ -67,6 +67,12 @@ class CPSAT(LinearAdapter):
         self.settings.update(parameters or {})
         self._solver(None, None)  # a misspelt parameter fails here
 
+    @classmethod
+    def availability(cls) -> Availability:
+        """Say whether ortools, a dependency of qproj itself, is there."""
+        state = super().availability()
+        return state if state.installed else replace(state, remedy="pip install ortools, which qproj depends on")
+
     def check(self, problem: Any, ask: Request) -> None:
         """Refuse real variables, of which CP-SAT has none."""
         if problem.kind == "cqm":
@@ -79,7 +85,9 @@ class CPSAT(LinearAdapter):
     ) -> Answer:
         from ortools.sat.python import cp_model
 
-        native, variables = native_model(model)
+        native, variables = native_model(model, deadline)
+        if native is None:
+            return Answer(Ending.STOPPED, EndedBy.CLOCK, message="the time was up before the model was built")
         factor, whole, rounding = scaled_objective(model)
         native.minimize(cp_model.LinearExpr.weighted_sum(variables, whole))
         if start is not None:
@@ -100,7 +108,9 @@ class CPSAT(LinearAdapter):
             return Answer(Ending.REFUTED, EndedBy.PROOF, message=name, stats=stats)
         if status == cp_model.MODEL_INVALID:
             return Answer(Ending.FAILED, EndedBy.ERROR, message=f"{name}: {solver.solution_info()}", stats=stats)
-        bound = float(solver.best_objective_bound) * factor - rounding + model.offset
+        lowest = float(solver.best_objective_bound)
+        rounding += 2.0**-52 * abs(lowest) * factor
+        bound = lowest * factor - rounding + model.offset
         if status == cp_model.UNKNOWN:
             values = None
         else:
@@ -126,8 +136,8 @@ class CPSAT(LinearAdapter):
         return solver
 
 
-def native_model(model: LinearModel) -> tuple[Any, list[Any]]:
-    """Return a CpModel with the model's variables and rows, and its variables."""
+def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[Any]]:
+    """Return a CpModel with the model's variables and rows, and its variables; None where the time is up before."""
     from ortools.sat.python import cp_model
 
     native = cp_model.CpModel()
@@ -142,6 +152,8 @@ def native_model(model: LinearModel) -> tuple[Any, list[Any]]:
     starts, columns, data = model.rows.indptr.tolist(), model.rows.indices, model.rows.data
     lows, highs = model.row_lower.tolist(), model.row_upper.tolist()
     for r, (begin, end) in enumerate(pairwise(starts)):
+        if r % 256 == 0 and deadline is not None and time.perf_counter() >= deadline:
+            return None, []
         if begin == end:
             continue
         j, a = columns[begin:end], data[begin:end]
@@ -171,11 +183,11 @@ def scaled_objective(model: LinearModel) -> tuple[float, list[int], float]:
     """
     largest = np.maximum(np.abs(model.lower), np.abs(model.upper))
     unit = quantum(model.cost)
-    if unit == 0.0 or model.reach / unit > OBJECTIVE_REACH:
+    if unit == 0.0 or model.reach / unit > ROW_REACH:
         unit = model.reach / OBJECTIVE_REACH or 1.0
     ratio = model.cost / unit
     whole = np.rint(ratio)
-    lost = float((np.abs(ratio - whole) * largest).sum()) + 2.0**-52 * float((np.abs(whole) * largest).sum())
+    lost = float((np.abs(ratio - whole) * largest).sum())
     return unit, [int(x) for x in whole.tolist()], lost * unit
 
 

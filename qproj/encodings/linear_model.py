@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, hstack, vstack
 
 from qproj._arrays import FloatArray, SignArray
 from qproj.encodings.rows import Rows
@@ -83,16 +83,43 @@ class LinearModel:
         )
 
     def excluding(self, own: FloatArray) -> LinearModel:
-        """Return the model without one assignment of the own variables, which have to be binary."""
-        row = np.zeros(len(self.cost))
-        row[: self.num_own] = np.where(own > 0.5, -1.0, 1.0)
-        return self.with_row(row, 1.0 - float((own > 0.5).sum()))
+        """Return the model without one assignment of the own variables, which have to be whole and bounded.
+
+        A binary differs or not; a wider integer gets two binaries more, for "greater" and "less".
+        """
+        n, N = self.num_own, len(self.cost)
+        low, high = self.lower[:n], self.upper[:n]
+        wide = np.flatnonzero((low != 0) | (high != 1))
+        W = len(wide)
+        greater, less = N + np.arange(W), N + W + np.arange(W)
+        # x − (own + 1 − low)·greater ≥ low;  x + (high − own + 1)·less ≤ high;  Σ (differs) ≥ 1
+        rows = np.zeros((2 * W + 1, N + 2 * W))
+        at = np.arange(W)
+        rows[at, wide] = 1.0
+        rows[at, greater] = -(own[wide] + 1.0 - low[wide])
+        rows[W + at, wide] = 1.0
+        rows[W + at, less] = high[wide] - own[wide] + 1.0
+        rows[-1, :n] = np.where(own > 0.5, -1.0, 1.0)
+        rows[-1, wide] = 0.0
+        rows[-1, N:] = 1.0
+        ones = float((np.delete(own, wide) > 0.5).sum())
+        padded = hstack([self.rows, csr_array((self.rows.shape[0], 2 * W))], format="csr") if W else self.rows
+        return replace(
+            self,
+            lower=np.concatenate([self.lower, np.zeros(2 * W)]),
+            upper=np.concatenate([self.upper, np.ones(2 * W)]),
+            kinds=np.concatenate([self.kinds, np.full(2 * W, WHOLE, np.int8)]),
+            cost=np.concatenate([self.cost, np.zeros(2 * W)]),
+            rows=csr_array(vstack([padded, csr_array(rows)], format="csr")),
+            row_lower=np.concatenate([self.row_lower, low[wide], np.full(W, -np.inf), [1.0 - ones]]),
+            row_upper=np.concatenate([self.row_upper, np.full(W, np.inf), high[wide], [np.inf]]),
+        )
 
     @property
-    def is_binary(self) -> bool:
-        """Whether all own variables are 0 or 1."""
+    def is_finite(self) -> bool:
+        """Whether all own variables are whole, within a range small enough to exclude single assignments."""
         own = slice(self.num_own)
-        return bool((self.kinds[own] == WHOLE).all() and (self.lower[own] == 0).all() and (self.upper[own] == 1).all())
+        return bool((self.kinds[own] == WHOLE).all() and (self.upper[own] - self.lower[own] <= 1e6).all())
 
 
 def linear_of_rows(rows: Rows, *, bits: int = 20) -> LinearModel:

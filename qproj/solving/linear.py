@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_constrained import linear_of_constrained
@@ -194,22 +195,21 @@ def linear_task(problem: Any, hint: NDArray[Any] | None, row_bits: int) -> Linea
         encoding = problem.encode()
         Q = encoding.coefficients / 2.0
         first, second = np.nonzero(np.triu(Q, 1))
-        offset = (encoding.offset - problem.constant) / 2.0
         size = abs(encoding.offset) + abs(problem.constant) + float(np.abs(Q).sum())
-        model = linear_of_quadratic(
-            np.diagonal(Q).copy(), first, second, Q[first, second], offset,
+        form = _Form(
+            np.diagonal(Q).copy(), first, second, Q[first, second], (encoding.offset - problem.constant) / 2.0,
             spin=True, error=4.0 * _EPS * problem._terms * size,
         )  # fmt: skip
-        return _quadratic_task(problem, model, hint)
+        return _quadratic_task(problem, form, hint)
     if problem.kind == "bqm":
-        return _quadratic_task(problem, _model_of_bqm(problem), hint)
+        return _quadratic_task(problem, _form_of_bqm(problem), hint)
     model, factor, shift = linear_of_constrained(problem.cqm, atol=CQMProblem.TOLERANCE, rtol=1e-9)
     return LinearTask(
         problem,
         model,
         candidate=lambda own: own * factor + shift,
         own=lambda v: (np.asarray(v, np.float64) - shift) / factor,
-        exclude=LinearModel.excluding if model.is_binary else None,
+        exclude=LinearModel.excluding if model.is_finite else None,
         start=hint,
     )
 
@@ -238,22 +238,38 @@ def _sign_task(problem: SignProjection, hint: NDArray[Any] | None, row_bits: int
     )
 
 
-def _model_of_bqm(problem: BQMProblem) -> LinearModel:
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """linear·x + Σ products·x_first·x_second + offset over x ∈ {0,1}^n, which stands for spins where `spin`."""
+
+    linear: FloatArray
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    products: FloatArray
+    offset: float
+    spin: bool
+    error: float = 0.0
+
+
+def _form_of_bqm(problem: BQMProblem) -> _Form:
     linear, first, second, products, offset = problem.arrays
     if problem.model.vartype.name == "BINARY":
-        return linear_of_quadratic(linear, first, second, products, offset)
-    field_of = 2.0 * linear
-    np.subtract.at(field_of, first, 2.0 * products)
-    np.subtract.at(field_of, second, 2.0 * products)
+        return _Form(linear, first, second, products, offset, spin=False)
+    of_bits = 2.0 * linear
+    np.subtract.at(of_bits, first, 2.0 * products)
+    np.subtract.at(of_bits, second, 2.0 * products)
     size = abs(offset) + float(np.abs(linear).sum() + np.abs(products).sum())
-    return linear_of_quadratic(
-        field_of, first, second, 4.0 * products, offset - float(linear.sum()) + float(products.sum()),
+    return _Form(
+        of_bits, first, second, 4.0 * products, offset - float(linear.sum()) + float(products.sum()),
         spin=True, error=4.0 * _EPS * (len(linear) + len(products) + 1) * size,
     )  # fmt: skip
 
 
-def _quadratic_task(problem: Any, model: LinearModel, hint: NDArray[Any] | None) -> LinearTask:
-    start = descend(model) * model.factor + model.shift if hint is None else hint
+def _quadratic_task(problem: Any, form: _Form, hint: NDArray[Any] | None) -> LinearTask:
+    model = linear_of_quadratic(
+        form.linear, form.first, form.second, form.products, form.offset, spin=form.spin, error=form.error
+    )
+    start = descend(form) * model.factor + model.shift if hint is None else hint
     return LinearTask(
         problem,
         model,
@@ -264,24 +280,20 @@ def _quadratic_task(problem: Any, model: LinearModel, hint: NDArray[Any] | None)
     )
 
 
-def descend(model: LinearModel) -> FloatArray:
-    """Return a local minimiser over single flips from x = 0, at most 4n flips: any incumbent is better than none."""
-    n = model.num_own
-    x = np.zeros(n)
-    if not n:
-        return x
-    value = float(model.cost @ model.complete(x))
-    for _ in range(min(4 * n, 64)):
-        trials = []
-        for i in range(min(n, 64)):
-            x[i] = 1.0 - x[i]
-            trials.append(float(model.cost @ model.complete(x)))
-            x[i] = 1.0 - x[i]
-        best = int(np.argmin(trials))
-        if not trials[best] < value:
-            return x
-        x[best] = 1.0 - x[best]
-        value = trials[best]
+def descend(form: _Form) -> FloatArray:
+    """Return where steepest single flips from x = 0 end, after at most 4n: any incumbent is better than none."""
+    n = len(form.linear)
+    pairs = csr_array((form.products, (form.first, form.second)), (n, n))
+    pairs = csr_array(pairs + pairs.T)
+    x, slope = np.zeros(n), form.linear.copy()
+    for _ in range(4 * n):
+        change = (1.0 - 2.0 * x) * slope
+        i = int(np.argmin(change))
+        if not change[i] < 0:
+            break
+        x[i] = 1.0 - x[i]
+        row = slice(pairs.indptr[i], pairs.indptr[i + 1])
+        slope[pairs.indices[row]] += (2.0 * x[i] - 1.0) * pairs.data[row]
     return x
 
 
