@@ -26,6 +26,8 @@ _HOME = {
     "as_problem": "qproj.solving",
     "from_sampler": "qproj.solvers.sampler",
     "as_sampler": "qproj.solvers.as_sampler",
+    "Fallback": "qproj.solvers.fallback",
+    "Isolated": "qproj.solvers.isolated",
     "Polished": "qproj.solvers.polished",
     "Refined": "qproj.solvers.refined",
 }
@@ -47,6 +49,8 @@ _SUBPACKAGES = frozenset(
 __all__ = [
     "Capabilities",
     "Ending",
+    "Fallback",
+    "Isolated",
     "LayerSolution",
     "LinearProjection",
     "MetricProjection",
@@ -69,6 +73,8 @@ __all__ = [
 if TYPE_CHECKING:
     from qproj.projections import LinearProjection, MetricProjection, SignLayer, SignProjection
     from qproj.solvers.as_sampler import as_sampler
+    from qproj.solvers.fallback import Fallback
+    from qproj.solvers.isolated import Isolated
     from qproj.solvers.polished import Polished
     from qproj.solvers.refined import Refined
     from qproj.solvers.sampler import from_sampler

@@ -24,6 +24,7 @@ from qproj.solving.contract import (
 )
 from qproj.solving.models import BQMProblem, CQMProblem, as_problem
 from qproj.solving.project import LayerSolution, layer_of_solutions, layer_of_weights, project
+from qproj.solving.recheck import MalformedSolutionError, rechecked
 from qproj.solving.registry import SolverInfo, get_solver, list_solvers, solver_names
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Ending",
     "Found",
     "LayerSolution",
+    "MalformedSolutionError",
     "MissingLicenceError",
     "MissingPackageError",
     "MissingTokenError",
@@ -58,6 +60,7 @@ __all__ = [
     "layer_of_weights",
     "list_solvers",
     "project",
+    "rechecked",
     "solve_each",
     "solver_names",
     "verdict",

@@ -13,6 +13,7 @@ from qproj._arrays import FloatArray, SignArray, as_signs
 from qproj.projections import SignLayer, SignProjection
 from qproj.solving.adapter import Found, child_seeds, judge, solve_each
 from qproj.solving.contract import EndedBy, Ending, Solution, Status, Timing, check_limits, verdict
+from qproj.solving.recheck import MalformedSolutionError, rechecked
 from qproj.solving.registry import get_solver
 
 
@@ -217,6 +218,9 @@ def project(
     solutions = many(layer, **limits) if many is not None else solve_each(chosen, layer, **limits)
     if isinstance(solutions, LayerSolution):
         return solutions
+    if len(solutions) != len(layer):
+        raise MalformedSolutionError(f"{solver!r} returned {len(solutions)} solutions for {len(layer)} neurons")
+    solutions = [rechecked(p, s, chosen) for p, s in zip(layer, solutions, strict=True)]
     return layer_of_solutions(solutions, layer.num_weights, getattr(chosen, "name", type(chosen).__name__))
 
 
