@@ -12,6 +12,9 @@ from qproj.encodings.linear_model import WHOLE, LinearModel
 from qproj.solving import Capabilities, EndedBy, Ending
 from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
 
+#: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
+PRESOLVE_ROWS = 20_000
+
 #: What each model status says; a status that is not here breaks off.
 ENDINGS: dict[str, tuple[Ending, EndedBy]] = {
     "kNotset": (Ending.FAILED, EndedBy.ERROR),
@@ -70,12 +73,15 @@ class HiGHS(LinearAdapter):
     ) -> Answer:
         import highspy
 
-        native = highspy.Highs()  # type: ignore[no-untyped-call]
+        # the class below Highs: Highs() itself writes a banner to standard output before it can be told not to
+        native = highspy.Highs.__mro__[1]()
         options: dict[str, Any] = {
             "output_flag": False, "threads": self.threads, "random_seed": (seed or 0) % 2**31,
             "mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "mip_feasibility_tolerance": 1e-9,
             "primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9,
         }  # fmt: skip
+        if len(model.row_lower) > PRESOLVE_ROWS:
+            options["presolve"] = "off"
         if self.node_limit is not None:
             options["mip_max_nodes"] = self.node_limit
         if deadline is not None:

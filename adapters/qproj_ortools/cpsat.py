@@ -108,17 +108,17 @@ class CPSAT(LinearAdapter):
             return Answer(Ending.REFUTED, EndedBy.PROOF, message=name, stats=stats)
         if status == cp_model.MODEL_INVALID:
             return Answer(Ending.FAILED, EndedBy.ERROR, message=f"{name}: {solver.solution_info()}", stats=stats)
+        late = deadline is not None and solver.deterministic_time < self.settings.get("max_deterministic_time", np.inf)
+        stop = EndedBy.CLOCK if late else EndedBy.BUDGET
+        if status == cp_model.UNKNOWN:  # stopped before its first solution: its bound is then an empty field, 0
+            return Answer(Ending.STOPPED, stop, message=name, stats=stats)
+        values = np.array([solver.value(variable) for variable in variables], np.float64)
         lowest = float(solver.best_objective_bound)
         rounding += 2.0**-52 * abs(lowest) * factor
         bound = lowest * factor - rounding + model.offset
-        if status == cp_model.UNKNOWN:
-            values = None
-        else:
-            values = np.array([solver.value(variable) for variable in variables], np.float64)
         if status == cp_model.OPTIMAL:
             return Answer(Ending.PROVED, EndedBy.PROOF, values, bound, rounding, name, stats)
-        late = deadline is not None and time.perf_counter() >= deadline - 1e-3
-        return Answer(Ending.STOPPED, EndedBy.CLOCK if late else EndedBy.BUDGET, values, bound, rounding, name, stats)
+        return Answer(Ending.STOPPED, stop, values, bound, rounding, name, stats)
 
     def _solver(self, seed: int | None, time_limit_s: float | None) -> Any:
         from ortools.sat.python import cp_model

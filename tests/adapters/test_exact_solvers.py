@@ -211,6 +211,16 @@ def test_a_stop_by_the_clock_keeps_the_incumbent_and_a_valid_bound(name):
 
 
 @every_solver
+def test_the_bound_holds_wherever_the_clock_stops(name):
+    p = hard_projection()
+    known = get_solver("local-search").solve(p, seed=0).gain
+    for limit in (0.005, 0.02, 0.05):  # before, in and after presolve
+        solution = get_solver(name).solve(p, time_limit_s=limit)
+        assert solution.has_incumbent
+        assert solution.gain_bound >= known
+
+
+@every_solver
 def test_a_hint_is_kept_where_the_search_finds_nothing_better(name):
     p = hard_projection()
     hint = get_solver("local-search").solve(p, seed=0).best
