@@ -1,0 +1,146 @@
+"""``qproj compare``: run a study and write its table and page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare")(compare)
+
+
+def compare(
+    instances: Annotated[
+        str, typer.Option(help="Sources, comma-separated: digits, breast-cancer, a1a, random, planted, FILE.npz.")
+    ] = "digits",
+    solvers: Annotated[
+        str, typer.Option(help="Solvers, comma-separated: auto,sa:encoding=margin,num_sweeps=500,polished(random).")
+    ] = "auto,cpsat,sa,sqa,tabu,sign,random",
+    encodings: Annotated[
+        str, typer.Option(help="Encodings that every sampler runs with, comma-separated; empty: each one's default.")
+    ] = "",
+    reads: Annotated[str, typer.Option(help="Reads a run, where the solver samples; several: 10,100.")] = "100",
+    time_limit: Annotated[str, typer.Option(help="Seconds a run; several: 0.1,1,10; none for no limit.")] = "5",
+    seeds: Annotated[int, typer.Option(help="How many seeds, from 0 on.")] = 3,
+    out: Annotated[Path, typer.Option(help="The study's folder; an existing study goes on.")] = Path("study"),
+    max_neurons: Annotated[int | None, typer.Option(help="Neurons of each source, shared by its layers.")] = None,
+    instance_seed: Annotated[int, typer.Option(help="Of training or generating the layers.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
+    grace: Annotated[float, typer.Option(help="A run is ended this many seconds past its limit.")] = 10.0,
+    null: Annotated[bool, typer.Option("--null/--no-null", help="Add the null models beside samplers.")] = True,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed rows again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and leave.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare solvers on the same neurons: one row a run, a table, and report.html.
+
+    The same command goes on where a study was stopped. Exit code 0 when every run has a row, failed rows included.
+
+    Example: qproj compare --instances digits --solvers auto,sa,random --reads 100 --time-limit 5 --seeds 3 --out DIR
+    """
+    from qproj.cli.progress import run_with_progress
+    from qproj.compare.study import Study
+
+    study = Study(
+        out, _parts(instances), solvers, encodings=_parts(encodings), reads=_numbers(reads, int, "--reads"),
+        time_limits_s=_numbers(time_limit, float, "--time-limit"), seeds=_count(seeds), nulls=null,
+        max_neurons=max_neurons, instance_seed=instance_seed,
+    )  # fmt: skip
+    if dry_run:
+        _show_plan(study, as_json)
+        return
+    ended = run_with_progress(study, workers=_workers(workers), grace_s=grace, retry_failed=retry_failed)
+    _show_results(out, ended, as_json)
+
+
+def _show_results(out: Path, ended: Any, as_json: bool) -> None:
+    from qproj.cli.output import print_json, print_table
+    from qproj.compare.report import write_report
+    from qproj.compare.results import Results
+    from qproj.compare.summary import table
+    from qproj.solving.contract import MissingPackageError
+
+    results = Results.read(out)
+    try:
+        page = str(write_report(results, out / "report.html"))
+    except MissingPackageError as error:
+        page = ""
+        typer.echo(f"no page was written: {error}; then: qproj report {out}", err=True)
+    if as_json:
+        print_json({
+            "out": str(out), "report": page or None, "runs": ended.total, "done": ended.done, "failed": ended.failed,
+            "neurons": results.neurons, "proved_optima": results.optima,
+            "solvers": [line.as_dict() for line in results.lines],
+        })  # fmt: skip
+        return
+    titles, rows = table(results.lines)
+    print_table(titles, rows)
+    typer.echo(
+        f"{results.optima} of {results.neurons} neurons have a proved optimum: the gap is to it, else to the bound.\n"
+        f"{ended.done} of {ended.total} runs are done" + (f"; the page is {page}" if page else "")
+    )
+
+
+def _show_plan(study: Any, as_json: bool) -> None:
+    from qproj.cli.output import print_json, print_table
+    from qproj.compare.plan import plan_table
+    from qproj.compare.store import FILE, Store
+
+    done: set[str] = set()
+    if (study.folder / FILE).is_file():
+        store = Store(study.folder)
+        done = store.done()
+        store.close()
+    titles, rows = plan_table(study.plan, done)
+    total = study.plan.num_runs
+    if as_json:
+        solvers = [dict(zip(titles, row, strict=True)) for row in rows]
+        print_json({
+            "layers": len(study.plan.instances), "neurons": study.plan.num_neurons, "runs": total, "solvers": solvers
+        })  # fmt: skip
+        return
+    print_table(titles, rows)
+    sizes = sorted({f"{len(layer.X)}×{layer.X.shape[1]}" for layer in study.plan.instances})
+    typer.echo(
+        f"{len(study.plan.instances)} layers (rows × fan-in: {', '.join(sizes)}), "
+        f"{study.plan.num_neurons} neurons, {total} runs"
+    )
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str, kind: type, option: str) -> list[Any]:
+    values: list[Any] = []
+    for part in _parts(text):
+        if part.lower() == "none":
+            values.append(None)
+            continue
+        try:
+            values.append(kind(part))
+        except ValueError:
+            raise ValueError(
+                f"{option} has {part!r}; {'whole ' if kind is int else ''}numbers, or none, are needed"
+            ) from None
+    return values
+
+
+def _count(seeds: int) -> int:
+    if seeds < 1:
+        raise ValueError(f"--seeds is {seeds}; at least 1 is needed")
+    return seeds
+
+
+def _workers(workers: int) -> int:
+    import os
+
+    if workers < 0:
+        raise ValueError(f"--workers is {workers}; a number ≥ 0 is needed, 0 for one a core")
+    return (
+        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    )

@@ -1,0 +1,313 @@
+"""The page's figures as plotly's own plain data: drawn by the browser, in its light or dark colours.
+
+Every text that reaches plotly is escaped, because plotly reads a little markup in labels.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qproj._arrays import FloatArray
+from qproj.compare.metrics import best_of_k, gaps, means_by_problem
+from qproj.compare.results import Results
+from qproj.compare.summary import PARTS, Share, read_successes
+
+#: Okabe and Ito's palette, told apart with any colour vision; null models are grey and dashed.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B5A900", "#7A5195", "#8C564B", "#3D9970")
+GREY = "#888888"
+DASHES = ("solid", "dash", "dot", "dashdot")
+#: Left end of the logarithmic gap axis: everything below, and 0, is drawn there.
+LEAST_GAP = 1e-5
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: what it shows, and plotly's traces and layout."""
+
+    name: str
+    title: str
+    text: str
+    traces: list[dict[str, Any]]
+    layout: dict[str, Any]
+
+
+def figures(results: Results) -> list[Figure]:
+    """Return the figures that the study has data for."""
+    made = [gap_profile(results), gap_by_size(results), read_success(results), best_of_reads(results),
+            time_and_gap(results), time_split(results), alignment_and_gap(results)]  # fmt: skip
+    return [figure for figure in made if figure is not None]
+
+
+def colours(results: Results) -> dict[str, dict[str, Any]]:
+    """Return each label's line: a colour of its own, then dashes; null models grey."""
+    lines: dict[str, dict[str, Any]] = {}
+    place = 0
+    for label in sorted({line.label for line in results.lines}):
+        if next(line.is_null for line in results.lines if line.label == label):
+            lines[label] = {"color": GREY, "dash": "dash", "width": 2}
+            continue
+        dash = DASHES[place // len(PALETTE) % len(DASHES)]
+        lines[label] = {"color": PALETTE[place % len(PALETTE)], "dash": dash, "width": 2}
+        place += 1
+    return lines
+
+
+def safe(text: str) -> str:
+    """Return text that plotly shows as it is."""
+    return html.escape(text, quote=False)
+
+
+def _name(line: Any) -> str:
+    return safe(line.label) + (" (null model)" if line.is_null else "")
+
+
+def gap_profile(results: Results) -> Figure:
+    """For each solver, the share of its runs within a gap."""
+    styles, gap = colours(results), gaps(results.runs, results.known)
+    traces = []
+    for line in results.lines:
+        values = gap[results.runs["label"] == line.label]
+        total = int((results.runs["label"] == line.label).sum())
+        known = np.sort(values[~np.isnan(values)])
+        if not len(known):
+            continue
+        x, y = _steps(np.maximum(known, LEAST_GAP), total)
+        traces.append({
+            "type": "scatter", "mode": "lines", "name": _name(line), "x": x, "y": y,
+            "line": {**styles[line.label], "shape": "hv"},
+            "hovertemplate": "%{y:.1%} of runs within %{x:.2g}<extra>" + _name(line) + "</extra>",
+        })  # fmt: skip
+    layout = {
+        "xaxis": {
+            "type": "log",
+            "title": f"gap (left end: {LEAST_GAP:g} or less, 0 included)",
+            "exponentformat": "power",
+        },
+        "yaxis": {"title": "share of runs", "range": [0, 1.02], "tickformat": ".0%"},
+    }
+    return Figure(
+        "gaps", "How far from the optimum",
+        "Share of runs within a gap, failed runs counted as never within: higher and further left is better. "
+        "The height at the left end is the share of optimal runs.", traces, layout,
+    )  # fmt: skip
+
+
+def _steps(values: FloatArray, total: int) -> tuple[list[float], list[float]]:
+    """Return a distribution function's corners, at most 200 of them, from the left end to 1."""
+    xs, last = np.unique(values, return_index=True)
+    counts = np.append(last[1:], len(values))
+    if len(xs) > 200:
+        keep = np.unique(np.linspace(0, len(xs) - 1, 200).astype(int))
+        xs, counts = xs[keep], counts[keep]
+    x = [LEAST_GAP, *xs.tolist(), 1.0]
+    first = float(counts[0]) if xs[0] <= LEAST_GAP else 0.0
+    y = [first / total, *(counts / total).tolist(), float(counts[-1]) / total]
+    return x, y
+
+
+def _sizes(results: Results) -> tuple[list[str], np.ndarray[Any, Any]]:
+    runs = results.runs
+    pairs = sorted({(d, n) for d, n in zip(runs["d"].tolist(), runs["n"].tolist(), strict=True)})
+    place = {pair: i for i, pair in enumerate(pairs)}
+    index = np.array([place[pair] for pair in zip(runs["d"].tolist(), runs["n"].tolist(), strict=True)])
+    return [f"d={d}, n={n}" for d, n in pairs], index
+
+
+def gap_by_size(results: Results) -> Figure:
+    """Mean gap against fan-in and batch."""
+    styles, gap = colours(results), gaps(results.runs, results.known)
+    names, index = _sizes(results)
+    traces = []
+    for line in results.lines:
+        own = results.runs["label"] == line.label
+        means = [
+            _mean(list(means_by_problem(gap[own & (index == i)], results.runs["problem"][own & (index == i)]).values()))
+            for i in range(len(names))
+        ]
+        traces.append({
+            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": names, "y": means,
+            "line": styles[line.label], "connectgaps": False,
+        })  # fmt: skip
+    layout = {
+        "xaxis": {"title": "fan-in d and rows n", "type": "category"},
+        "yaxis": {"title": "mean gap", "rangemode": "tozero"},
+    }
+    return Figure("sizes", "Gap against size", "Mean gap over the neurons of each size.", traces, layout)
+
+
+def read_success(results: Results) -> Figure | None:
+    """Share of reads at the proved optimum, against size, with Wilson intervals and the null model."""
+    styles = colours(results)
+    names, index = _sizes(results)
+    traces = []
+    for line in results.lines:
+        shares: list[Share] = []
+        for i in range(len(names)):
+            own = results.runs.where((results.runs["label"] == line.label) & (index == i))
+            shares.append(read_successes(own, results.known, results.gains)[0])
+        if not any(share.trials for share in shares):
+            continue
+        values = [share.value if share.trials else None for share in shares]
+        traces.append({
+            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": names, "y": values,
+            "line": styles[line.label], "connectgaps": False,
+            "error_y": {
+                "type": "data", "symmetric": False, "thickness": 1,
+                "array": [s.high - s.value if s.trials else 0.0 for s in shares],
+                "arrayminus": [s.value - s.low if s.trials else 0.0 for s in shares],
+            },
+        })  # fmt: skip
+    if not traces:
+        return None
+    layout = {
+        "xaxis": {"title": "fan-in d and rows n", "type": "category"},
+        "yaxis": {"title": "reads at the optimum", "tickformat": ".1%", "rangemode": "tozero"},
+    }
+    return Figure(
+        "success", "Success of one read",
+        "Share of single reads at the proved optimum, with 95 % Wilson intervals, beside the null model: the same number "
+        "of uniformly random vectors. Neurons without a proof are left out.", traces, layout,
+    )  # fmt: skip
+
+
+def best_of_reads(results: Results) -> Figure | None:
+    """Mean gap of the best of k reads against k."""
+    styles = colours(results)
+    traces = []
+    for line in results.lines:
+        own = results.of(line.label)
+        curves: dict[int, list[float]] = {}
+        for key, problem in zip(own["run"], own["problem"].tolist(), strict=True):
+            values = results.gains.get(key)
+            scale = float(results.known.scale[problem])
+            if values is None or not len(values) or scale == 0:
+                continue
+            for k in _powers(len(values)):
+                missing = (float(results.known.bound[problem]) - best_of_k(values, k)) / (2 * scale)
+                curves.setdefault(k, []).append(min(1.0, max(0.0, missing)))
+        if not curves:
+            continue
+        ks = sorted(curves)
+        traces.append({
+            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": ks, "y": [_mean(curves[k]) for k in ks],
+            "line": styles[line.label], "marker": {"size": 5},
+        })  # fmt: skip
+    if not traces:
+        return None
+    layout = {
+        "xaxis": {"title": "reads k", "type": "log", "dtick": 1},
+        "yaxis": {"title": "expected gap of the best of k", "rangemode": "tozero"},
+    }
+    return Figure(
+        "reads", "What more reads buy",
+        "Expected gap of the best of k reads, drawn without replacement from those of each run.", traces, layout,
+    )  # fmt: skip
+
+
+def time_and_gap(results: Results) -> Figure:
+    """Mean gap against mean wall clock, with the interval of the gap; budgets of one solver are joined."""
+    styles = colours(results)
+    by_solver: dict[str, list[Any]] = {}
+    for line in results.lines:
+        if not math.isnan(line.gap_mean) and not math.isnan(line.wall_s):
+            by_solver.setdefault(line.solver, []).append(line)
+    traces = []
+    for solver, lines in by_solver.items():
+        lines.sort(key=lambda line: line.wall_s)
+        first = lines[0]
+        suffix = " (null model)" if first.is_null else ""
+        traces.append({
+            "type": "scatter", "mode": "lines+markers+text" if len(lines) == 1 else "lines+markers",
+            "name": safe(solver) + suffix, "x": [line.wall_s for line in lines], "y": [line.gap_mean for line in lines],
+            "text": [_name(line) for line in lines], "textposition": "top center",
+            "line": styles[first.label], "marker": {"size": 9, "color": styles[first.label]["color"]},
+            "error_y": {
+                "type": "data", "symmetric": False, "thickness": 1,
+                "array": [line.gap_high - line.gap_mean for line in lines],
+                "arrayminus": [line.gap_mean - line.gap_low for line in lines],
+            },
+            "hovertemplate": "%{text}<br>gap %{y:.3g} in %{x:.3g} s<extra></extra>",
+        })  # fmt: skip
+    layout = {
+        "xaxis": {"title": "mean seconds a neuron (wall clock)", "type": "log", "exponentformat": "power"},
+        "yaxis": {"title": "mean gap", "rangemode": "tozero"}, "showlegend": True,
+    }  # fmt: skip
+    return Figure(
+        "time", "Time against gap",
+        "Mean wall clock from problem to weights, on one core, against mean gap with its 95 % bootstrap interval. "
+        "Several budgets of a solver make its anytime curve.", traces, layout,
+    )  # fmt: skip
+
+
+def time_split(results: Results) -> Figure:
+    """Mean seconds a run, split into build, embed, queue, solve and decode."""
+    lines = [line for line in results.lines if not math.isnan(line.seconds["solve"])]
+    traces = []
+    for part, colour in zip(PARTS, PALETTE, strict=False):
+        values = [line.seconds[part] for line in lines]
+        if not any(value > 0 for value in values if not math.isnan(value)):
+            continue
+        traces.append({
+            "type": "bar", "orientation": "h", "name": part, "y": [_name(line) for line in lines], "x": values,
+            "marker": {"color": colour}, "hovertemplate": "%{x:.3g} s<extra>" + part + "</extra>",
+        })  # fmt: skip
+    shares = [
+        {**trace, "x": [_share(value, sum(_zero(line.seconds[p]) for p in PARTS)) for value, line in
+                        zip(trace["x"], lines, strict=True)],
+         "customdata": trace["x"], "hovertemplate": "%{x:.0%}, %{customdata:.3g} s<extra>%{fullData.name}</extra>"}
+        for trace in traces
+    ]  # fmt: skip
+    layout = {
+        "barmode": "stack", "xaxis": {"title": "share of the time", "tickformat": ".0%", "range": [0, 1]},
+        "yaxis": {"automargin": True, "autorange": "reversed"},
+        "height": 160 + 32 * len(lines),
+    }  # fmt: skip
+    return Figure(
+        "split", "Where the time goes", "Mean of all runs. One-off costs (imports, compilation) are not part of a run.",
+        shares, layout,
+    )  # fmt: skip
+
+
+def alignment_and_gap(results: Results) -> Figure:
+    """Mean cosine with −gradient against mean gap."""
+    styles = colours(results)
+    traces = [
+        {
+            "type": "scatter", "mode": "markers+text", "name": _name(line), "x": [line.gap_mean], "y": [line.cosine],
+            "text": [_name(line)], "textposition": "top center", "showlegend": False,
+            "marker": {"size": 10, "color": styles[line.label]["color"]},
+        }
+        for line in results.lines
+        if not math.isnan(line.gap_mean) and not math.isnan(line.cosine)
+    ]  # fmt: skip
+    layout = {
+        "xaxis": {"title": "mean gap", "rangemode": "tozero"},
+        "yaxis": {"title": "mean cosine of the weights with −∂L/∂W"},
+    }
+    return Figure(
+        "alignment", "Alignment with the gradient against gap",
+        "A better projection need not point more along the gradient: sign(Xᵀt) has the largest cosine of all ±1 vectors.",
+        traces, layout,
+    )  # fmt: skip
+
+
+def _powers(n: int) -> list[int]:
+    ks = [k for exponent in range(8) for k in (10**exponent, 2 * 10**exponent, 5 * 10**exponent) if k < n]
+    return [*ks, n]
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
+
+
+def _share(value: float, total: float) -> float:
+    return _zero(value) / total if total > 0 else 0.0
