@@ -28,27 +28,10 @@ FROM run r JOIN neuron u ON u.instance = r.instance AND u.neuron = r.neuron
 JOIN instance i ON i.id = r.instance JOIN solver s ON s.id = r.solver
 ORDER BY i.id, r.neuron, s.id, r.num_reads, r.time_limit_s, r.seed
 """
-_FLOATS = frozenset(
-    (
-        "time_limit_s",
-        "gain",
-        "objective",
-        "gain_bound",
-        "bound",
-        "scale",
-        "raw_gain",
-        "descent_gain",
-        "descent_s",
-        "cosine",
-        "wall_s",
-        "build_s",
-        "embed_s",
-        "queue_s",
-        "solve_s",
-        "decode_s",
-        "finished",
-    )  # fmt: skip
-)
+_FLOATS = (
+    "time_limit_s", "gain", "objective", "gain_bound", "bound", "scale", "raw_gain", "descent_gain", "descent_s",
+    "cosine", "wall_s", "build_s", "embed_s", "queue_s", "solve_s", "decode_s", "finished",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

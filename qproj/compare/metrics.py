@@ -117,7 +117,8 @@ def successes(gains: FloatArray, optimum: float, scale: float) -> int:
 def tts(probability: ArrayLike, seconds_a_read: ArrayLike, target: float = 0.99) -> FloatArray:
     """Return the time to solution t·ln(1 − target)/ln(1 − p), at least one read.
 
-    Rønnow et al., Science 345 (2014) 420. inf where p = 0: no read of the sample was optimal, and the sample says no more.
+    Rønnow et al., Science 345 (2014) 420.
+    inf where p = 0: no read of the sample was optimal, and the sample says no more.
     """
     p, t = np.broadcast_arrays(np.asarray(probability, np.float64), np.asarray(seconds_a_read, np.float64))
     with np.errstate(divide="ignore"):

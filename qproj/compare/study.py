@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,8 @@ class _Session:
         self.passed: list[Batch] = []  # held by another process
         self.pickles: dict[int, bytes] = {}
         self.times: dict[int, tuple[float, int]] = {}
+        self.left: Counter[int] = Counter()
+        self._count_left()
         self.last_beat = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -189,9 +192,10 @@ class _Session:
     def _keep(self, group: list[Outcome]) -> None:
         self.store.add(self.ids, [(self.by_key[outcome.key], outcome) for outcome in group])
         for outcome in group:
+            number = self.by_key[outcome.key].solver
+            self.left[number] -= outcome.key not in self.finished
             self.finished.add(outcome.key)
             self.failed += outcome.status in FAILURES
-            number = self.by_key[outcome.key].solver
             spent, count = self.times.get(number, (0.0, 0))
             self.times[number] = (spent + (outcome.wall_s or 0.0), count + 1)
         if time.monotonic() - self.last_beat > _BEAT_S:
@@ -199,8 +203,12 @@ class _Session:
             self.last_beat = time.monotonic()
         self._tell(self.plan.solvers[self.by_key[group[-1].key].solver].text)
 
+    def _count_left(self) -> None:
+        self.left = Counter(run.solver for key, run in self.by_key.items() if key not in self.finished)
+
     def _look(self) -> None:
         self.finished = self.store.done() & self.by_key.keys()
+        self._count_left()
         self._tell("another process")
 
     def _tell(self, solver: str) -> None:
@@ -210,10 +218,7 @@ class _Session:
 
     def _seconds_left(self) -> float | None:
         """Mean seconds of each solver's finished runs, times what it has left, shared among the workers."""
-        left: dict[int, int] = {}
-        for key, run in self.by_key.items():
-            if key not in self.finished:
-                left[run.solver] = left.get(run.solver, 0) + 1
+        left = {number: count for number, count in self.left.items() if count}
         if not left:
             return 0.0
         known = {number: spent / count for number, (spent, count) in self.times.items()}

@@ -82,7 +82,7 @@ def gap_profile(results: Results) -> Figure:
             "line": {**styles[line.label], "shape": "hv"},
             "hovertemplate": "%{y:.1%} of runs within %{x:.2g}<extra>" + _name(line) + "</extra>",
         })  # fmt: skip
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": {
             "type": "log",
             "title": f"gap (left end: {LEAST_GAP:g} or less, 0 included)",
@@ -170,8 +170,8 @@ def read_success(results: Results) -> Figure | None:
     }
     return Figure(
         "success", "Success of one read",
-        "Share of single reads at the proved optimum, with 95 % Wilson intervals, beside the null model: the same number "
-        "of uniformly random vectors. Neurons without a proof are left out.", traces, layout,
+        "Share of single reads at the proved optimum, with 95 % Wilson intervals, beside the null model: as many "
+        "uniformly random vectors. Neurons without a proof are left out.", traces, layout,
     )  # fmt: skip
 
 
@@ -194,7 +194,8 @@ def best_of_reads(results: Results) -> Figure | None:
             continue
         ks = sorted(curves)
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": ks, "y": [_mean(curves[k]) for k in ks],
+            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": ks,
+            "y": [_mean(curves[k]) for k in ks],
             "line": styles[line.label], "marker": {"size": 5},
         })  # fmt: skip
     if not traces:
@@ -247,21 +248,18 @@ def time_and_gap(results: Results) -> Figure:
 def time_split(results: Results) -> Figure:
     """Mean seconds a run, split into build, embed, queue, solve and decode."""
     lines = [line for line in results.lines if not math.isnan(line.seconds["solve"])]
+    totals = [sum(_zero(line.seconds[part]) for part in PARTS) for line in lines]
     traces = []
     for part, colour in zip(PARTS, PALETTE, strict=False):
-        values = [line.seconds[part] for line in lines]
-        if not any(value > 0 for value in values if not math.isnan(value)):
+        values = [_zero(line.seconds[part]) for line in lines]
+        if not any(values):
             continue
         traces.append({
-            "type": "bar", "orientation": "h", "name": part, "y": [_name(line) for line in lines], "x": values,
-            "marker": {"color": colour}, "hovertemplate": "%{x:.3g} s<extra>" + part + "</extra>",
+            "type": "bar", "orientation": "h", "name": part, "y": [_name(line) for line in lines],
+            "x": [value / total if total > 0 else 0.0 for value, total in zip(values, totals, strict=True)],
+            "customdata": values, "marker": {"color": colour},
+            "hovertemplate": "%{x:.0%}, %{customdata:.3g} s<extra>" + part + "</extra>",
         })  # fmt: skip
-    shares = [
-        {**trace, "x": [_share(value, sum(_zero(line.seconds[p]) for p in PARTS)) for value, line in
-                        zip(trace["x"], lines, strict=True)],
-         "customdata": trace["x"], "hovertemplate": "%{x:.0%}, %{customdata:.3g} s<extra>%{fullData.name}</extra>"}
-        for trace in traces
-    ]  # fmt: skip
     layout = {
         "barmode": "stack", "xaxis": {"title": "share of the time", "tickformat": ".0%", "range": [0, 1]},
         "yaxis": {"automargin": True, "autorange": "reversed"},
@@ -269,7 +267,7 @@ def time_split(results: Results) -> Figure:
     }  # fmt: skip
     return Figure(
         "split", "Where the time goes", "Mean of all runs. One-off costs (imports, compilation) are not part of a run.",
-        shares, layout,
+        traces, layout,
     )  # fmt: skip
 
 
@@ -291,7 +289,7 @@ def alignment_and_gap(results: Results) -> Figure:
     }
     return Figure(
         "alignment", "Alignment with the gradient against gap",
-        "A better projection need not point more along the gradient: sign(Xᵀt) has the largest cosine of all ±1 vectors.",
+        "A better projection need not point more along the gradient: sign(Xᵀt) has the largest cosine of all.",
         traces, layout,
     )  # fmt: skip
 
@@ -307,7 +305,3 @@ def _mean(values: list[float]) -> float | None:
 
 def _zero(value: float) -> float:
     return 0.0 if math.isnan(value) else value
-
-
-def _share(value: float, total: float) -> float:
-    return _zero(value) / total if total > 0 else 0.0
