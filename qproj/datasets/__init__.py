@@ -5,6 +5,7 @@ from qproj.datasets.graphs import Graph, load_karate, load_planetoid
 from qproj.datasets.idx import read_idx
 from qproj.datasets.instances import LayerInstance, read_instances, save_instances
 from qproj.datasets.libsvm import read_libsvm
+from qproj.datasets.qubo import Qubo, load_qubo, qubo_names
 from qproj.datasets.retrieve import DataUnavailableError
 from qproj.datasets.sources import layer_instances
 from qproj.datasets.tabular import Tabular, load_adult, load_breast_cancer, load_digits, load_mnist
@@ -14,6 +15,7 @@ __all__ = [
     "DataUnavailableError",
     "Graph",
     "LayerInstance",
+    "Qubo",
     "Tabular",
     "capture_layers",
     "layer_instances",
@@ -23,6 +25,8 @@ __all__ = [
     "load_karate",
     "load_mnist",
     "load_planetoid",
+    "load_qubo",
+    "qubo_names",
     "read_idx",
     "read_instances",
     "read_libsvm",
