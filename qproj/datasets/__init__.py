@@ -1,6 +1,7 @@
 """Data sets as published, checked and cached, and layers captured from training on them."""
 
 from qproj.datasets.capture import Capture, capture_layers
+from qproj.datasets.catalogue import Entry, catalogue, load_tabular
 from qproj.datasets.graphs import Graph, load_karate, load_planetoid
 from qproj.datasets.idx import read_idx
 from qproj.datasets.instances import LayerInstance, read_instances, save_instances
@@ -13,11 +14,13 @@ from qproj.datasets.tabular import Tabular, load_adult, load_breast_cancer, load
 __all__ = [
     "Capture",
     "DataUnavailableError",
+    "Entry",
     "Graph",
     "LayerInstance",
     "Qubo",
     "Tabular",
     "capture_layers",
+    "catalogue",
     "layer_instances",
     "load_adult",
     "load_breast_cancer",
@@ -26,6 +29,7 @@ __all__ = [
     "load_mnist",
     "load_planetoid",
     "load_qubo",
+    "load_tabular",
     "qubo_names",
     "read_idx",
     "read_instances",

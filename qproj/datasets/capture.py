@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import FloatArray, SignArray, as_matrix, is_sign_matrix
 from qproj.datasets.instances import LayerInstance
 
+_CHUNK = 4096
+
 
 @dataclass(frozen=True)
 class Capture:
@@ -180,12 +182,16 @@ def _instances(
 
 def accuracy(weights: Sequence[NDArray[Any]], X: SignArray, y: NDArray[np.int64]) -> float:
     """Return the share of rows that the network of the given latent weights labels right."""
-    h: NDArray[Any] = X.astype(np.float64)
-    for W in weights[:-1]:
-        h = np.where(h @ np.where(W >= 0, 1.0, -1.0).T >= 0, 1.0, -1.0)
-    scores = h @ np.where(weights[-1] >= 0, 1.0, -1.0).T
-    found = scores.argmax(axis=1) if scores.shape[1] > 1 else (scores[:, 0] >= 0).astype(np.int64)
-    return float((found == y).mean())
+    signs = [np.where(W >= 0, np.float32(1), np.float32(-1)) for W in weights]
+    right = 0
+    for start in range(0, len(X), _CHUNK):  # all of MNIST at once would take hundreds of MiB
+        h = X[start : start + _CHUNK].astype(np.float32)  # whole numbers below 2^24: exact
+        for S in signs[:-1]:
+            h = np.where(h @ S.T >= 0, np.float32(1), np.float32(-1))
+        scores = h @ signs[-1].T
+        found = scores.argmax(axis=1) if scores.shape[1] > 1 else scores[:, 0] >= 0
+        right += int((found == y[start : start + _CHUNK]).sum())
+    return right / len(X)
 
 
 def _checked_data(X: ArrayLike, y: ArrayLike, batch: int) -> tuple[SignArray, NDArray[np.int64]]:

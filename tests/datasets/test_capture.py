@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from qproj.datasets import Capture, capture_layers
-from qproj.datasets.capture import _loss, batches, forward_backward, initial_weights
+from qproj.datasets import capture as module
+from qproj.datasets.capture import _loss, accuracy, batches, forward_backward, initial_weights
 
 
 def data(n=40, d=7, classes=3, seed=0):
@@ -78,6 +79,18 @@ def test_targets_are_minus_the_gradient_at_the_output():
         step[place] = 1e-6
         up, down = (_loss((hidden + s) @ head.T / 2, y)[0] for s in (step, -step))
         assert now.targets[0][place] == pytest.approx(-(up - down) / 2e-6, rel=1e-5, abs=1e-10)
+
+
+@pytest.mark.parametrize("widths", [(7, 5, 3), (7, 5, 1)])
+def test_accuracy_in_chunks(widths, monkeypatch):
+    X, y = data(50, 7, max(2, widths[-1]))
+    weights = initial_weights(widths, 0)
+    signs = [np.where(W >= 0, 1, -1) for W in weights]
+    scores = np.where(X @ signs[0].T >= 0, 1, -1) @ signs[1].T
+    found = scores.argmax(axis=1) if widths[-1] > 1 else scores[:, 0] >= 0
+    assert accuracy(weights, X, y) == (found == y).mean()
+    monkeypatch.setattr(module, "_CHUNK", 7)
+    assert accuracy(weights, X, y) == (found == y).mean()
 
 
 def test_batches_cover_an_epoch_in_whole_batches():
