@@ -104,13 +104,12 @@ def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[
     native = Model()
     native.hideOutput()
     letters = {REAL: "C", WHOLE: "I"}
-    variables = [
-        native.addVar(vtype=letters.get(kind, "C"), lb=low, ub=high, obj=cost)
-        for kind, low, high, cost in zip(
-            model.kinds.tolist(), model.lower.tolist(), model.upper.tolist(), (model.cost / model.scale).tolist(),
-            strict=True,
-        )
-    ]  # fmt: skip
+    variables = []
+    columns_of = zip(model.kinds.tolist(), model.lower.tolist(), model.upper.tolist(), strict=True)
+    for j, ((kind, low, high), cost) in enumerate(zip(columns_of, (model.cost / model.scale).tolist(), strict=True)):
+        if j % 4096 == 0 and deadline is not None and time.perf_counter() >= deadline:
+            return None, []
+        variables.append(native.addVar(vtype=letters.get(kind, "C"), lb=low, ub=high, obj=cost))
     columns, data = model.rows.indices.tolist(), model.rows.data.tolist()
     bounds = zip(model.row_lower.tolist(), model.row_upper.tolist(), strict=True)
     for r, ((begin, end), (low, high)) in enumerate(zip(pairwise(model.rows.indptr.tolist()), bounds, strict=True)):
