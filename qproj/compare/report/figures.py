@@ -69,7 +69,7 @@ def _name(line: Any) -> str:
 def gap_profile(results: Results) -> Figure:
     """For each solver, the share of its runs within a gap."""
     styles, gap = colours(results), gaps(results.runs, results.known)
-    traces = []
+    traces: list[dict[str, Any]] = []
     for line in results.lines:
         values = gap[results.runs["label"] == line.label]
         total = int((results.runs["label"] == line.label).sum())
@@ -122,7 +122,7 @@ def gap_by_size(results: Results) -> Figure:
     """Mean gap against fan-in and batch."""
     styles, gap = colours(results), gaps(results.runs, results.known)
     names, index = _sizes(results)
-    traces = []
+    traces: list[dict[str, Any]] = []
     for line in results.lines:
         own = results.runs["label"] == line.label
         means = [
@@ -133,7 +133,7 @@ def gap_by_size(results: Results) -> Figure:
             "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": names, "y": means,
             "line": styles[line.label], "connectgaps": False,
         })  # fmt: skip
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": {"title": "fan-in d and rows n", "type": "category"},
         "yaxis": {"title": "mean gap", "rangemode": "tozero"},
     }
@@ -144,7 +144,7 @@ def read_success(results: Results) -> Figure | None:
     """Share of reads at the proved optimum, against size, with Wilson intervals and the null model."""
     styles = colours(results)
     names, index = _sizes(results)
-    traces = []
+    traces: list[dict[str, Any]] = []
     for line in results.lines:
         shares: list[Share] = []
         for i in range(len(names)):
@@ -164,7 +164,7 @@ def read_success(results: Results) -> Figure | None:
         })  # fmt: skip
     if not traces:
         return None
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": {"title": "fan-in d and rows n", "type": "category"},
         "yaxis": {"title": "reads at the optimum", "tickformat": ".1%", "rangemode": "tozero"},
     }
@@ -178,7 +178,7 @@ def read_success(results: Results) -> Figure | None:
 def best_of_reads(results: Results) -> Figure | None:
     """Mean gap of the best of k reads against k."""
     styles = colours(results)
-    traces = []
+    traces: list[dict[str, Any]] = []
     for line in results.lines:
         own = results.of(line.label)
         curves: dict[int, list[float]] = {}
@@ -200,7 +200,7 @@ def best_of_reads(results: Results) -> Figure | None:
         })  # fmt: skip
     if not traces:
         return None
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": {"title": "reads k", "type": "log", "dtick": 1},
         "yaxis": {"title": "expected gap of the best of k", "rangemode": "tozero"},
     }
@@ -217,7 +217,7 @@ def time_and_gap(results: Results) -> Figure:
     for line in results.lines:
         if not math.isnan(line.gap_mean) and not math.isnan(line.wall_s):
             by_solver.setdefault(line.solver, []).append(line)
-    traces = []
+    traces: list[dict[str, Any]] = []
     for solver, lines in by_solver.items():
         lines.sort(key=lambda line: line.wall_s)
         first = lines[0]
@@ -234,7 +234,7 @@ def time_and_gap(results: Results) -> Figure:
             },
             "hovertemplate": "%{text}<br>gap %{y:.3g} in %{x:.3g} s<extra></extra>",
         })  # fmt: skip
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": {"title": "mean seconds a neuron (wall clock)", "type": "log", "exponentformat": "power"},
         "yaxis": {"title": "mean gap", "rangemode": "tozero"}, "showlegend": True,
     }  # fmt: skip
@@ -249,7 +249,7 @@ def time_split(results: Results) -> Figure:
     """Mean seconds a run, split into build, embed, queue, solve and decode."""
     lines = [line for line in results.lines if not math.isnan(line.seconds["solve"])]
     totals = [sum(_zero(line.seconds[part]) for part in PARTS) for line in lines]
-    traces = []
+    traces: list[dict[str, Any]] = []
     for part, colour in zip(PARTS, PALETTE, strict=False):
         values = [_zero(line.seconds[part]) for line in lines]
         if not any(values):
@@ -260,7 +260,7 @@ def time_split(results: Results) -> Figure:
             "customdata": values, "marker": {"color": colour},
             "hovertemplate": "%{x:.0%}, %{customdata:.3g} s<extra>" + part + "</extra>",
         })  # fmt: skip
-    layout = {
+    layout: dict[str, Any] = {
         "barmode": "stack", "xaxis": {"title": "share of the time", "tickformat": ".0%", "range": [0, 1]},
         "yaxis": {"automargin": True, "autorange": "reversed"},
         "height": 160 + 32 * len(lines),
@@ -283,7 +283,7 @@ def alignment_and_gap(results: Results) -> Figure:
         for line in results.lines
         if not math.isnan(line.gap_mean) and not math.isnan(line.cosine)
     ]  # fmt: skip
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": {"title": "mean gap", "rangemode": "tozero"},
         "yaxis": {"title": "mean cosine of the weights with −∂L/∂W"},
     }
