@@ -32,7 +32,7 @@ $(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/python
 
 demo: $(VENV)/.demo  ## compare seven solvers on real layers; leaves demo/report.html
 	$(BIN)/qproj compare --instances digits --solvers auto,cpsat,sa,sqa,tabu,sign,random \
-		--reads 100 --time-limit 5 --seeds 1 --out demo $(ARGS)
+		--reads 100 --time-limit 1 --seeds 1 --out demo $(ARGS)
 	@echo "open demo/report.html"
 
 test: $(VENV)/.full  ## the tests, without the slow ones
