@@ -13,7 +13,7 @@
       height: 440, margin: { l: 60, r: 20, t: 20, b: 60 }, legend: { orientation: "h", y: -0.22 },
       ...layout,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("--text"), size: 13 },
-      hoverlabel: { namelength: -1 },
+      hoverlabel: { namelength: -1 }, modebar: { bgcolor: "rgba(0,0,0,0)" },
       xaxis: { ...axis, ...layout.xaxis, title: { text: (layout.xaxis || {}).title || "" } },
       yaxis: { ...axis, ...layout.yaxis, title: { text: (layout.yaxis || {}).title || "" } },
     };
