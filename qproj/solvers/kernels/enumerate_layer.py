@@ -3,20 +3,22 @@
 The signs σ(A (2c − M)) of a count vector c are the same for all neurons, so they are made once; gains are then one
 matrix product. Where every pre-activation is odd, −v has the opposite signs and gain: half of the vectors are enough.
 """
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
 from typing import Any
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj.solvers.kernels.branch_bound_neuron import row_sum
+from qproj.solvers.kernels.descent import CountArray
 
-CountArray = NDArray[np.int64]
-
-_BLOCK = 1 << 20  # entries of one block of signs or gains: 8 MiB of float64
-_TOLERANCE = 1e-12  # of Σ|τ|: what a matrix product may differ from the sum that ranks; nearer gains are summed again
+_STEP = 1 << 10  # count vectors of one block
+_BLOCK = 1 << 18  # gains of one block: they stay in the cache between the product and the ranking
 
 
 def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray) -> CountArray:
@@ -57,53 +59,59 @@ def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray) -> Coun
         raise ValueError(f"A {A.shape}, sizes {sizes.shape}, tau {tau.shape}: pass A (U, C), sizes (C,), tau (U, dout)")
     rows = A.astype(np.float32)  # sums of ±1 over fewer than 2^24 weights are exact
     neurons = np.ascontiguousarray(tau.T)
-    tolerance = _TOLERANCE * np.abs(neurons).sum(axis=1)
+    size = np.abs(neurons).sum(axis=1)
+    # single precision finds the few vectors whose gain is summed again: largest |τ| near 1, so that none overflows
+    scale = np.ldexp(1.0, -np.frexp(np.abs(neurons).max(axis=1, initial=0.0))[1])
+    screen = (neurons * scale[:, None]).astype(np.float32)
+    slack = (size * scale * (U + 8) * 2.0**-23).astype(np.float32)
     total = int(np.prod(sizes + 1))
     odd = bool(sizes.sum() % 2)
-    best = np.full(len(neurons), -np.inf)
-    where = np.zeros(len(neurons), np.int64)
-    step = max(1, _BLOCK // max(U, len(neurons), 1))
     # c ↔ sizes − c reverses the order, so the first half holds one vector of each opposite pair
     half = total // 2 if odd else total
+    best = np.full(len(neurons), -np.inf)
+    where = np.zeros(len(neurons), np.int64)
+    top = np.full(len(neurons), -np.inf, np.float32)
+    step, some = _STEP, max(1, _BLOCK // _STEP)
     for start in range(0, half, step):
         counts = _counts(sizes, np.arange(start, min(start + step, half)))
         up = rows @ (2 * counts - sizes).astype(np.float32).T >= 0
-        signs = np.where(up, 1.0, -1.0)
-        gains = neurons @ signs
-        if odd:
-            gains = np.abs(gains)
-        found, values = _first_best(gains, neurons, up, best, tolerance, odd)
-        better = values > best
-        best[better], where[better] = values[better], found[better] + (start << int(odd))
+        signs = np.where(up, np.float32(1), np.float32(-1))
+        patterns = np.ascontiguousarray(up.T)
+        for low in range(0, len(neurons), some):
+            part = slice(low, low + some)
+            gains = screen[part] @ signs
+            highest = gains.max(axis=1)
+            if odd:
+                highest = np.maximum(highest, -gains.min(axis=1))
+            top[part] = np.maximum(top[part], highest)
+            near = np.flatnonzero(highest >= top[part] - slack[part])
+            limit = (top[part] - slack[part])[near]
+            _rank(gains, near, limit, patterns, neurons[part], size[part], odd, start, best[part], where[part])
     counts = _counts(sizes, where >> int(odd))
     return np.where(where[:, None] & 1, sizes - counts, counts) if odd else counts
 
 
-def _first_best(
-    gains: FloatArray, neurons: FloatArray, up: NDArray[np.bool_], best: FloatArray, tolerance: FloatArray, odd: bool
-) -> tuple[CountArray, FloatArray]:
-    """Return, for every neuron, the first best vector of a block by the sum that ranks, and that sum.
-
-    Only vectors within the tolerance of the block's best are summed, and only if they may improve on `best`. With
-    `odd`, positions count opposite vectors too: 2k is vector k of the block, 2k + 1 its opposite.
-    """
-    top = gains.max(axis=1)
-    values, found = np.full(len(gains), -np.inf), np.zeros(len(gains), np.int64)
-    todo = np.flatnonzero(top + tolerance > best)
-    near = gains[todo] >= (top - 2 * tolerance)[todo, None]
-    owner, column = np.nonzero(near)
-    step = max(1, _BLOCK // max(1, up.shape[0]))
-    for start in range(0, len(owner), step):
-        i, k = todo[owner[start : start + step]], column[start : start + step]
-        terms = np.where(up[:, k].T, neurons[i], -neurons[i])
-        sums = terms.sum(axis=1)
-        position = 2 * k + (sums < 0) if odd else k
-        sums = np.abs(sums) if odd else sums
-        order = np.lexsort((position, -sums, i))
-        first = order[np.concatenate(([True], np.diff(i[order]) > 0))] if len(order) else order
-        won = first[sums[first] > values[i[first]]]
-        values[i[won]], found[i[won]] = sums[won], position[won]
-    return found, values
+@nb.njit(cache=True, nogil=True)
+def _rank(gains, near, limit, patterns, neurons, size, odd, start, best, where):
+    """Sum again, in the order of the rows, what single precision puts near the top, and keep the first best."""
+    terms = np.empty(patterns.shape[1])
+    for q in range(len(near)):
+        i = near[q]
+        for k in range(gains.shape[1]):
+            gain = abs(gains[i, k]) if odd else gains[i, k]
+            if gain < limit[q]:
+                continue
+            if best[i] >= size[i]:
+                break  # every sign is met
+            for g in range(len(terms)):
+                terms[g] = neurons[i, g] if patterns[k, g] else -neurons[i, g]
+            value = row_sum(terms)
+            position = start + k
+            if odd:
+                position = 2 * position + (1 if value < 0 else 0)
+                value = abs(value)
+            if value > best[i]:
+                best[i], where[i] = value, position
 
 
 def _counts(sizes: CountArray, numbers: CountArray) -> CountArray:
