@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any, ClassVar
 
@@ -86,6 +87,7 @@ class HiGHS(LinearAdapter):
             options["mip_max_nodes"] = self.node_limit
         if deadline is not None:
             options["time_limit"] = max(deadline - time.perf_counter(), 1e-3)
+        _share_threads(self.threads)
         for option, value in options.items():
             _require(native.setOptionValue(option, value), f"option {option}={value}")
         _require(native.passModel(native_model(model)), "the model")
@@ -110,6 +112,20 @@ class HiGHS(LinearAdapter):
         stats = {"nodes": max(int(info.mip_node_count), 0), "mip_gap": float(info.mip_gap), "status": name}
         bound = bound * model.scale + model.offset - tolerance(model, values)
         return Answer(ending, ended_by, values, bound, message=f"HiGHS: {name}", stats=stats)
+
+
+_SCHEDULER = threading.Lock()
+_threads_in_use: list[int] = []
+
+
+def _share_threads(threads: int) -> None:
+    """Restart HiGHS's threads, which the whole process shares, where another number was asked for before."""
+    import highspy
+
+    with _SCHEDULER:
+        if _threads_in_use not in ([], [threads]):
+            highspy.Highs.resetGlobalScheduler(True)
+        _threads_in_use[:] = [threads]
 
 
 def native_model(model: LinearModel) -> Any:

@@ -166,9 +166,10 @@ def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[
 
 def scaled_row(a: FloatArray, largest: FloatArray, low: float, high: float) -> tuple[FloatArray, float, float]:
     """Return a row in whole numbers, widened by what rounding its coefficients can shift: it cuts off nothing."""
+    a = np.where(largest > 0, a, 0.0)  # a variable fixed at 0 may have any coefficient
     unit = quantum(a)
     if unit == 0.0:
-        unit = float((np.abs(a) * np.maximum(largest, 1.0)).sum()) / 2.0**50
+        unit = float((np.abs(a) * np.maximum(largest, 1.0)).sum()) / 2.0**50 or 1.0
     whole: FloatArray = np.rint(a / unit)
     if float((np.abs(whole) * largest).sum()) > ROW_REACH:
         raise ValueError("a constraint's values exceed 2^60 in whole numbers; cpsat needs tighter bounds: use 'highs'")
@@ -182,18 +183,18 @@ def scaled_objective(model: LinearModel) -> tuple[float, list[int], float]:
     The unit is the coefficients' own quantum where they have one, else Σ|cost·x|/2^52, float64's own resolution.
     """
     largest = np.maximum(np.abs(model.lower), np.abs(model.upper))
-    unit = quantum(model.cost)
+    cost = np.where(largest > 0, model.cost, 0.0)  # a variable fixed at 0 may have any coefficient
+    unit = quantum(cost)
     if unit == 0.0 or model.reach / unit > ROW_REACH:
         unit = model.reach / OBJECTIVE_REACH or 1.0
-    ratio = model.cost / unit
+    ratio = cost / unit
     whole = np.rint(ratio)
     lost = float((np.abs(ratio - whole) * largest).sum())
     return unit, [int(x) for x in whole.tolist()], lost * unit
 
 
 def _int64(value: float, *, up: bool) -> int:
-    if value == np.inf:
-        return int(np.iinfo(np.int64).max)
-    if value == -np.inf:
-        return int(np.iinfo(np.int64).min)
+    """A row's bound as a whole number; beyond 64 bits, which no row's sum reaches, the outermost one."""
+    if abs(value) >= 2.0**63:
+        return int(np.iinfo(np.int64).max if value > 0 else np.iinfo(np.int64).min)
     return int(np.ceil(value) if up else np.floor(value))

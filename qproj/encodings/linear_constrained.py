@@ -66,12 +66,14 @@ class _Builder:
             terms, constant = self._expression(constraint.lhs, both=True)
             self._constraint(terms, float(constraint.rhs) - constant, constraint.sense.name, atol, rtol, constraint)
         N = len(self.lower)
+        objective, offset = self._without_fixed(objective, offset)
+        rows = [self._tidy(*row) for row in self.rows]
         cost = np.zeros(N)
         for j, value in objective.items():
             cost[j] = value
-        row_of = [r for r, (terms, _, _) in enumerate(self.rows) for _ in terms]
-        column = [j for terms, _, _ in self.rows for j in terms]
-        values = [a for terms, _, _ in self.rows for a in terms.values()]
+        row_of = [r for r, (terms, _, _) in enumerate(rows) for _ in terms]
+        column = [j for terms, _, _ in rows for j in terms]
+        values = [a for terms, _, _ in rows for a in terms.values()]
         whole = all(self.kinds[j] != REAL for j in objective)
         lower, upper = np.array(self.lower), np.array(self.upper)
         reach = float((np.abs(cost) * np.maximum(np.abs(lower), np.abs(upper))).sum()) + abs(offset)
@@ -90,9 +92,9 @@ class _Builder:
                 kinds=np.array(self.kinds, np.int8),
                 cost=cost,
                 offset=offset,
-                rows=csr_array((np.array(values), (row_of, column)), (len(self.rows), N)),
-                row_lower=np.array([low for _, low, _ in self.rows]),
-                row_upper=np.array([high for _, _, high in self.rows]),
+                rows=csr_array((np.array(values), (row_of, column)), (len(rows), N)),
+                row_lower=np.array([low for _, low, _ in rows]),
+                row_upper=np.array([high for _, _, high in rows]),
                 num_own=n,
                 error=4.0 * _EPS * (N + 1) * reach,
                 quantum=quantum(cost) if whole else 0.0,
@@ -101,6 +103,19 @@ class _Builder:
             self.factor,
             self.shift,
         )
+
+    def _without_fixed(self, terms: _Terms, constant: float) -> tuple[_Terms, float]:
+        """Move the terms of variables that have one value into the constant."""
+        fixed = {j for j in terms if self.lower[j] == self.upper[j]}
+        constant += sum(terms[j] * self.lower[j] for j in fixed)
+        return {j: a for j, a in terms.items() if j not in fixed}, constant
+
+    def _tidy(self, terms: _Terms, low: float, high: float) -> tuple[_Terms, float, float]:
+        """Return a row without fixed variables, divided by a power of two where its coefficients exceed 2^30."""
+        left, constant = self._without_fixed(terms, 0.0)
+        largest = max((abs(a) for a in left.values()), default=0.0)
+        unit = 2.0 ** max(int(np.frexp(largest)[1]) - 30, 0)
+        return {j: a / unit for j, a in left.items()}, (low - constant) / unit, (high - constant) / unit
 
     def _variable(self, low: float, high: float, kind: int) -> int:
         self.lower.append(low)

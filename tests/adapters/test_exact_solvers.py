@@ -281,3 +281,16 @@ def test_hypothesis_instances_agree_with_enumeration(name, data):
     truth, solution = get_solver("exhaustive").solve(p), get_solver(name).solve(p)
     assert solution.status == "optimal", solution.message
     assert solution.gain == pytest.approx(truth.gain, rel=1e-13, abs=1e-13 * max(p.gain_bound, float(np.abs(t).sum())))
+
+
+@every_solver
+def test_variables_without_a_choice(name):
+    cqm = dimod.ConstrainedQuadraticModel()
+    fixed, b = dimod.Integer("fixed", lower_bound=0, upper_bound=0), dimod.Binary("b")
+    other = dimod.Integer("other", lower_bound=3, upper_bound=3)
+    cqm.set_objective(1e17 * fixed - 0.3 * b + 0.1 * other)
+    cqm.add_constraint(1e19 * fixed + 0.7 * fixed * b <= 0.5, label="free")
+    cqm.add_constraint(0.1 * other + 0.3 * b <= 0.65, label="tight")
+    solution = get_solver(name).solve(cqm)
+    assert solution.status == "optimal"
+    assert dict(zip(cqm.variables, solution.best.tolist(), strict=True)) == {"fixed": 0, "b": 1, "other": 3}

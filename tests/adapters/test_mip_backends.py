@@ -37,6 +37,22 @@ def test_every_status_of_scip_is_filed():
     assert set(ENDINGS) == {name.lower() for name, code in names.items() if isinstance(code, int)}
 
 
+def test_highs_takes_another_number_of_threads_than_before():
+    pytest.importorskip("highspy")
+    p = projection(12, 8)
+    gains = {get_solver("highs", threads=threads).solve(p).require().gain for threads in (1, 2, 1)}
+    assert gains == {get_solver("exhaustive").solve(p).gain}
+
+
+def test_cpsat_takes_rows_whose_bound_exceeds_64_bits_in_their_own_units():
+    cqm = dimod.ConstrainedQuadraticModel()
+    b, c = dimod.Binaries(["b", "c"])
+    cqm.set_objective(-b - 2 * c)
+    cqm.add_constraint(1e-17 * b + 1e-17 * c <= 1000.0, label="loose")
+    cqm.add_constraint(1e-17 * b + 3e-17 * c >= -1000.0, label="looser")
+    assert get_solver("cpsat").solve(cqm).objective == -3.0
+
+
 def test_gurobi_names_the_size_its_licence_takes():
     pytest.importorskip("gurobipy")
     with pytest.raises(TooLargeError, match=r"2\d{3} variables .* takes 2000 of each: use 'cpsat'"):
