@@ -2,7 +2,8 @@
 
 A neuron's gain is at most Σ|τ|, and reached where every group's sign is met: then the search that met it is the proof.
 Layers are searched together: signSGD's direction, enumeration of few weights, perceptron learning, message passing,
-annealing on a softened step; what is left goes to branch and bound, neuron by neuron, with the incumbent as its start.
+annealing on a softened step; what is left goes to branch and bound and, where there is a time limit, to CP-SAT, neuron
+by neuron, with the incumbent as their start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,18 @@ from qproj._arrays import FloatArray, SignArray, as_signs
 from qproj.projections import SignLayer, SignProjection
 from qproj.solvers.local_search import LayerRows
 from qproj.solvers.sign import meets_bounds, sign_direction
-from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
+from qproj.solving import (
+    Adapter,
+    Capabilities,
+    EndedBy,
+    Ending,
+    Found,
+    MissingPackageError,
+    Request,
+    Solution,
+    Status,
+    get_solver,
+)
 from qproj.solving.contract import Timing, check_limits
 from qproj.solving.project import layer_gain_bounds, layer_of_weights
 from qproj.solving.sampling import require_positive
@@ -29,8 +41,14 @@ ENUMERATE_BITS = 12
 SATISFIABLE_SHARE = 0.85
 #: Share of the time that is left which perceptron learning gets.
 LEARNING_SHARE = 0.2
-#: Share of the time that is left which annealing gets before branch and bound.
-HEURISTIC_SHARE = 0.35
+#: Share of the time that is left which annealing gets before exact search.
+HEURISTIC_SHARE = 0.2
+#: Up to so many groups a column class, CP-SAT is asked before branch and bound.
+NEAR_CAPACITY = 1.25
+#: Shares of the time that is left for the first exact search and the second.
+PROOF_SHARES = (0.7, 1.0)
+#: CP-SAT is not worth its start below this many seconds.
+LEAST_CPSAT_S = 0.02
 
 
 class Auto(Adapter):
@@ -149,7 +167,7 @@ class LayerSearch:
         self._learn()
         self._pass_messages()
         self._anneal()
-        self._branch()
+        self._prove()
 
     @property
     def left(self) -> NDArray[np.intp]:
@@ -249,37 +267,62 @@ class LayerSearch:
         met = found.met if rows.is_binary else self._met(self.weights[left], left)
         self.proved[left[met]] = True
 
-    def _branch(self) -> None:
-        left = self.left
-        if not len(left):
+    def _prove(self) -> None:
+        """Search exactly, neuron by neuron: without a time limit by branch and bound's nodes, else in slices of it."""
+        if self.ask.deadline is None:
+            for neuron in self.left.tolist():
+                self._branch(neuron, None)
             return
+        # where nearly all signs can be met CP-SAT's bounds close the rest, beyond that its search is no match
+        near = len(self.rows.A) <= NEAR_CAPACITY * self.rows.A.shape[1]
+        steps = (self._ask_cpsat, self._branch) if near else (self._branch, self._ask_cpsat)
+        for share, step in zip(PROOF_SHARES, steps, strict=True):
+            left = self.left
+            end = time.perf_counter() + share * (self.ask.deadline - time.perf_counter())
+            for place, neuron in enumerate(left.tolist()):
+                now = time.perf_counter()
+                if now >= end:
+                    break
+                step(neuron, now + (end - now) / (len(left) - place))
+        for neuron in self.left.tolist():
+            self.ended_by[neuron] = EndedBy.CLOCK
+
+    def _branch(self, neuron: int, deadline: float | None) -> None:
         from qproj.solvers.kernels.branch_bound import branch_bound
 
-        for place, neuron in enumerate(left.tolist()):
-            if self._late():
-                self.ended_by[neuron] = EndedBy.CLOCK
-                continue
-            deadline = None
-            if self.ask.deadline is not None:
-                now = time.perf_counter()
-                deadline = now + (self.ask.deadline - now) / (len(left) - place)
-            problem = self.problems[neuron]
-            merged = problem.aggregated
-            scale = float(np.abs(merged.tau).max(initial=0.0))
-            incumbent = merged.columns.counts_from_weights(self.weights[neuron : neuron + 1])[0]
-            result = branch_bound(
-                merged.A,
-                merged.columns.sizes,
-                merged.tau / scale,
-                incumbent=incumbent,
-                node_limit=self.options.nodes if deadline is None else None,
-                deadline=deadline,
-                threads=self.options.threads or 1,
-            )
-            self.stats["nodes"] += result.nodes
-            weights = merged.columns.weights_from_counts(result.c[None, :])[0]
-            if problem.gain(weights) > problem.gain(self.weights[neuron]):
-                self.weights[neuron] = weights
-            self.proved[neuron] = result.proved
-            self.bound[neuron] = min(self.bound[neuron], result.upper_bound * scale / self.rows.scale[neuron])
-            self.ended_by[neuron] = EndedBy.BUDGET if deadline is None else EndedBy.CLOCK
+        problem = self.problems[neuron]
+        merged = problem.aggregated
+        scale = float(np.abs(merged.tau).max(initial=0.0))
+        incumbent = merged.columns.counts_from_weights(self.weights[neuron : neuron + 1])[0]
+        result = branch_bound(
+            merged.A,
+            merged.columns.sizes,
+            merged.tau / scale,
+            incumbent=incumbent,
+            node_limit=self.options.nodes if deadline is None else None,
+            deadline=deadline,
+            threads=self.options.threads or 1,
+        )
+        self.stats["nodes"] += result.nodes
+        weights = merged.columns.weights_from_counts(result.c[None, :])[0]
+        self._learnt(neuron, weights, result.upper_bound * scale, proved=result.proved)
+
+    def _ask_cpsat(self, neuron: int, deadline: float) -> None:
+        limit = deadline - time.perf_counter()
+        if not self.rows.is_binary or limit < LEAST_CPSAT_S:
+            return
+        try:
+            solver = get_solver("cpsat")
+        except MissingPackageError:
+            return  # branch and bound goes on alone
+        problem = self.problems[neuron]
+        found = solver.solve(problem, time_limit_s=limit, seed=self.seed >> 1, hint=self.weights[neuron])
+        if found.best is not None and found.gain_bound is not None:
+            self._learnt(neuron, found.best, found.gain_bound, proved=found.status is Status.OPTIMAL)
+
+    def _learnt(self, neuron: int, weights: Any, gain_bound: float, *, proved: bool) -> None:
+        problem = self.problems[neuron]
+        if problem.gain(weights) > problem.gain(self.weights[neuron]):
+            self.weights[neuron] = weights
+        self.proved[neuron] = proved
+        self.bound[neuron] = min(self.bound[neuron], gain_bound / self.rows.scale[neuron])
