@@ -64,7 +64,7 @@ class Auto(Adapter):
     iterations : int
         Of message passing.
     sweeps, starts : int
-        Of annealing, a neuron.
+        Of annealing, a neuron: one anneal and `starts` − 1 rounds from its incumbent.
     nodes : int
         Of branch and bound, a neuron, where no time limit is given; with one, the clock ends it.
     threads : int or None
@@ -79,8 +79,8 @@ class Auto(Adapter):
         *,
         epochs: int = 100,
         iterations: int = 200,
-        sweeps: int = 400,
-        starts: int = 2,
+        sweeps: int = 1000,
+        starts: int = 8,
         nodes: int = 2_000_000,
         threads: int | None = None,
     ) -> None:

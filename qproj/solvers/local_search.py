@@ -22,13 +22,14 @@ from qproj.solving.sampling import require_positive
 class LocalSearch(Adapter):
     """argmax over v of gain(v) by annealing in v on Σ τ clip(z/K), K shrinking to 1 (``local-search``).
 
-    Every start keeps the best true gain it meets; the first begins at signSGD's direction, or at the hint. A neuron
+    The first anneal begins at signSGD's direction, or at the hint; the rounds after it reheat the incumbent, the vector of
+    best true gain met so far, and every eighth begins anew at random. A neuron
     whose signs are all met is proved optimal and stops.
 
     Parameters
     ----------
     sweeps, starts : int
-        The work budget of a neuron; with a time limit, anneals of growing length follow each other instead.
+        The work budget of a neuron: `starts` rounds of `sweeps` sweeps; with a time limit, rounds fill it instead.
     threads : int or None
         Of one layer; results do not depend on it. None: all of numba's.
     """
@@ -36,7 +37,7 @@ class LocalSearch(Adapter):
     name: ClassVar[str] = "local-search"
     capabilities = Capabilities(forms=frozenset({"projection"}), exact=False, seed=True, hint=True)
 
-    def __init__(self, *, sweeps: int = 400, starts: int = 2, threads: int | None = None) -> None:
+    def __init__(self, *, sweeps: int = 1000, starts: int = 8, threads: int | None = None) -> None:
         require_positive(sweeps=sweeps, starts=starts)
         if threads is not None:
             require_positive(threads=threads)

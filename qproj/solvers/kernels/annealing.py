@@ -7,7 +7,8 @@ The true gain Σ_g τ_g σ(z_g) is flat almost everywhere in v. Its softening
 is linear for K ≥ max|z| (its maximiser is then signSGD's direction sign(Aᵀτ)) and equals the gain at K = 1,
 for ±1 rows: there z has the parity of d, so shift = 1 for even d and 0 for odd d turns σ(0) = +1 into the
 sign of an odd number. Annealing lowers K and the temperature together and keeps the best *true* gain it
-meets.
+meets. Later rounds reheat the incumbent a little, from a low K: at equal work that loses a third to a half of what
+fresh starts lose (docs/performance.md).
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -26,13 +27,35 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.solvers.kernels.descent import CountArray, descend, score
 
-K_START = 1.0  # in units of the rms of z at random v; larger starts spend sweeps on signSGD's direction
 K_END = 1.0  # in units of one ±1 entry: the softened step is the true step
-HEAT_START = 0.5  # temperature over the typical change of S_K by one move
-HEAT_END = 0.05
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Where an anneal starts and ends.
+
+    Attributes
+    ----------
+    k_start : float
+        In units of the rms of z at random v; larger starts spend sweeps on signSGD's direction.
+    start, end : float
+        Temperature over the typical change of S_K by one move.
+    """
+
+    k_start: float
+    start: float
+    end: float
+
+
+COOLING = Heat(0.6, 0.5, 0.05)
+REHEAT = Heat(0.3, 0.12, 0.07)
+FRESH = 8  # every so many rounds one begins anew, at random: insurance against a poor incumbent
 FIRST_ROUND = 32  # sweeps of the first, timing round of `anneal_until`
+FIRST_SHARE = 0.12  # of the time goes to the one full anneal of `anneal_until`
+ROUND_SHARE = 0.04  # to each reheating at most
 _TASKS = 256  # (neuron, start) pairs held at once: bounds the memory of large layers
 _FAST = {"nnan", "ninf", "nsz", "reassoc", "contract", "arcp", "afn"}  # every number here is finite
+_LOGS = np.log((np.arange(4096) + 0.5) / 4096).astype(np.float32)  # of uniform numbers: no exp in the inner loop
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +137,8 @@ def soft_anneal_layer(
     Tau : (G, dout) float64
         Targets; rows with 0 do not count for that neuron.
     seed, sweeps, starts
-        The work budget: `starts` anneals of `sweeps` sweeps a neuron, fewer once its signs are all met.
+        The work budget: one anneal and `starts` − 1 rounds from the incumbent, each of `sweeps` sweeps a neuron, fewer
+        once its signs are all met.
         Ended by it, the result depends on the seed alone, not on `threads`.
     init : (dout, C), optional
         Counts to begin the first start from; the result is at least as good. Default: signSGD's direction.
@@ -127,9 +151,8 @@ def soft_anneal_layer(
     counts = problem.direction() if init is None else np.array(init, np.int64)
     gains, met = problem.score(counts)
     best = Annealed(counts, gains, met, 0)
-    schedule = problem.schedule(sweeps)
     for start in range(starts):
-        best = _round(problem, best, schedule, (seed, start), deadline, threads, fresh=start > 0)
+        best = _round(problem, best, sweeps, (seed, start), deadline, threads)
         if best.met.all() or (deadline is not None and time.perf_counter() >= deadline):
             break
     return best
@@ -145,21 +168,23 @@ def anneal_until(
     init: CountArray | None = None,
     threads: int | None = None,
 ) -> Annealed:
-    """Anneal every neuron again and again, each time twice as long, until a deadline or all signs are met."""
+    """Anneal every neuron once, then reheat its incumbent again and again, until a deadline or all signs are met."""
     problem = _prepare(A, M, Tau)
     counts = problem.direction() if init is None else np.array(init, np.int64)
     gains, met = problem.score(counts)
     best = Annealed(counts, gains, met, 0)
-    sweeps, number = FIRST_ROUND, 0
+    total = deadline - time.perf_counter()
+    share, sweeps, number = FIRST_SHARE, FIRST_ROUND, 0
     while not best.met.all():
         began = time.perf_counter()
         if began >= deadline:
             break
-        best = _round(problem, best, problem.schedule(sweeps), (seed, number), deadline, threads, fresh=number > 0)
+        best = _round(problem, best, sweeps, (seed, number), deadline, threads)
         now = time.perf_counter()
-        room = int((deadline - now) / max(now - began, 1e-6) * sweeps)
-        # An anneal cut short is worth little: the last one is fitted to the time that is left.
-        sweeps, number = (max(1, room) if room < 3 * sweeps else 2 * sweeps), number + 1
+        # The first rounds tell what a sweep costs; a round cut short is worth little, so the last one is fitted.
+        rate = sweeps / max(now - began, 1e-6)
+        sweeps = max(FIRST_ROUND, int(rate * min(share * total, deadline - now)))
+        share, number = ROUND_SHARE, number + 1
     return best
 
 
@@ -168,9 +193,10 @@ class _Prepared:
     A: NDArray[Any]
     M: CountArray
     Tau: FloatArray
-    columns: NDArray[Any]  # (C, G) contiguous: a move is one pass over one row
+    columns: NDArray[Any]  # (C, G) contiguous, of the sums' dtype: a move is one pass over one row
     units: CountArray  # (moves, 2): class, step
-    taus: NDArray[np.float32]  # (dout, G), each row scaled by a power of two
+    taus: NDArray[Any]  # (dout, G), each row scaled: integers for ±1 rows, ready for 16-bit multiply-add
+    kind: type  # of sums of taus
     shift: int
     spread: float  # rms of z over random v
 
@@ -181,47 +207,57 @@ class _Prepared:
     def score(self, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         return score(self.A, self.M, self.Tau.T, counts)
 
-    def schedule(self, sweeps: int) -> tuple[NDArray[np.float32], FloatArray]:
+    def schedule(self, sweeps: int, heat: Heat) -> tuple[NDArray[Any], FloatArray]:
         """Return K and the temperature (over Σ|τ|²'s root) of each sweep, both falling geometrically."""
         done = (np.arange(sweeps) + 0.5) / max(sweeps, 1)
-        k_end = K_END if self.columns.dtype == np.int8 else K_END / 8
-        k_start = max(K_START * self.spread, k_end)
+        whole = self.kind is np.int32
+        k_end = K_END if whole else K_END / 8
+        k_start = max(heat.k_start * self.spread, k_end)
         K = k_start * (k_end / k_start) ** done
-        heat = HEAT_START * (HEAT_END / HEAT_START) ** done
+        temperature = heat.start * (heat.end / heat.start) ** done
         # One move changes about a K/(K+spread) part of the rows, each by 2/K; K cancels as S is kept as
         # K·S_K.
-        return K.astype(np.float32), heat * 2.0 * np.sqrt(K / (K + self.spread))
+        rounded = (np.rint(K) if whole else K).astype(self.columns.dtype)
+        return rounded, temperature * 2.0 * np.sqrt(K / (K + self.spread))
 
 
 def _prepare(A: NDArray[Any], M: CountArray, Tau: FloatArray) -> _Prepared:
     G, C = A.shape
     if M.shape != (C,) or Tau.ndim != 2 or Tau.shape[0] != G:
         raise ValueError(f"A {A.shape}, M {M.shape}, Tau {Tau.shape}: pass A (G, C), M (C,), Tau (G, dout)")
+    spread = float(np.sqrt(M.sum()))
+    units = np.array([(j, 1 << b) for j, m in enumerate(M.tolist()) for b in range(max(1, m.bit_length() - 1))])
+    largest = np.abs(Tau).max(axis=0, initial=0.0)
+    unit = Tau / np.where(largest > 0, largest, 1.0)
     if A.dtype.kind == "f":
         # σ(z) does not change when a row is scaled; a power of two changes no tie either.
         rms = np.sqrt((A.astype(np.float64) ** 2 @ M) / M.sum())
         A = A * (2.0 ** -np.round(np.log2(np.where(rms > 0, rms, 1.0))))[:, None]
-        columns, shift = np.ascontiguousarray(A.T, np.float64), 0
-    else:
-        columns, shift = np.ascontiguousarray(A.T, np.int8), 1 - int(M.sum()) % 2
-    largest = np.abs(Tau).max(axis=0, initial=0.0)
-    scale = 2.0 ** -np.floor(np.log2(np.where(largest > 0, largest, 1.0)))
-    taus = np.ascontiguousarray((Tau * scale).T, np.float32)
-    units = np.array([(j, 1 << b) for j, m in enumerate(M.tolist()) for b in range(max(1, m.bit_length() - 1))])
-    return _Prepared(A, M.astype(np.int64), Tau, columns, units, taus, shift, float(np.sqrt(M.sum())))
+        columns = np.ascontiguousarray(A.T, np.float64)
+        return _Prepared(
+            A, M.astype(np.int64), Tau, columns, units, np.ascontiguousarray(unit.T), np.float64, 0, spread
+        )
+    columns = np.ascontiguousarray(A.T, np.int16 if int(M.sum()) < 1 << 13 else np.int32)
+    # |K·S_K| ≤ K Σ|τ| has to fit 31 bits; a target of any size counts at least 1, so that signs are met in all rows
+    room = (1 << 30) / max(1.0, COOLING.k_start * spread + 1.0)
+    total = np.maximum(np.abs(unit).sum(axis=0), 1e-300)
+    whole = np.sign(unit) * np.maximum(1.0, np.rint(np.abs(unit) * np.minimum(32767.0, room / total)))
+    taus = np.ascontiguousarray(whole.T, columns.dtype)
+    shift = 1 - int(M.sum()) % 2
+    return _Prepared(A, M.astype(np.int64), Tau, columns, units, taus, np.int32, shift, spread)
 
 
 def _round(
     problem: _Prepared,
     best: Annealed,
-    schedule: tuple[NDArray[np.float32], FloatArray],
+    sweeps: int,
     seed: tuple[int, int],
     deadline: float | None,
     threads: int | None,
-    *,
-    fresh: bool,
 ) -> Annealed:
-    """Anneal each neuron that is not met once, and keep what got better."""
+    """Anneal each neuron that is not met once, and keep what got better: the first round and every eighth in full."""
+    fresh = seed[1] % FRESH == FRESH - 1
+    schedule = problem.schedule(sweeps, COOLING if fresh or seed[1] == 0 else REHEAT)
     todo = np.flatnonzero(~best.met)
     states = np.random.SeedSequence(seed).generate_state(len(best.met), np.uint64) | np.uint64(1)
     counts, gains, met = best.counts.copy(), best.gains.copy(), best.met.copy()
@@ -246,7 +282,7 @@ def _anneal_block(
     block: NDArray[np.intp],
     counts: CountArray,
     states: NDArray[np.uint64],
-    schedule: tuple[NDArray[np.float32], FloatArray],
+    schedule: tuple[NDArray[Any], FloatArray],
     deadline: float | None,
     threads: int | None,
     fresh: bool,
@@ -255,8 +291,11 @@ def _anneal_block(
     taus = problem.taus[block]
     now = _random_counts(problem.M, states) if fresh else counts
     z = (2 * now - problem.M) @ problem.A.T.astype(np.float64) + problem.shift
-    z = np.ascontiguousarray(z, np.float32 if problem.columns.dtype == np.int8 else np.float64)
-    kept, kept_gain = now.copy(), np.full(len(block), -np.inf, np.float32)
+    z = np.ascontiguousarray(z, problem.columns.dtype)
+    kept = now.copy()
+    kept_gain: NDArray[Any] = np.full(
+        len(block), np.iinfo(np.int32).min if problem.kind is np.int32 else -np.inf, problem.kind
+    )
     ended = np.zeros(len(block), np.bool_)
     K, heat = schedule
     norm = np.sqrt((taus.astype(np.float64) ** 2).sum(axis=1))
@@ -277,11 +316,13 @@ def _anneal_block(
                 K[first:last],
                 heat[first:last],
                 norm[low:high],
+                _LOGS,
+                problem.kind,
             )
         )
 
     # Seconds a sweep, roughly: this sizes the chunks, never the result.
-    cost = len(problem.units) * problem.A.shape[0] * 0.4e-9 + 1e-6
+    cost = len(problem.units) * (problem.A.shape[0] * 0.15e-9 + 5e-9) + 1e-7
     chunk = len(K) if deadline is None else max(1, int(0.01 / (cost * len(block))))
     work = 0
     for first in range(0, len(K), chunk):
@@ -314,7 +355,7 @@ def _random_counts(M: CountArray, states: NDArray[np.uint64]) -> CountArray:
 
 
 @nb.njit(cache=True, nogil=True)
-def _sweep_tasks(columns, M, units, taus, now, z, kept, kept_gain, ended, states, K, heat, norm):
+def _sweep_tasks(columns, M, units, taus, now, z, kept, kept_gain, ended, states, K, heat, norm, logs, kind):
     """Run len(K) sweeps for each task that has not ended; now … states are updated in place."""
     work = 0
     for i in range(taus.shape[0]):
@@ -333,20 +374,22 @@ def _sweep_tasks(columns, M, units, taus, now, z, kept, kept_gain, ended, states
                 K,
                 heat,
                 norm[i],
+                logs,
+                kind,
             )
     return work
 
 
 @nb.njit(cache=True, nogil=True)
-def _sweeps(columns, M, units, tau, now, z, kept, kept_gain, ended, state, K, heat, norm):
-    bound = np.float32(0)
+def _sweeps(columns, M, units, tau, now, z, kept, kept_gain, ended, state, K, heat, norm, logs, kind):
+    bound = kind(0)
     for g in range(tau.size):
-        bound += abs(tau[g])
+        bound = kind(bound + abs(tau[g]))
     x = state[0]
     for sweep in range(K.size):
-        k = z.dtype.type(K[sweep])
+        k = K[sweep]
         temperature = heat[sweep] * norm
-        soft = _soft(z, tau, k)
+        soft = _soft_after(z, columns, 0, z.dtype.type(0), tau, k, kind)
         for q in range(units.shape[0]):
             j, step = units[q]
             x ^= x >> np.uint64(12)  # xorshift64*, Marsaglia 2003 / Vigna 2016: one word a move, bits and uniform alike
@@ -362,22 +405,17 @@ def _sweeps(columns, M, units, tau, now, z, kept, kept_gain, ended, state, K, he
                     step = -step
                 if now[j] + step < 0 or now[j] + step > M[j]:
                     continue
-            column = columns[j]
             move = z.dtype.type(2 * step)
-            after = _soft_after(z, column, move, tau, k)
-            change = after - soft
-            if change < 0:
-                if change < -16.0 * temperature:
-                    continue
-                if np.exp(change / temperature) * 16777216.0 <= np.float64(word >> np.uint64(40)):
-                    continue
-            gain = _move(z, column, move, tau)
+            after = _soft_after(z, columns, j, move, tau, k, kind)
+            if after - soft < temperature * logs[word >> np.uint64(52)]:
+                continue
+            gain = _move(z, columns, j, move, tau, kind)
             soft = after
             now[j] += step
             if gain > kept_gain[0]:
                 kept_gain[0] = gain
                 kept[:] = now
-                if gain >= bound * np.float32(1 - 1e-5) and _met(z, tau):
+                if gain >= bound - bound * 1e-5 and _met(z, tau):
                     ended[0] = True
                     state[0] = x
                     return sweep + 1
@@ -385,31 +423,33 @@ def _sweeps(columns, M, units, tau, now, z, kept, kept_gain, ended, state, K, he
     return K.size
 
 
+# The casts keep integers in 16 and 32 bits, where numba would widen to 64: this is what makes the loops fast. Columns
+# are indexed, not sliced: a slice costs two atomic operations.
+
+
 @nb.njit(cache=True, nogil=True, fastmath=_FAST)
-def _soft(z, tau, k):
-    """K·S_K = Σ τ clip(z, −K, K)."""
-    total = z.dtype.type(0)
+def _soft_after(z, columns, j, move, tau, k, kind):
+    """K·S_K = Σ τ clip(z, −K, K) after a move."""
+    total = kind(0)
+    low = z.dtype.type(-k)
     for g in range(z.size):
-        total += tau[g] * min(max(z[g], -k), k)
+        y = z.dtype.type(z[g] + z.dtype.type(move * columns[j, g]))
+        if y > k:
+            y = k
+        if y < low:
+            y = low
+        total = kind(total + kind(kind(tau[g]) * kind(y)))
     return total
 
 
 @nb.njit(cache=True, nogil=True, fastmath=_FAST)
-def _soft_after(z, column, move, tau, k):
-    total = z.dtype.type(0)
-    for g in range(z.size):
-        total += tau[g] * min(max(z[g] + move * z.dtype.type(column[g]), -k), k)
-    return total
-
-
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
-def _move(z, column, move, tau):
+def _move(z, columns, j, move, tau, kind):
     """Update z in place and return the new true gain."""
-    total = np.float32(0)
+    total = kind(0)
     for g in range(z.size):
-        y = z[g] + move * z.dtype.type(column[g])
+        y = z.dtype.type(z[g] + z.dtype.type(move * columns[j, g]))
         z[g] = y
-        total += tau[g] if y >= 0 else -tau[g]
+        total = kind(total + (kind(tau[g]) if y >= 0 else kind(-tau[g])))
     return total
 
 
