@@ -133,10 +133,9 @@ def linear_of_rows(rows: Rows, *, bits: int = 20) -> LinearModel:
     G, C = len(kept), len(sizes)
     q, margin = integer_rows(rows.A[kept], bits)
     total, low = np.abs(q) @ sizes, np.maximum(-q, 0) @ sizes
-    exact = margin == 0
-    # σ = +1 takes z ≥ −margin, that is p ≥ (total − margin)/2; σ = −1 takes z ≤ margin, and z < 0 where exact
-    half = np.where(exact, (total + 1) // 2, np.maximum(-((margin - total) // 2), 0))
-    cap = np.where(exact, half - 1, np.minimum((total + margin) // 2, total))
+    # σ = +1 takes z ≥ 0, so q·v ≥ −margin; σ = −1 takes z < 0, so q·v ≤ margin; p = (q·v + total)/2
+    half = np.maximum(-((np.maximum(margin, 0) - total) // 2), 0)
+    cap = np.minimum((total + margin) // 2, total)
     up = tau > 0
     indicator = csr_array((np.where(up, -half, cap - total).astype(np.float64), (np.arange(G), np.arange(G))), (G, G))
     matrix = csr_array(np.concatenate([q.astype(np.float64), indicator.toarray()], axis=1))
@@ -227,27 +226,29 @@ def linear_of_quadratic(
 
 
 def integer_rows(A: NDArray[np.generic], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return whole-number rows (G, C) and, a row, by how much their sums can differ from the real row's, (G,).
+    """Return whole-number rows q (G, C), and a margin a row, (G,), by which their sums tell the real row's sign.
 
-    0 where the row is a multiple of whole numbers that float64 sums exactly; else rounded to `bits` bits, and the
-    margin, in units of the result, holds the rounding and the float64 error of the definition's own sum.
+    z < 0 implies q·v ≤ margin, and z ≥ 0 implies q·v ≥ −max(margin, 0). The margin is −1 where the row is a multiple of
+    whole numbers that float64 sums exactly: then the signs agree. It is 0 where it is a multiple but for float64
+    rounding: then only ties are open. Else the row is rounded to `bits` bits, and the margin holds that too.
     """
     if A.dtype == np.int8:
-        return A.astype(np.int64), np.zeros(len(A), np.int64)
+        return A.astype(np.int64), np.full(len(A), -1)
     q = np.zeros(A.shape, np.int64)
-    margin = np.zeros(len(A), np.int64)
+    margin = np.full(len(A), -1)
     for g, row in enumerate(np.asarray(A, np.float64)):
         largest = float(np.abs(row).max(initial=0.0))
         if largest == 0.0:
             continue
-        unit = _dyadic(row)
-        if unit > 0 and largest / unit < 2.0**bits:
-            q[g] = np.rint(row / unit)
-            continue
-        unit = largest / (2**bits - 1)
+        exact = _dyadic(row)
+        unit = quantum(row)
+        if not 0 < exact <= largest < exact * 2.0**bits:
+            exact = 0.0
+        if not 0 < unit <= largest < unit * 2.0**bits:
+            unit = exact or largest / (2**bits - 1)
         q[g] = np.rint(row / unit)
         lost = float(np.abs(row / unit - q[g]).sum()) + 8.0 * _EPS * (len(row) + 1) * float(np.abs(row / unit).sum())
-        margin[g] = max(1, int(lost))  # sums of q are whole: less than 1 lost moves only the tie
+        margin[g] = -1 if exact else int(lost)
     return q, margin
 
 

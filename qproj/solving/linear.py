@@ -21,7 +21,7 @@ from qproj.solving.contract import EndedBy, Ending, MissingPackageError, Request
 from qproj.solving.linear_task import LinearTask, linear_task
 
 #: Near ties that are looked at, one search each, before a proof is given up.
-MAX_ROUNDS = 32
+MAX_ROUNDS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,11 @@ def search(solver: LinearAdapter, task: LinearTask, ask: Request) -> Found:
     problem, model = task.problem, task.model
     tally = _Tally(problem)
     start = None
-    if task.start is not None and tally.add(task.start):
-        start = model.complete(task.own(task.start))
+    if task.start is not None:
+        if tally.add(task.start):
+            start = model.complete(task.own(task.start))
+        else:
+            tally.stats["hint"] = "infeasible"
     if not model.num_own or not _constants_hold(model):
         return _without_variables(task, tally)
     for round_number in range(MAX_ROUNDS):

@@ -58,6 +58,18 @@ def test_sign_projections_are_proved_as_enumeration_finds_them(name, seed):
     assert solution.gap == 0.0
 
 
+@every_solver
+@pytest.mark.parametrize("seed", range(3))
+def test_real_rows_with_many_ties_are_proved(name, seed):
+    rng = np.random.default_rng(seed)
+    signs = rng.choice([-1, 1], (20, 7))
+    means = np.stack([signs[rng.choice(20, 3, replace=False)].mean(axis=0) for _ in range(10)])
+    p = SignProjection(means, rng.normal(size=10))
+    solution = get_solver(name).solve(p)
+    assert solution.status == "optimal"
+    assert solution.gain == pytest.approx(get_solver("exhaustive").solve(p).gain)
+
+
 def random_bqm(seed, vartype, n=7):
     rng = np.random.default_rng(seed)
     labels = ["a", ("b", 1), 3, frozenset({4}), -1, 2.5, "z"][:n] + [("v", i) for i in range(n - 7)]
@@ -230,6 +242,10 @@ def test_a_hint_is_kept_where_the_search_finds_nothing_better(name):
     values = {"i": 0, "j": 1, "s": 1, ("b", 0): 0}
     hinted = get_solver(name).solve(cqm, hint=[values[v] for v in cqm.variables])
     assert hinted.status == "optimal"
+    values["j"] = 4
+    values["i"] = 5
+    wrong = get_solver(name).solve(cqm, hint=[values[v] for v in cqm.variables])
+    assert (wrong.status, wrong.stats["hint"]) == ("optimal", "infeasible")
 
 
 @every_solver
