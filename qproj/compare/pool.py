@@ -64,6 +64,7 @@ class Pool:
             raise ValueError(f"workers is {workers!r}; an integer ≥ 1 is needed")
         self.size, self.grace_s, self.log = workers, grace_s, log
         self._workers: list[_Worker] = []
+        self._cold: set[str] = set()  # solvers that a warm-up ends
         self.start_seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -132,6 +133,8 @@ class Pool:
         return _Worker(process, Connection(ours.detach()), write_end)
 
     def _assign(self, worker: _Worker, task: Task) -> None:
+        if task.solver_text in self._cold:
+            task = replace(task, warm_up=False)
         worker.task, worker.done, worker.ready, worker.since = task, 0, False, time.monotonic()
         with contextlib.suppress(OSError):  # a dead worker is found when its answer is read
             worker.connection.send(task)
@@ -181,6 +184,10 @@ class Pool:
         else:
             text = f"its process died ({_cause(code)})" + ("" if ready else " while the solver was made")
         status = HUNG if hung else CRASHED
+        if not ready and task.warm_up:  # the small problem may be at fault: the runs themselves decide
+            self._cold.add(task.solver_text)
+            waiting.append(replace(task, warm_up=False))
+            return []
         lost = task.runs[done:] if not ready else task.runs[done : done + 1]
         rest = task.runs[done + len(lost) :]
         if rest:
