@@ -22,9 +22,9 @@ from qproj.solving.sampling import require_positive
 class LocalSearch(Adapter):
     """argmax over v of gain(v) by annealing in v on Σ τ clip(z/K), K shrinking to 1 (``local-search``).
 
-    The first anneal begins at signSGD's direction, or at the hint; the rounds after it reheat the incumbent, the vector of
-    best true gain met so far, and every eighth begins anew at random. A neuron
-    whose signs are all met is proved optimal and stops.
+    The first anneal begins at signSGD's direction, or at the hint; the rounds after it reheat the incumbent, the vector
+    of best true gain met so far, and every eighth begins anew at random. A neuron whose signs are all met is proved
+    optimal and stops.
 
     Parameters
     ----------

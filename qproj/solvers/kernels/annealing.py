@@ -240,7 +240,7 @@ def _prepare(A: NDArray[Any], M: CountArray, Tau: FloatArray) -> _Prepared:
     columns = np.ascontiguousarray(A.T, np.int16 if int(M.sum()) < 1 << 13 else np.int32)
     # |K·S_K| ≤ K Σ|τ| has to fit 31 bits; a target of any size counts at least 1, so that signs are met in all rows
     room = (1 << 30) / max(1.0, COOLING.k_start * spread + 1.0)
-    total = np.maximum(np.abs(unit).sum(axis=0), 1e-300)
+    total = np.maximum(np.abs(unit).sum(axis=0), 1.0)  # the largest is 1, or all are 0
     whole = np.sign(unit) * np.maximum(1.0, np.rint(np.abs(unit) * np.minimum(32767.0, room / total)))
     taus = np.ascontiguousarray(whole.T, columns.dtype)
     shift = 1 - int(M.sum()) % 2

@@ -74,6 +74,7 @@ def learn_signs(
     signs = np.ascontiguousarray(np.sign(Tau).T, np.int8)
     shift = rows.dtype.type(1 - int(M.sum()) % 2 if rows.dtype.kind == "i" else 0)
     steep = rows.dtype.type(1 if rows.dtype.kind == "i" else _STEEP)
+    kind: type = np.int32 if rows.dtype.kind == "i" else np.float64  # of sums
     counts, met = np.zeros((dout, C), np.int64), np.zeros(dout, np.bool_)
     cost = G * C * 0.3e-9 + 1e-7  # seconds an epoch, roughly: sizes the chunks, never the result
     for start in range(starts):
@@ -96,7 +97,7 @@ def learn_signs(
             part = slice(low, high)
             return int(
                 _learn(rows, sizes, y[part], h[part], u[part], order[part], states[part],
-                       last - first, theta, share, shift, steep, done[part])
+                       last - first, theta, share, shift, steep, done[part], kind)
             )  # fmt: skip
 
         chunk = epochs if deadline is None else max(1, int(0.02 / (cost * len(left))))
@@ -136,7 +137,7 @@ def _shown(hidden: NDArray[Any], sizes: NDArray[Any]) -> NDArray[Any]:
 
 
 @nb.njit(cache=True, nogil=True)
-def _learn(rows, sizes, signs, hidden, shown, order, states, epochs, theta, share, shift, steep, done):
+def _learn(rows, sizes, signs, hidden, shown, order, states, epochs, theta, share, shift, steep, done, kind):
     """Run up to `epochs` epochs for each neuron that is not done; hidden … states and done change in place."""
     work = 0
     for i in range(signs.shape[0]):
@@ -155,12 +156,13 @@ def _learn(rows, sizes, signs, hidden, shown, order, states, epochs, theta, shar
                 shift,
                 steep,
                 done[i:],
+                kind,
             )
     return work
 
 
 @nb.njit(cache=True, nogil=True)
-def _learn_one(rows, sizes, y, h, u, order, state, epochs, theta, share, shift, steep, done):
+def _learn_one(rows, sizes, y, h, u, order, state, epochs, theta, share, shift, steep, done, kind):
     limit = np.uint64(share * 4294967296.0)
     x = state[0]
     two = rows.dtype.type(2)
@@ -175,16 +177,16 @@ def _learn_one(rows, sizes, y, h, u, order, state, epochs, theta, share, shift, 
             order[q] = g
             if y[g] == 0:
                 continue
-            z = _dot(rows[g], u) + shift
+            z = _dot(rows, g, u, kind) + shift
             s = z if y[g] > 0 else -z
             step = two if y[g] > 0 else -two
             if s < 0 or (s == 0 and y[g] < 0):
                 changed = True
-                _push(rows[g], sizes, h, u, step, steep)
+                _push(rows, g, sizes, h, u, step, steep)
             elif s <= theta:
                 x = _next(x)
                 if (x * np.uint64(2685821657736338717)) >> np.uint64(32) < limit:
-                    _deepen(rows[g], sizes, h, u, step)
+                    _deepen(rows, g, sizes, h, u, step)
         if not changed:
             done[0] = True
             state[0] = x
@@ -202,27 +204,35 @@ def _next(x):
 
 
 @nb.njit(cache=True, nogil=True, fastmath=_FAST)
-def _dot(a, u):
-    total = a.dtype.type(0) * np.int32(0)  # int32 for integers, float64 for reals
-    for j in range(a.size):
-        total += a[j] * u[j]
+def _dot(rows, g, u, kind):
+    total = kind(0)  # the casts keep integers in 32 bits, where numba would widen to 64
+    for j in range(u.size):
+        total = kind(total + kind(kind(rows[g, j]) * kind(u[j])))
     return total
 
 
 @nb.njit(cache=True, nogil=True)
-def _push(a, sizes, h, u, step, steep):
+def _push(rows, g, sizes, h, u, step, steep):
     """Move h along the row, and what it shows."""
-    for j in range(a.size):
-        top = sizes[j] + a.dtype.type(_CAP)
-        h[j] = min(max(h[j] + a[j] * step, -top), top)
-        u[j] = min(max(h[j] * steep, -sizes[j]), sizes[j])
+    narrow = rows.dtype.type
+    for j in range(h.size):
+        top = narrow(sizes[j] + narrow(_CAP))
+        new = narrow(h[j] + narrow(rows[g, j] * step))
+        new = top if new > top else new
+        new = narrow(-top) if new < -top else new
+        h[j] = new
+        shown = narrow(new * steep)
+        shown = sizes[j] if shown > sizes[j] else shown
+        u[j] = narrow(-sizes[j]) if shown < -sizes[j] else shown
 
 
 @nb.njit(cache=True, nogil=True)
-def _deepen(a, sizes, h, u, step):
+def _deepen(rows, g, sizes, h, u, step):
     """Move those h outwards that agree with the row and are at their end: the sums stay."""
-    for j in range(a.size):
-        move = a[j] * step
-        top = sizes[j] + a.dtype.type(_CAP)
-        if (move > 0 and u[j] >= sizes[j]) or (move < 0 and u[j] <= -sizes[j]):
-            h[j] = min(max(h[j] + move, -top), top)
+    narrow = rows.dtype.type
+    for j in range(h.size):
+        move = narrow(rows[g, j] * step)
+        ends = (move > 0 and u[j] >= sizes[j]) or (move < 0 and u[j] <= -sizes[j])
+        top = narrow(sizes[j] + narrow(_CAP))
+        if ends and -top < h[j] < top:
+            h[j] = narrow(h[j] + move)
