@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SQL = """
 SELECT r.key AS run, i.name AS instance, i.source AS source, r.neuron AS neuron, i.n AS n, i.d AS d,
+    u.key AS neuron_key,
     u.groups AS groups, u.classes AS classes, u.bits AS weight_bits, s.text AS solver, s.name AS solver_name,
     s.encoding AS encoding, s.exact AS exact, s.samples AS samples, s.is_null AS is_null,
     r.num_reads, r.time_limit_s, r.seed, r.solver_seed, r.withheld, r.status, r.message, r.ending, r.ended_by,

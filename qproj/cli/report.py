@@ -1,0 +1,67 @@
+"""``qproj report``: the page or the Markdown table of a stored study, or of several side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="The study's folder; two for --diff.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: report.html or .md in DIR.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="html, md, or text for the terminal.")] = "html",
+    diff: Annotated[bool, typer.Option("--diff", help="Print how a second study differs from the first.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write a stored study's page again, as HTML or Markdown, or compare two studies.
+
+    Example: qproj report DIR --open
+    """
+    from qproj.cli.output import print_json, print_table
+    from qproj.compare.results import Results
+
+    if kind not in ("html", "md", "text"):
+        raise ValueError(f"--format is {kind!r}; html, md or text is needed")
+    if len(folders) != (2 if diff else 1):
+        raise ValueError(f"{len(folders)} folders are given; {'two with' if diff else 'one without'} --diff is needed")
+    results = [Results.read(folder) for folder in folders]
+    if diff:
+        from qproj.compare.difference import difference_table
+
+        titles, rows = difference_table(*results)
+        if as_json:
+            print_json([dict(zip(titles, row, strict=True)) for row in rows])
+        else:
+            print_table(titles, rows)
+        return
+    if as_json:
+        print_json({
+            "runs": len(results[0].runs), "neurons": results[0].neurons, "proved_optima": results[0].optima,
+            "solvers": [line.as_dict() for line in results[0].lines],
+        })  # fmt: skip
+        return
+    if kind == "text":
+        from qproj.compare.summary import table
+
+        print_table(*table(results[0].lines))
+        return
+    target = out or folders[0] / f"report.{kind}"
+    if kind == "md":
+        from qproj.compare.report.markdown import render_markdown
+
+        target.write_text(render_markdown(results[0]), encoding="utf-8")
+    else:
+        from qproj.compare.report import write_report
+
+        write_report(results[0], target)
+    typer.echo(f"written: {target}")
+    if show:
+        typer.launch(target.resolve().as_uri())
