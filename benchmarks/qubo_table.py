@@ -10,16 +10,12 @@ the earlier one. `table` writes docs/solvers/qubo-table.md from that file.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import dimod
-
 import qproj
+from qproj.datasets import Qubo, load_qubo, qubo_names
 
 RESULTS = Path(__file__).parent / "results" / "qubo.jsonl"
 PAGE = Path(__file__).parents[1] / "docs" / "solvers" / "qubo-table.md"
@@ -46,46 +42,32 @@ $ python benchmarks/qubo_table.py table
 """
 
 
-def load_qubo(path: Path) -> dimod.BinaryQuadraticModel:
-    """Return min xᵀQx over bits of a file with lines "n nnz", then "i j q", 1-based, i ≤ j, Q symmetric."""
-    lines = path.read_text().split("\n")
-    n = int(lines[0].split()[0])
-    bqm = dimod.BinaryQuadraticModel(dict.fromkeys(range(n), 0.0), {}, 0.0, "BINARY")
-    for line in filter(None, lines[1:]):
-        i, j, q = (int(word) for word in line.split())
-        if i == j:
-            bqm.add_linear(i - 1, q)
-        else:
-            bqm.add_quadratic(i - 1, j - 1, 2 * q)
-    return bqm
-
-
-def instances(folder: Path, min_n: int, max_n: int) -> Iterator[tuple[str, int, float, dimod.BinaryQuadraticModel]]:
-    """Yield (name, n, best value, model), smallest first."""
-    with (folder / "best_known.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if min_n <= int(row["n"]) <= max_n]
-    if not rows:
-        raise SystemExit(f"no instance of {min_n} to {max_n} variables in {folder}")
-    for row in sorted(rows, key=lambda row: (int(row["n"]), row["name"])):
-        yield row["name"], int(row["n"]), float(row["best_value"]), load_qubo(folder / f"{row['name']}.txt")
+def instances(min_n: int, max_n: int) -> list[Qubo]:
+    """Return the instances of QPROJ_DATA_DIR within a range of sizes, smallest first."""
+    found = [qubo for qubo in map(load_qubo, qubo_names()) if min_n <= qubo.bqm.num_variables <= max_n]
+    if not found:
+        raise SystemExit(f"no instance of {min_n} to {max_n} variables; there is one of 20 and one of 250")
+    return sorted(found, key=lambda qubo: (qubo.bqm.num_variables, qubo.name))
 
 
 def run(solver: str, min_n: int, max_n: int, time_limit_s: float) -> None:
-    folder = Path(os.environ["QPROJ_DATA_DIR"]) / "qubo"
     chosen = qproj.get_solver(solver)
     limits = [time_limit_s] if chosen.capabilities.exact else [min(1.0, time_limit_s), time_limit_s]
-    for name, n, best, bqm in instances(folder, min_n, max_n):
+    for qubo in instances(min_n, max_n):
+        if qubo.best_known is None:
+            continue
         start = time.perf_counter()
         try:
             for limit in limits:
-                solution = chosen.solve(bqm, time_limit_s=limit, seed=0)
-                if solution.objective is not None and solution.objective <= best:
+                solution = chosen.solve(qubo.bqm, time_limit_s=limit, seed=0)
+                if solution.objective is not None and solution.objective <= qubo.best_known:
                     break
         except ValueError as refusal:
-            print(f"{name}: {refusal}")
+            print(f"{qubo.name}: {refusal}")
             continue
         record = {
-            "solver": solver, "instance": name, "n": n, "limit": time_limit_s, "best": best,
+            "solver": solver, "instance": qubo.name, "n": qubo.bqm.num_variables, "limit": time_limit_s,
+            "best": qubo.best_known,
             "objective": solution.objective, "bound": solution.bound, "proved": solution.status == "optimal",
             "seconds": round(time.perf_counter() - start, 3),
         }  # fmt: skip
