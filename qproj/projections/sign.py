@@ -232,10 +232,19 @@ class Inputs:
         if self.is_binary:
             z = V.astype(self._float_rows.dtype) @ self._float_rows
             return np.where(z >= 0, np.int8(1), np.int8(-1))
-        signs = np.empty((len(V), len(self.matrix)), np.int8)
-        for i, v in enumerate(V):
-            signs[i] = np.where((self.matrix * v).sum(axis=1) >= 0, 1, -1)
+        # The definition sums a row in numpy's order; a product by BLAS decides all but those near a tie.
+        z = V.astype(np.float64) @ self.matrix.T
+        signs = np.where(z >= 0, np.int8(1), np.int8(-1))
+        for i, g in zip(*np.nonzero(np.abs(z) <= self._near), strict=True):
+            signs[i, g] = 1 if (self.matrix[g] * V[i]).sum() >= 0 else -1
         return signs
+
+    @cached_property
+    def _near(self) -> FloatArray:
+        """(n,) how far two orders of summation of a row can lie apart, doubled."""
+        d = self.matrix.shape[1]
+        near: FloatArray = 4.0 * d * np.finfo(np.float64).eps * np.abs(self.matrix).sum(axis=1)
+        return near
 
 
 def require_square(t: FloatArray) -> None:

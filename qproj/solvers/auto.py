@@ -154,7 +154,7 @@ class LayerSearch:
         count = rows.tau.shape[1]
         self.weights: SignArray = sign_direction(rows.X, rows.T) if starts is None else starts.copy()
         self.bound: FloatArray = np.abs(rows.tau).sum(axis=0)
-        self.proved: NDArray[np.bool_] = self._met(self.weights, np.arange(count))
+        self.proved: NDArray[np.bool_] = rows.met(self.weights, np.arange(count))
         self.ended_by: list[EndedBy] = [EndedBy.BUDGET] * count
         self.stats: dict[str, Any] = {"nodes": 0}
         self.seed = int(np.random.SeedSequence(ask.seed).generate_state(1)[0])
@@ -188,18 +188,6 @@ class LayerSearch:
     def _late(self) -> bool:
         return self.ask.deadline is not None and time.perf_counter() >= self.ask.deadline
 
-    def _met(self, weights: SignArray, neurons: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Tell which weights meet every sign of their neuron, from exact sums (±1 rows) or float64 ones."""
-        counts = self.rows.columns.counts_from_weights(weights)
-        z = (2.0 * counts - self.rows.columns.sizes) @ self.rows.A.T.astype(np.float64)
-        tau = self.rows.tau[:, neurons].T
-        met: NDArray[np.bool_] = np.all(np.where(z >= 0, tau, -tau) >= 0, axis=1)
-        if not self.rows.is_binary and met.any():
-            # the definition sums real rows in one fixed order: only it may certify
-            for i in np.flatnonzero(met):
-                met[i] = bool(self.problems[int(neurons[i])].meets_bound(weights[i]))
-        return met
-
     def _enumerate(self) -> None:
         from qproj.solvers.kernels.enumerate_layer import enumerate_layer
 
@@ -229,7 +217,7 @@ class LayerSearch:
             threads=self.options.threads,
         )
         weights = rows.columns.weights_from_counts(counts[met])
-        sure = np.ones(len(weights), np.bool_) if rows.is_binary else self._met(weights, left[met])
+        sure = np.ones(len(weights), np.bool_) if rows.is_binary else rows.met(weights, left[met])
         self.weights[left[met][sure]] = weights[sure]
         self.proved[left[met][sure]] = True
 
@@ -264,7 +252,7 @@ class LayerSearch:
             end = now + HEURISTIC_SHARE * (self.ask.deadline - now)
             found = anneal_until(rows.A, rows.columns.sizes, tau, deadline=end, **common)
         self.weights[left] = rows.columns.weights_from_counts(found.counts)
-        met = found.met if rows.is_binary else self._met(self.weights[left], left)
+        met = found.met if rows.is_binary else rows.met(self.weights[left], left)
         self.proved[left[met]] = True
 
     def _prove(self) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import FloatArray, SignArray, as_signs
 from qproj.encodings import Columns
 from qproj.projections import SignLayer, SignProjection
+from qproj.projections.sign import Inputs
 from qproj.solvers.sign import meets_bounds, sign_direction
 from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
 from qproj.solving.contract import Timing, check_limits
@@ -113,15 +114,26 @@ class LayerRows:
     scale : (dout,) float64
         That |τ|, 1 where all are 0.
     columns : Columns
-    X, T
+    inputs, X, T
         The layer's own inputs and targets.
+    first : (U,) intp
+        The row of X that stands for each group.
     """
 
-    def __init__(self, X: NDArray[Any], T: FloatArray, A: NDArray[Any], tau: FloatArray, columns: Columns) -> None:
-        self.X, self.T, self.A, self.columns = X, T, A, columns
+    def __init__(
+        self, inputs: Inputs, T: FloatArray, first: NDArray[np.intp], A: NDArray[Any], tau: FloatArray, columns: Columns
+    ) -> None:
+        self.inputs, self.X, self.T = inputs, inputs.matrix, T
+        self.first, self.A, self.columns = first, A, columns
         largest = np.abs(tau).max(axis=0, initial=0.0)
         self.scale: FloatArray = np.where(largest > 0, largest, 1.0)
         self.tau: FloatArray = np.ascontiguousarray(tau / self.scale)
+
+    def met(self, weights: SignArray, neurons: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell which weights (k, d) meet every sign of their neuron, by the definition's sums."""
+        signs = self.inputs.signs(weights)[:, self.first]
+        met: NDArray[np.bool_] = np.all(signs * self.tau[:, neurons].T >= 0, axis=1)
+        return met
 
     @property
     def is_binary(self) -> bool:
@@ -137,13 +149,14 @@ class LayerRows:
     def of_layer(cls, layer: SignLayer) -> LayerRows:
         """Return the merged rows of a layer."""
         A, tau, columns = layer.rows
-        return cls(layer.inputs.matrix, layer.T, A, tau, columns)
+        return cls(layer.inputs, layer.T, layer.inputs.groups.first, A, tau, columns)
 
     @classmethod
     def of_projection(cls, problem: SignProjection) -> LayerRows:
         """Return one neuron's own merged rows, those with τ = 0 dropped."""
         merged = problem.aggregated
-        return cls(problem.inputs.matrix, problem.t[:, None], merged.A, merged.tau[:, None], merged.columns)
+        first = merged.groups.first[merged.kept]
+        return cls(problem.inputs, problem.t[:, None], first, merged.A, merged.tau[:, None], merged.columns)
 
 
 __all__ = ["LayerRows", "LocalSearch"]
