@@ -2,9 +2,9 @@
 
     QPROJ_DATA_DIR=… python benchmarks/aggregation_table.py
 
-Writes benchmarks/results/aggregation.json and docs/aggregation-table.md, and prints both. Batches are random rows of the
-training split, thresholded as published in the table; a1a with 3 features takes the first three columns. Counts are
-those of a neuron whose targets do not cancel; means over the batches.
+Writes benchmarks/results/aggregation.json and docs/aggregation-table.md, and prints both. Batches are random rows of
+the training split, thresholded as the table says; a1a with 3 features takes the first three columns. Counts are those
+of a neuron whose targets do not cancel; means over the batches.
 """
 
 from __future__ import annotations

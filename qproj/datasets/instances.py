@@ -22,6 +22,8 @@ Meta = Mapping[str, "str | int | float"]
 #: |t| beyond this has no finite square (as for SignProjection).
 _LARGEST_TARGET = 1e150
 FORMAT = 1
+#: Bytes of the index, some 300 a layer; parsed JSON may take 25 times as much memory.
+_MOST_INDEX = 4 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +182,8 @@ def _entries(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
     index = arrays["index"]
     if index.dtype != np.uint8 or index.ndim != 1:
         raise ValueError(f"its index is {index.dtype} {index.shape}; UTF-8 bytes are needed")
+    if index.nbytes > _MOST_INDEX:
+        raise ValueError(f"its index has {index.nbytes} bytes; at most {_MOST_INDEX} are read")
     try:
         content = json.loads(index.tobytes().decode())
     except (ValueError, RecursionError) as error:

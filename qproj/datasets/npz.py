@@ -17,8 +17,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 #: Bytes that any file may unpack to; a larger result has to come from a file of at least 1/EXPANSION of its size.
-FREE_BYTES = 64 << 20
-EXPANSION = 200
+FREE_BYTES = 16 << 20
+EXPANSION = 50
 #: Bytes that no file may exceed unpacked.
 MOST_BYTES = 4 << 30
 _MOST_MEMBERS = 20_000

@@ -8,7 +8,7 @@ Other opcodes, other names and malformed streams are refused.
 from __future__ import annotations
 
 import math
-import pickletools
+import pickletools  # nosec B403: lists opcodes, unpickles nothing
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -128,6 +128,9 @@ def _folder_files(spec: Published) -> dict[str, Path]:
         for path in (folder / spec.folder / bare, folder / spec.folder / f"{bare}.gz"):
             if path.is_file():
                 found[file.role] = path
+    if 0 < len(found) < len(spec.files):
+        lacking = ", ".join(file.name for file in spec.files if file.role not in found)
+        _log.warning("%s in %s is not used: %s is missing there", spec.name, folder / spec.folder, lacking)
     return found if len(found) == len(spec.files) else {}
 
 

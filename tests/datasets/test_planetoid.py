@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qproj.datasets import planetoid
@@ -158,7 +158,6 @@ def test_lists_that_share_lists_are_not_walked(files):
         read_planetoid(files)
 
 
-@settings(max_examples=200)
 @given(data=st.data())
 def test_damaged_pickles_are_refused_or_read(data):
     whole = py2.whole(data.draw(st.sampled_from([py2.array(TY), py2.csr(TX), py2.graph(NEIGHBOURS)])))

@@ -176,6 +176,16 @@ def test_an_unwritable_cache_is_no_obstacle(server, toy, tmp_path, monkeypatch, 
     assert "cannot be written" in caplog.text
 
 
+def test_some_of_the_files_are_not_enough(data_dir, tmp_path, monkeypatch, caplog):
+    (tmp_path / "adult").mkdir()
+    (tmp_path / "adult" / "a1a").write_bytes((data_dir / "adult" / "a1a").read_bytes())
+    monkeypatch.setenv("QPROJ_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("QPROJ_OFFLINE", "1")
+    with pytest.raises(DataUnavailableError, match=r"Put a1a"):
+        load_adult()
+    assert "a1a.t is missing there" in caplog.text
+
+
 def test_a_missing_pooch_names_the_extra(toy, monkeypatch):
     import sys
 

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qproj.datasets import read_idx, read_libsvm
@@ -94,7 +94,6 @@ def test_gzip_bomb_is_refused(tmp_path):
         read_idx(tmp_path / "a")
 
 
-@settings(max_examples=150)
 @given(content=st.one_of(st.binary(max_size=80), st.binary(max_size=40).map(lambda b: b"\0\0\x08\x01" + b)))
 def test_garbage_is_refused_or_read(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "garbage"
@@ -104,7 +103,6 @@ def test_garbage_is_refused_or_read(tmp_path_factory, content):
             reader(path)
 
 
-@settings(max_examples=150)
 @given(st.text(alphabet="+-1230:.e# \n_x", max_size=40))
 def test_near_libsvm_is_refused_or_read(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "near"

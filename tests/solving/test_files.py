@@ -4,7 +4,7 @@ import dimod
 import numpy as np
 import pytest
 from dimod.serialization import coo
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qproj.solving.files import read_coo, read_lp, read_model, read_qubo
@@ -25,7 +25,6 @@ def matrices(draw):
     return upper + np.triu(upper, 1).T
 
 
-@settings(max_examples=60)
 @given(Q=matrices())
 def test_qubo_energies_are_the_quadratic_form(tmp_path_factory, Q):
     rows = [(i + 1, j + 1, Q[i, j]) for i in range(len(Q)) for j in range(i, len(Q)) if Q[i, j]]
@@ -163,7 +162,6 @@ def test_bad_requests(tmp_path):
         read_model(put(tmp_path, "1 0\n"), vartype="INTEGER")
 
 
-@settings(max_examples=150)
 @given(content=st.one_of(st.binary(max_size=60), st.text(alphabet="0123456789 \n-#.e", max_size=60).map(str.encode)))
 def test_garbage_is_refused_or_read(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "garbage.txt"
@@ -172,7 +170,6 @@ def test_garbage_is_refused_or_read(tmp_path_factory, content):
         assert read_model(path, vartype="BINARY").num_variables > 0
 
 
-@settings(max_examples=100)
 @given(places=st.lists(st.tuples(st.integers(0, len(LP) - 1), st.characters(max_codepoint=127)), max_size=4))
 def test_damaged_lp_text_is_refused_or_read(tmp_path_factory, places):
     text = list(LP)
