@@ -62,7 +62,11 @@ class _Builder:
     def model(self, atol: float, rtol: float) -> tuple[LinearModel, FloatArray, FloatArray]:
         n = len(self.place)
         objective, offset = self._expression(self.cqm.objective, both=False)
-        for constraint in self.cqm.constraints.values():
+        for label, constraint in self.cqm.constraints.items():
+            lhs = constraint.lhs
+            numbers = [*lhs.linear.values(), *lhs.quadratic.values(), lhs.offset, constraint.rhs]
+            if not np.isfinite(numbers).all():
+                raise ValueError(f"constraint {label!r} has a number that is NaN or infinite; all have to be finite")
             terms, constant = self._expression(constraint.lhs, both=True)
             self._constraint(terms, float(constraint.rhs) - constant, constraint.sense.name, atol, rtol, constraint)
         N = len(self.lower)

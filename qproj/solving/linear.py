@@ -96,7 +96,8 @@ def search(solver: LinearAdapter, task: LinearTask, ask: Request) -> Found:
         tally.note(answer)
         if answer.ending is Ending.REFUTED:
             if round_number:
-                return tally.found(Ending.PROVED, EndedBy.PROOF, answer.message)
+                text = f"no better one is left beside {round_number} near ties ({answer.message})"
+                return tally.found(Ending.PROVED, EndedBy.PROOF, text)
             if tally.best is not None:
                 return tally.found(Ending.FAILED, EndedBy.ERROR, "called infeasible, against a feasible assignment")
             return tally.found(Ending.REFUTED, EndedBy.PROOF, answer.message)
@@ -110,7 +111,8 @@ def search(solver: LinearAdapter, task: LinearTask, ask: Request) -> Found:
         if tally.best is None or own is None:
             return tally.found(Ending.STOPPED, EndedBy.BUDGET, "optimal within tolerances, but infeasible when rounded")
         slack = ceiling - tally.best
-        if slack <= 4.0 * task.model.error + 2.0 * answer.rounding or slack < 0.99 * task.model.quantum:
+        rounding = 4.0 * task.model.error + 2.0 * answer.rounding
+        if slack <= rounding or slack < 0.99 * task.model.quantum or not task.model.cost.any():
             return tally.found(Ending.PROVED, EndedBy.PROOF, answer.message)
         if task.exclude is None:
             break

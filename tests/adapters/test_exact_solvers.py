@@ -165,6 +165,12 @@ def test_models_at_the_edges(name):
         assert two.objective == {"BINARY": 1.0, "SPIN": best}[vartype]
     constant = solver.solve(dimod.BinaryQuadraticModel({"x": 0.0, "y": 0.0}, {}, 7.0, "SPIN"))
     assert (constant.status, constant.objective) == ("optimal", 7.0)
+    many = solver.solve(dimod.BinaryQuadraticModel(dict.fromkeys(range(20), 0.0), {}, 7.0, "SPIN"))
+    assert (many.status, many.objective, many.stats["rounds"]) == ("optimal", 7.0, 1)
+    broken = dimod.ConstrainedQuadraticModel()
+    broken.add_constraint(float("nan") * dimod.Binary("b") <= 1, label="nan")
+    with pytest.raises(ValueError, match="constraint 'nan' has a number that is NaN"):
+        solver.solve(broken)
     flat = solver.solve(SignProjection([[1, -1], [1, -1]], [0.5, -0.5]))
     assert (flat.status, flat.gain) == ("optimal", 0.0)
     huge = solver.solve(dimod.BinaryQuadraticModel({"x": 1e200, "y": -1e200}, {("x", "y"): 3e199}, 0.0, "BINARY"))
