@@ -6,6 +6,7 @@ loses no reported row, doubles none and leaves none half written.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -118,10 +119,9 @@ class Store:
 
     def close(self) -> None:
         """Free this process's leases and close the file."""
-        try:
+        with contextlib.suppress(OSError):  # a full disk: the leases end with this process
             self.release()
-        finally:
-            self._db.close()
+        self._db.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -129,10 +129,11 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite ends some itself, as when the disk is full
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def register(self, plan: Plan, environment: dict[str, Any]) -> _Ids:
         """Write a plan's layers, neurons and solvers, each once, and the environment; return their ids."""

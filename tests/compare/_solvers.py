@@ -123,7 +123,8 @@ class Narrow(Base):
 
 
 WITH_STATUS = [
-    (Crashing, "crashed", "SIGSEGV"), (CrashingOnceMore, "crashed", "SIGSEGV"), (Leaving, "crashed", "exit code 3"), (Raising, "raised", "the backend broke"),
-    (Refusing, "refused", "not of this size"), (Boasting, "wrong", "claims gain"),
-    (Bounding, "wrong", "no gain exceeds"), (Nonsense, "wrong", "returned dict"), (Zeros, "wrong", "unreadable"),
+    (Crashing, "crashed", "SIGSEGV"), (CrashingOnceMore, "crashed", "SIGSEGV"), (Leaving, "crashed", "exit code 3"),
+    (Raising, "raised", "the backend broke"), (Refusing, "refused", "not of this size"),
+    (Boasting, "wrong", "claims gain"), (Bounding, "wrong", "no gain exceeds"), (Nonsense, "wrong", "returned dict"),
+    (Zeros, "wrong", "unreadable"),
 ]  # fmt: skip

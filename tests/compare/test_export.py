@@ -1,0 +1,91 @@
+"""Exports: rows equal the store's, models read back are the neuron's own."""
+
+import dimod
+import dimod.lp
+import dimod.serialization.coo as coo
+import numpy as np
+import polars
+import pytest
+
+import qproj
+from qproj.compare.export import export_study
+from qproj.compare.study import Study
+from qproj.datasets import read_instances
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    from qproj.datasets.instances import LayerInstance
+
+    rng = np.random.default_rng(3)
+    layers = [
+        LayerInstance(f"tiny/{d}", rng.choice([-1, 1], (6, d)), rng.normal(size=(6, 2)), source="test") for d in (3, 4)
+    ]
+    made = Study(tmp_path_factory.mktemp("study"), layers, "auto,sign", seeds=1)
+    made.run(workers=1)
+    return made, layers
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_rows(study, tmp_path, kind):
+    made, _ = study
+    out = tmp_path / f"rows.{kind}"
+    assert export_study(made.folder, out, kind) == (8, "rows")
+    read = polars.read_csv(out) if kind == "csv" else polars.read_parquet(out)
+    frame = made.frame
+    assert read.columns == frame.columns
+    assert set(read.columns) >= {
+        "instance", "neuron", "solver", "encoding", "num_reads", "time_limit_s", "seed", "objective", "gain", "bound",
+        "gap", "ending", "ended_by", "status",
+    }  # fmt: skip
+    for name in ("run", "status", "gain", "gap"):
+        assert read[name].to_list() == frame[name].to_list()
+
+
+def test_layers_come_back(study, tmp_path):
+    made, layers = study
+    assert export_study(made.folder, tmp_path / "layers.npz", "npz") == (2, "layers")
+    assert [layer.key for layer in read_instances(tmp_path / "layers.npz")] == [layer.key for layer in layers]
+
+
+def test_coo_files_hold_the_encoding(study, tmp_path):
+    made, layers = study
+    assert export_study(made.folder, tmp_path, "coo") == (4, "neurons")
+    for place, layer in enumerate(layers):
+        for j in range(2):
+            text = (tmp_path / f"layer{place:03d}-neuron{j:03d}.coo").read_text()
+            bqm = coo.loads(text)
+            offset = float(text.split("# offset=")[1].splitlines()[0])
+            encoding = qproj.SignProjection(layer.X, layer.T[:, j]).encode()
+            assert bqm.num_variables == len(encoding.labels)
+            rng = np.random.default_rng(0)
+            states = rng.integers(0, 2, (5, bqm.num_variables))
+            order = sorted(bqm.variables)
+            expected = encoding.bqm.energies((states, list(encoding.labels)))
+            np.testing.assert_allclose(bqm.energies((states, order)) + offset, expected, rtol=1e-5)
+
+
+def test_lp_files_have_the_neuron_s_optimum(study, tmp_path):
+    made, layers = study
+    assert export_study(made.folder, tmp_path, "lp") == (4, "neurons")
+    with (tmp_path / "layer000-neuron000.lp").open("rb") as file:
+        cqm = dimod.lp.load(file)
+    problem = qproj.SignProjection(layers[0].X, layers[0].T[:, 0])
+    best = dimod.ExactCQMSolver().sample_cqm(cqm)
+    best = best.filter(lambda row: row.is_feasible)
+    gains = [problem.gain([1 if b else -1 for b in bits]) for bits in np.ndindex(2, 2, 2)]
+    # LP has no constant: energies differ from objectives by one number
+    values = sorted(set(np.round(best.record.energy, 9)))
+    span = 2 * (max(gains) - min(gains))
+    assert values[-1] - values[0] >= span - 1e-9
+    top = best.first.sample
+    weights = [1 if top[f"w_{k}"] else -1 for k in range(3)]
+    assert problem.gain(weights) == pytest.approx(max(gains))
+
+
+def test_unknown_formats_and_folders_are_refused(study, tmp_path):
+    made, _ = study
+    with pytest.raises(ValueError, match="unknown format"):
+        export_study(made.folder, tmp_path, "xls")
+    with pytest.raises(FileNotFoundError, match="holds no study"):
+        export_study(tmp_path / "none", tmp_path / "x.csv", "csv")
