@@ -1,7 +1,9 @@
 import contextlib
+import errno
 import io
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -118,3 +120,32 @@ def test_damaged_bytes_are_refused_or_read(tmp_path_factory, data):
     with contextlib.suppress(ValueError):
         arrays = npz.read_npz(path)
     assert all(not array.dtype.hasobject for array in arrays.values())
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_debris(tmp_path, monkeypatch):
+    path = npz.write_npz(tmp_path / "a.npz", {"a": np.arange(3)})
+
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(npz.npy, "write_array", full)
+    with pytest.raises(OSError, match="No space"):
+        npz.write_npz(path, {"a": np.arange(4)})
+    assert list(tmp_path.iterdir()) == [path]
+    assert npz.read_npz(path)["a"].tolist() == [0, 1, 2]
+
+
+def test_readers_see_whole_files_while_others_write(tmp_path):
+    path = npz.write_npz(tmp_path / "a.npz", {"a": np.full(5000, -1)})
+
+    def write(value):
+        for _ in range(10):
+            npz.write_npz(path, {"a": np.full(5000, value)})
+
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write, value) for value in range(3)]
+        seen = [npz.read_npz(path)["a"] for _ in range(30)]
+        for writer in writers:
+            writer.result()
+    assert all(len(set(array.tolist())) == 1 for array in seen)
+    assert list(tmp_path.iterdir()) == [path]
