@@ -35,8 +35,8 @@ from qproj.solving.contract import Timing, check_limits
 from qproj.solving.project import layer_gain_bounds, layer_of_weights
 from qproj.solving.sampling import require_positive
 
-#: Weight bits up to which all sign patterns of a layer are scored: 2^bits × rows × neurons multiplications.
-ENUMERATE_BITS = 12
+#: Weight bits up to which all sign patterns of a layer may be scored, and the least number of patterns where they are.
+ENUMERATE_BITS, ENUMERATE_AT_ONCE = 20, 1 << 12
 #: Message passing pays while groups are fewer than this share of the weights; beyond, it hardly ever meets all signs.
 SATISFIABLE_SHARE = 0.85
 #: Share of the time that is left which perceptron learning gets.
@@ -161,7 +161,7 @@ class LayerSearch:
 
     def run(self) -> None:
         """Enumerate, or learn, pass messages, anneal and branch, each on the neurons that are left."""
-        if self.rows.is_binary and len(self.rows.columns.labels) <= ENUMERATE_BITS:
+        if self._few_patterns():
             self._enumerate()
             return
         self._learn()
@@ -184,6 +184,16 @@ class LayerSearch:
             gain_bound=None if proved else float(self.bound[neuron] * self.rows.scale[neuron]),
             stats=dict(self.stats),
         )
+
+    def _few_patterns(self) -> bool:
+        """Tell whether scoring all count vectors is the shortest way: they are shared by the layer's neurons."""
+        if not self.rows.is_binary or len(self.rows.columns.labels) > ENUMERATE_BITS:
+            return False
+        patterns = float(np.prod(self.rows.columns.sizes + 1.0))
+        U, neurons = self.rows.tau.shape
+        # measured: 1.5 ns a pattern and row, 0.3 + 0.02·U ns a pattern and neuron; branch and bound 0.7 ms a neuron
+        seconds = patterns * (1.5 * U + (0.3 + 0.02 * U) * neurons) * 1e-9
+        return patterns <= ENUMERATE_AT_ONCE or seconds <= 0.7e-3 * neurons
 
     def _late(self) -> bool:
         return self.ask.deadline is not None and time.perf_counter() >= self.ask.deadline

@@ -117,10 +117,10 @@ def layer_of_weights(
     """
     signs = layer.inputs.signs(weights)
     # the same order of summation as SignProjection.gain
-    gain = (signs * np.ascontiguousarray(layer.T.T)).sum(axis=1)
+    targets = np.ascontiguousarray(layer.T.T)
+    gain = (signs * targets).sum(axis=1)
     bound_gain = np.where(proved, gain, np.maximum(gain_bound, gain))
-    squares = np.array([float(t @ t) for t in np.ascontiguousarray(layer.T.T)])
-    constant = len(layer.T) + squares
+    constant = len(layer.T) + np.vecdot(targets, targets)
     scale = 2.0 * layer_gain_bounds(layer)
     gap = np.where(
         proved | (scale == 0), 0.0, np.clip((bound_gain - gain) / np.where(scale == 0, 1.0, scale), 0.0, 1.0)
