@@ -75,6 +75,30 @@ def test_a_header_that_promises_too_much_is_refused_before_unpacking(tmp_path, s
         npz.read_npz(path)
 
 
+def test_strange_archives(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", _member((0,)))
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.npy", _member((0,)))
+    with pytest.raises(ValueError, match="two arrays"):
+        npz.read_npz(path)
+    for version, message in ((2, None), (3, "npy format")):
+        header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }".ljust(115) + "\n"
+        head = b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<I", len(header)) + header.encode()
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.npy", head + bytes(8))
+        if message is None:
+            assert npz.read_npz(path)["a"].tolist() == [0.0]
+        else:
+            with pytest.raises(ValueError, match=message):
+                npz.read_npz(path)
+    npz.write_npz(path, {"a": np.ones(1), "b": np.ones(1)})
+    monkeypatch.setattr(npz, "_MOST_MEMBERS", 1)
+    with pytest.raises(ValueError, match="at most 1"):
+        npz.read_npz(path)
+
+
 def test_zip_bomb(tmp_path):
     path = tmp_path / "bomb.npz"
     size = npz.FREE_BYTES + 8

@@ -97,6 +97,25 @@ def test_parts_that_do_not_fit_are_refused(files, part, content, message):
         read_planetoid(files)
 
 
+def test_graphs_of_something_else_are_refused(files, monkeypatch):
+    good = files["graph"].read_bytes()
+    for old, new, message in [
+        (py2.number(0) + b"](", py2.number(0) + b"](N", "other than node numbers"),
+        (py2.number(7) + b"](e", py2.number(7) + b"N", "lists of neighbours"),
+    ]:
+        assert old in good
+        files["graph"].write_bytes(good.replace(old, new, 1))
+        with pytest.raises(ValueError, match=message):
+            read_planetoid(files)
+    files["graph"].write_bytes(good)
+    monkeypatch.setattr(planetoid, "_MOST_ENDS", 3)
+    with pytest.raises(ValueError, match="at most 3"):
+        read_planetoid(files)
+    monkeypatch.setattr(planetoid, "_MOST_BYTES", 3)
+    with pytest.raises(ValueError, match="no Planetoid file"):
+        read_planetoid(files)
+
+
 def test_missing_parts_are_named(files):
     with pytest.raises(FileNotFoundError, match=r"allx"):
         read_planetoid({part: path for part, path in files.items() if part != "allx"})
@@ -140,6 +159,19 @@ HOSTILE = {
     "persistent id": b"Pabc\n.",
     "stops early": py2.whole(py2.array(TY)) + b"more",
     "no end": py2.whole(py2.array(TY))[:-1],
+    "append to a number": py2.whole(py2.number(1) + py2.number(1) + b"a"),
+    "no mark": py2.whole(py2.number(1) + py2.number(1) + b"t"),
+    "mark as a value": py2.whole(b"](a"),
+    "odd items": py2.whole(b"}(" + py2.number(1) + b"u"),
+    "call of a number": py2.whole(py2.number(1) + b")R"),
+    "call of a type": py2.whole(py2.GLOBAL["list"] + b")R"),
+    "array of objects": py2.whole(py2.array(TY).replace(b"T\x02\0\0\0i4", b"T\x02\0\0\0O8")),
+    "array of no shape": py2.whole(py2.array(TY).replace(py2.number(2), py2.number(-2))),
+    "matrix of a list": py2.whole(py2.csr(TX).replace(py2.array(TX.indptr), b"]")),
+    "matrix of no rows": py2.whole(
+        py2.csr(TX).replace(py2.text("_shape") + py2.number(2), py2.text("_shape") + py2.number(-2))
+    ),
+    "matrix with columns beyond": py2.whole(py2.csr(TX).replace(py2.number(4) + b"\x86", py2.number(1) + b"\x86")),
     "plain list": py2.whole(b"]"),
     "other global": b"\x80\x02cos\nsystem\n.",
     "empty": b"",

@@ -1,4 +1,5 @@
 import functools
+import gzip
 import hashlib
 import http.server
 import threading
@@ -6,10 +7,10 @@ import threading
 import numpy as np
 import pytest
 
-from qproj.datasets import DataUnavailableError, fingerprint, load_adult
+from qproj.datasets import DataUnavailableError, fingerprint, load_adult, retrieve
 from qproj.datasets.npz import read_npz, write_npz
 from qproj.datasets.published import PUBLISHED, Published, PublishedFile
-from qproj.datasets.retrieve import load_arrays, locate
+from qproj.datasets.retrieve import load_arrays, locate, require_content
 
 GOOD, OTHER = b"1 2 3\n", b"1 2 4\n"
 GOOD_HASH = hashlib.sha256(GOOD).hexdigest()
@@ -184,6 +185,38 @@ def test_some_of_the_files_are_not_enough(data_dir, tmp_path, monkeypatch, caplo
     with pytest.raises(DataUnavailableError, match=r"Put a1a"):
         load_adult()
     assert "a1a.t is missing there" in caplog.text
+
+
+def test_ready_files_of_another_layout(toy, tmp_path, monkeypatch):
+    toy()
+    (tmp_path / "mnist").mkdir()
+    for name in PUBLISHED["mnist"].ready:
+        write_npz(tmp_path / "mnist" / name, {"pictures": np.zeros(3)})
+    monkeypatch.setenv("QPROJ_DATA_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match="no array 'images'"):
+        load_arrays("mnist")
+
+
+def test_published_files_that_are_another_set(tmp_path):
+    for content in ("+1 1:1\n3 2:1\n", "+1 1:0.5\n"):
+        (tmp_path / "a").write_text(content)
+        with pytest.raises(ValueError, match="labels other than"):
+            PUBLISHED["a1a"].parse({"train": tmp_path / "a", "test": tmp_path / "a"})
+    (tmp_path / "b").write_bytes(b"\0\0\x08\x01\0\0\0\x02ab")
+    with pytest.raises(ValueError, match="MNIST's train files"):
+        PUBLISHED["mnist"].parse({file.role: tmp_path / "b" for file in PUBLISHED["mnist"].files})
+
+
+def test_a_bomb_is_not_hashed_to_its_end(tmp_path, monkeypatch):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(3 << 20)))
+    monkeypatch.setattr(retrieve, "unpacked_limit", lambda path: 1 << 20)
+    with pytest.raises(ValueError, match="unpacks to more"):
+        require_content(tmp_path / "a.gz", GOOD_HASH)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(GOOD)[:-4])
+    with pytest.raises(ValueError, match="damaged"):
+        require_content(tmp_path / "a.gz", GOOD_HASH)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(GOOD))
+    require_content(tmp_path / "a.gz", GOOD_HASH)
 
 
 def test_a_missing_pooch_names_the_extra(toy, monkeypatch):
