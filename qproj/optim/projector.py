@@ -181,7 +181,7 @@ class Projector:
                 self.projection, self._solver_of(name), _seed(self.seed, self.step, index), time_limit_s,
                 self.num_reads, self.kappa, self.sweeps, self.scale, self.metric,
             )  # fmt: skip
-            weights = layer.binary_weight().reshape(layer.fan_out, -1).cpu().numpy().astype(np.int8)
+            weights = layer.binary_weight().reshape(layer.fan_out, -1).float().cpu().numpy().astype(np.int8)
             found, rows, audit_gap = self._solve(name, layer, batch, ask, weights)
             V = torch.as_tensor(found.V, dtype=grad.dtype, device=grad.device).reshape(grad.shape)
             figures = {
@@ -232,7 +232,7 @@ class Projector:
         if self.warm_start == "weights":
             return weights
         if self.warm_start == "last" and name in self.last:
-            return self.last[name].reshape(len(weights), -1).cpu().numpy().astype(np.int8)
+            return self.last[name].reshape(len(weights), -1).float().cpu().numpy().astype(np.int8)
         return None
 
     def _solver_of(self, name: str) -> Any:
