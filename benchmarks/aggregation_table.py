@@ -23,10 +23,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "aggregation-table.md"
 BATCHES = 50
 ROWS = (16, 20, 32, 64)
 
-INTRODUCTION = """---
-orphan: true
----
-# What aggregation leaves of real batches
+INTRODUCTION = """# What aggregation leaves of real batches
 
 Columns that are equal up to sign within a batch become one class, an integer of a few bits; equal rows (and opposite
 ones where the number of weights is odd) become one group. Both are exact. Means over 50 random batches of n training
