@@ -1,0 +1,145 @@
+"""``dwave-emulated``: topology, embedding and control errors of an annealer on this machine; not its physics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+
+from qproj.projections.options import nearest
+from qproj.solving import Capabilities
+from qproj.solving.sampling import require_positive
+from qproj_dwave.annealer import Annealer, Machine
+from qproj_dwave.physical import autoscale
+
+#: Sizes of the machines whose topology it is: Advantage (P16), Advantage2 (Z12), D-Wave 2000Q (C16).
+TOPOLOGIES = {"pegasus": 16, "zephyr": 12, "chimera": 16}
+#: Standard deviations of h and J in units of the full J range: the Gaussian model and the figures of King and McGeoch
+#: (arXiv 1410.2628) for a D-Wave Two; later machines are better, so this is the cautious side.
+SIGMA_H, SIGMA_J = 0.05, 0.035
+#: Microseconds of a submission and of a read: the order of magnitude of published QPU timings.
+PROGRAMMING_US, READ_US = 15_000.0, 140.0
+
+
+class DWaveEmulated(Annealer):
+    """min objective(v) by reads of an emulated annealer (``dwave-emulated``).
+
+    The encoding is minor-embedded in a real topology, scaled into the machine's ranges, perturbed by Gaussian control
+    errors drawn anew at each programming, annealed on the physical graph by dwave-samplers, and read with majority
+    votes over chains. Results say "emulated".
+
+    Parameters
+    ----------
+    topology : {"zephyr", "pegasus", "chimera"}
+    size : int, optional
+        Of the topology; None: that of the machine which has it.
+    dead_qubits : iterable of int
+        Left out of the graph.
+    sigma_h, sigma_j : float
+        Standard deviations of the errors of h and J after autoscale; 0: none.
+    sampler : {"sa", "sqa"}
+        Simulated annealing, or path-integral Monte Carlo.
+    num_sweeps : int
+    encoding, encoding_options, chain_strength, chain_prefactor, spin_reversals, pack, embed_timeout_s, embedding_folder
+        As for :class:`qproj_dwave.qpu.DWave`.
+    """
+
+    name: ClassVar[str] = "dwave-emulated"
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, note="emulated")
+
+    def __init__(
+        self, *, topology: str = "zephyr", size: int | None = None, dead_qubits: Iterable[int] = (),
+        sigma_h: float = SIGMA_H, sigma_j: float = SIGMA_J, sampler: str = "sa", num_sweeps: int = 200,
+        encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None,
+        chain_strength: Any = "uniform_torque_compensation", chain_prefactor: float | None = None,
+        spin_reversals: int = 0, pack: bool = True, embed_timeout_s: float = 30.0,
+        embedding_folder: str | Path | None = "",
+    ) -> None:  # fmt: skip
+        if topology not in TOPOLOGIES:
+            raise ValueError(f"unknown topology {topology!r}; {nearest(topology, TOPOLOGIES)}")
+        if sampler not in ("sa", "sqa"):
+            raise ValueError(f"unknown sampler {sampler!r}; 'sa' or 'sqa'")
+        require_positive(num_sweeps=num_sweeps, size=TOPOLOGIES[topology] if size is None else size)
+        for label, sigma in (("sigma_h", sigma_h), ("sigma_j", sigma_j)):
+            if not 0 <= sigma < np.inf:
+                raise ValueError(f"{label} is {sigma}; a number ≥ 0 is needed")
+        self.topology, self.size = topology, int(size or TOPOLOGIES[topology])
+        self.dead_qubits = tuple(sorted(int(q) for q in dead_qubits))
+        self.sigma_h, self.sigma_j, self.sampler, self.num_sweeps = float(sigma_h), float(sigma_j), sampler, num_sweeps
+        super().__init__(
+            encoding=encoding, encoding_options=encoding_options, chain_strength=chain_strength,
+            chain_prefactor=chain_prefactor, spin_reversals=spin_reversals, pack=pack,
+            embed_timeout_s=embed_timeout_s, embedding_folder=embedding_folder,
+        )  # fmt: skip
+
+    @cached_property
+    def _machine(self) -> EmulatedMachine:
+        return EmulatedMachine(
+            self.topology, self.size, self.dead_qubits, (self.sigma_h, self.sigma_j), self.sampler, self.num_sweeps
+        )
+
+    @property
+    def machine(self) -> Machine:
+        return self._machine
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in super().__getstate__().items() if k != "_machine"}
+
+
+class EmulatedMachine:
+    """Qubits, ranges and control errors, annealed by dwave-samplers."""
+
+    h_range = (-4.0, 4.0)
+    j_range = (-1.0, 1.0)
+
+    def __init__(
+        self, topology: str, size: int, dead_qubits: tuple[int, ...], noise: tuple[float, float], sampler: str,
+        num_sweeps: int,
+    ) -> None:  # fmt: skip
+        self.graph = topology_graph(topology, size)
+        unknown = sorted(set(dead_qubits) - set(self.graph.nodes))
+        if unknown:
+            raise ValueError(f"dead_qubits {unknown[:5]} are no qubits of a {topology} of size {size}")
+        self.graph.remove_nodes_from(dead_qubits)
+        self.noise, self.sampler, self.num_sweeps = noise, sampler, num_sweeps
+
+    def estimate_us(self, num_qubits: int, num_reads: int) -> float:
+        """Return what a machine would charge, roughly: programming, then anneal, readout and delay a read."""
+        return PROGRAMMING_US + num_reads * READ_US
+
+    def sample(
+        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
+    ) -> dimod.SampleSet:
+        """Return reads of the perturbed model, with the energies of the one that was asked for."""
+        rng = np.random.default_rng(seed)
+        programmed = bqm.copy()
+        programmed.scale(autoscale(bqm, self.h_range, self.j_range))
+        for q in programmed.variables:
+            programmed.add_linear(q, rng.normal(0.0, self.noise[0]) if self.noise[0] else 0.0)
+        for u, v in list(programmed.quadratic):
+            programmed.add_quadratic(u, v, rng.normal(0.0, self.noise[1]) if self.noise[1] else 0.0)
+        from dwave.samplers import PathIntegralAnnealingSampler, SimulatedAnnealingSampler
+
+        kind = SimulatedAnnealingSampler if self.sampler == "sa" else PathIntegralAnnealingSampler
+        stop = None if deadline is None else lambda: time.perf_counter() >= deadline
+        reads = kind().sample(
+            programmed, num_reads=num_reads, num_sweeps=self.num_sweeps, interrupt_function=stop,
+            seed=int(rng.integers(2**31)),
+        )  # fmt: skip
+        honest: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(
+            (reads.record.sample, reads.variables), bqm, num_occurrences=reads.record.num_occurrences
+        )
+        honest.info["emulated"] = True
+        return honest
+
+
+def topology_graph(topology: str, size: int) -> Any:
+    """Return dwave-graphs' graph of a topology, every qubit working."""
+    import dwave.graphs
+
+    return getattr(dwave.graphs, f"{topology}_graph")(size)

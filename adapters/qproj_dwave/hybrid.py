@@ -1,0 +1,105 @@
+"""``dwave-hybrid``: Leap's hybrid solvers, BQM and CQM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+
+from qproj.projections import Projection, SignProjection
+from qproj.solving import Adapter, Availability, Capabilities, EndedBy, Ending, Found, MissingTokenError, Request
+from qproj_dwave.qpu import TOKEN_REMEDY, token_configured
+
+
+class DWaveHybrid(Adapter):
+    """min objective(v) by a hybrid solver of Leap (``dwave-hybrid``), whose answer proves nothing.
+
+    Sign projections go as the one-sided constrained model, which is exact, to the CQM solver; other projections and
+    BQMs to the BQM solver.
+
+    Parameters
+    ----------
+    config : mapping, optional
+        For Ocean's ``LeapHybrid…Sampler``: profile, region, token, solver, ….
+    bqm_sampler, cqm_sampler : optional
+        Samplers that exist already.
+
+    Raises
+    ------
+    MissingTokenError
+        At construction, where no token is configured.
+    """
+
+    name: ClassVar[str] = "dwave-hybrid"
+    extra: ClassVar[str] = "dwave"
+    requires: ClassVar[tuple[str, ...]] = ("dwave", "tenacity")
+    capabilities = Capabilities(
+        forms=frozenset({"projection", "bqm", "cqm"}), seed=False, thread_safe=False, picklable=False,
+        note="Leap hybrid, paid by time limit",
+    )  # fmt: skip
+
+    def __init__(
+        self, *, config: Mapping[str, Any] | None = None, bqm_sampler: Any = None, cqm_sampler: Any = None
+    ) -> None:
+        if bqm_sampler is None and cqm_sampler is None and "token" not in (config or {}) and not token_configured():
+            raise MissingTokenError(f"dwave-hybrid: no API token is configured; {TOKEN_REMEDY}")
+        self.config, self._bqm_sampler, self._cqm_sampler = dict(config or {}), bqm_sampler, cqm_sampler
+
+    @classmethod
+    def availability(cls) -> Availability:
+        """Say whether the package is installed and a token configured, without contacting anybody."""
+        state = super().availability()
+        if not state.installed or token_configured():
+            return Availability(token=True) if state.installed else state
+        return Availability(token=False, reason="no API token is configured", remedy=TOKEN_REMEDY)
+
+    def build(self, problem: Any, ask: Request) -> Any:
+        if isinstance(problem, SignProjection) and problem.inputs.is_binary:
+            model: Any = problem.cqm
+        elif isinstance(problem, Projection):
+            model = problem.bqm
+        else:
+            model = problem.bqm if problem.kind == "bqm" else problem.cqm
+        if ask.time_limit_s is not None:
+            least = float(self._sampler(model).min_time_limit(model))
+            if ask.time_limit_s < least:
+                raise ValueError(
+                    f"time_limit_s is {ask.time_limit_s}; Leap's hybrid solver needs {least:g} s or more for this model"
+                )
+        return model
+
+    def call(self, model: Any, ask: Request) -> dimod.SampleSet:
+        sampler = self._sampler(model)
+        send = sampler.sample if isinstance(model, dimod.BinaryQuadraticModel) else sampler.sample_cqm
+        limit = {} if ask.time_limit_s is None else {"time_limit": ask.time_limit_s}
+        reads: dimod.SampleSet = send(model, label="qproj", **limit)
+        reads.resolve()
+        return reads
+
+    def decode(self, raw: dimod.SampleSet, problem: Any) -> Found:
+        reads = raw.filter(lambda row: row.is_feasible) if "is_feasible" in raw.record.dtype.names else raw
+        message = "" if len(reads) else "no feasible read"
+        if not len(reads):
+            return Found(np.empty((0, problem.num_variables)), Ending.STOPPED, EndedBy.BUDGET, message=message)
+        if isinstance(problem, Projection):
+            candidates: Any = problem.decode(reads)
+        else:
+            order = [reads.variables.index(v) for v in problem.variables]
+            candidates = np.asarray(reads.record.sample)[:, order]
+        energies = np.asarray(reads.record.energy, np.float64)
+        return Found(candidates, Ending.STOPPED, EndedBy.BUDGET, energies=energies, sampleset=reads)
+
+    def _sampler(self, model: Any) -> Any:
+        if isinstance(model, dimod.BinaryQuadraticModel):
+            if self._bqm_sampler is None:
+                from dwave.system import LeapHybridSampler
+
+                self._bqm_sampler = LeapHybridSampler(**self.config)
+            return self._bqm_sampler
+        if self._cqm_sampler is None:
+            from dwave.system import LeapHybridCQMSampler
+
+            self._cqm_sampler = LeapHybridCQMSampler(**self.config)
+        return self._cqm_sampler

@@ -1,0 +1,134 @@
+"""Between logical models and qubits: embed, scale as the machine does, and read chains back with their breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import dimod
+import numpy as np
+
+from qproj.projections.options import nearest
+from qproj_dwave.embedding import Embedding
+
+#: Chain strengths by name; a number is taken as it is, in units of the model's largest coefficient.
+CHAIN_STRENGTHS = ("uniform_torque_compensation", "scaled")
+ChainStrength = str | float
+
+
+def check_chain_strength(value: Any) -> ChainStrength:
+    """Return a known name or a positive number, or raise."""
+    if isinstance(value, str):
+        if value not in CHAIN_STRENGTHS:
+            raise ValueError(f"unknown chain_strength {value!r}; {nearest(value, CHAIN_STRENGTHS)}, or a number > 0")
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"chain_strength is {value!r}; a name of {', '.join(CHAIN_STRENGTHS)} or a number is needed")
+    if not 0 < float(value) < np.inf:
+        raise ValueError(f"chain_strength is {value}; a number > 0 is needed")
+    return float(value)
+
+
+def chain_strength_of(
+    value: ChainStrength, prefactor: float | None, bqm: dimod.BinaryQuadraticModel, embedding: Embedding
+) -> float:
+    """Return the chain strength of one model: by Ocean's rule of that name, or the number itself."""
+    if not isinstance(value, str):
+        return value
+    from dwave.embedding import chain_strength
+
+    rule: Callable[..., float] = getattr(chain_strength, value)
+    options = {} if prefactor is None else {"prefactor": prefactor}
+    strength = float(rule(bqm, embedding, **options))
+    return strength if strength > 0 else 1.0
+
+
+def embed(
+    bqms: list[dimod.BinaryQuadraticModel], embeddings: list[Embedding], adjacency: Any, strengths: list[float]
+) -> dimod.BinaryQuadraticModel:
+    """Return one physical Ising model that holds all logical ones (SPIN) side by side."""
+    from dwave.embedding import embed_bqm
+
+    whole = dimod.BinaryQuadraticModel(dimod.SPIN)
+    for bqm, embedding, strength in zip(bqms, embeddings, strengths, strict=True):
+        whole.update(embed_bqm(bqm, embedding, adjacency, chain_strength=strength))
+    return whole
+
+
+@dataclass(frozen=True)
+class Read:
+    """One logical model's reads: num_occurrences kept, and the share of broken chains of each read."""
+
+    sampleset: dimod.SampleSet
+    chain_breaks: Any
+
+
+def unembed(reads: dimod.SampleSet, embeddings: list[Embedding], bqms: list[dimod.BinaryQuadraticModel]) -> list[Read]:
+    """Return the logical reads, chains decided by majority (ties at random by Ocean)."""
+    from dwave.embedding import unembed_sampleset
+
+    out = []
+    for embedding, bqm in zip(embeddings, bqms, strict=True):
+        logical = unembed_sampleset(reads, embedding, bqm, chain_break_fraction=True)
+        out.append(Read(logical, np.asarray(logical.record.chain_break_fraction, np.float64)))
+    return out
+
+
+def autoscale(bqm: dimod.BinaryQuadraticModel, h_range: tuple[float, float], j_range: tuple[float, float]) -> float:
+    """Return the factor ≤ … that brings all h and J into the machine's ranges, as its auto_scale does."""
+    factors = [np.inf]
+    for values, (low, high) in ((bqm.linear.values(), h_range), (bqm.quadratic.values(), j_range)):
+        array = np.fromiter(values, np.float64)
+        if len(array):
+            if array.max() > 0:
+                factors.append(high / array.max())
+            if array.min() < 0:
+                factors.append(low / array.min())
+    factor = float(min(factors))
+    return factor if np.isfinite(factor) else 1.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a submission amounts to, known before it is made.
+
+    Attributes
+    ----------
+    neurons, qubits, couplers, longest_chain : int
+    dynamic_range : float
+        Largest over smallest non-zero logical coefficient.
+    below_noise : float
+        Share of physical coefficients that, after autoscale, are smaller than the control error assumed for them.
+    access_us : float or None
+        Estimated QPU access time.
+    """
+
+    neurons: int
+    qubits: int
+    couplers: int
+    longest_chain: int
+    dynamic_range: float
+    below_noise: float
+    access_us: float | None = None
+
+
+def report_of(
+    whole: dimod.BinaryQuadraticModel, bqms: list[dimod.BinaryQuadraticModel], embeddings: list[Embedding],
+    factor: float, noise: tuple[float, float],
+) -> Report:  # fmt: skip
+    """Return the report of one submission; `factor` as from :func:`autoscale`, `noise` the σ of h and J."""
+    logical = np.array([abs(x) for bqm in bqms for x in [*bqm.linear.values(), *bqm.quadratic.values()] if x])
+    h = np.abs(np.fromiter(whole.linear.values(), np.float64)) * factor
+    J = np.abs(np.fromiter(whole.quadratic.values(), np.float64)) * factor
+    sigma_h, sigma_j = noise
+    small = int(((h > 0) & (h < sigma_h)).sum() + ((J > 0) & (sigma_j > J)).sum())
+    used = int((h > 0).sum() + (J > 0).sum())
+    return Report(
+        neurons=len(bqms),
+        qubits=whole.num_variables,
+        couplers=whole.num_interactions,
+        longest_chain=max((len(c) for e in embeddings for c in e.values()), default=0),
+        dynamic_range=float(logical.max() / logical.min()) if len(logical) else 1.0,
+        below_noise=small / used if used else 0.0,
+    )
