@@ -14,6 +14,11 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
+    ctx: typer.Context,
+    study_file: Annotated[
+        Path | None, typer.Argument(metavar="STUDY.toml", help="A study file (TOML or YAML); flags override it.")
+    ] = None,
+    *,
     instances: Annotated[
         str, typer.Option(help="Sources, comma-separated: digits, breast-cancer, a1a, random, planted, FILE.npz.")
     ] = "digits",
@@ -41,20 +46,37 @@ def compare(
     The same command goes on where a study was stopped. Exit code 0 when every run has a row, failed rows included.
 
     Example: qproj compare --instances digits --solvers auto,sa,random --reads 100 --time-limit 5 --seeds 3 --out DIR
+
+    Example: qproj compare study.toml --out DIR
     """
     from qproj.cli.progress import run_with_progress
     from qproj.compare.study import Study
 
-    study = Study(
-        out, _parts(instances), solvers, encodings=_parts(encodings), reads=_numbers(reads, int, "--reads"),
-        time_limits_s=_numbers(time_limit, float, "--time-limit"), seeds=_count(seeds), nulls=null,
-        max_neurons=max_neurons, instance_seed=instance_seed,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "instances": _parts(instances), "solvers": solvers, "encodings": _parts(encodings),
+        "reads": _numbers(reads, int, "--reads"), "time_limits_s": _numbers(time_limit, float, "--time-limit"),
+        "seeds": _count(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
+        "workers": workers, "grace_s": grace,
+    }  # fmt: skip
+    if study_file is not None:
+        from qproj.compare.config import read_study_file
+
+        told = read_study_file(study_file).model_dump()
+        options = {name: value if _given(ctx, name) else told[name] for name, value in options.items()}
+    processes, grace_s = _workers(options.pop("workers")), options.pop("grace_s")
+    study = Study(out, options.pop("instances"), options.pop("solvers"), **options)
     if dry_run:
         _show_plan(study, as_json)
         return
-    ended = run_with_progress(study, workers=_workers(workers), grace_s=grace, retry_failed=retry_failed)
+    ended = run_with_progress(study, workers=processes, grace_s=grace_s, retry_failed=retry_failed)
     _show_results(out, ended, as_json)
+
+
+def _given(ctx: typer.Context, name: str) -> bool:
+    """Tell whether an option was typed; what was not is the study file's to say."""
+    flags = {"time_limits_s": "time_limit", "nulls": "null", "grace_s": "grace"}
+    source = ctx.get_parameter_source(flags.get(name, name))
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _show_results(out: Path, ended: Any, as_json: bool) -> None:

@@ -150,3 +150,16 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
     assert "the same command goes on from there" in stderr
     assert "Traceback" not in stderr
     assert rows() > 0
+
+
+def test_a_study_file_is_run_and_flags_override_it(source, tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text('instances = ["mine.npz"]\nsolvers = ["sign", "random"]\nreads = 10\nseeds = 4\n')
+    told = json.loads(run(app, ["compare", str(file), "--dry-run", "--json"]).stdout)
+    assert told["runs"] == 3 * (1 + 4)
+    told = json.loads(run(app, ["compare", str(file), "--seeds", "2", "--dry-run", "--json"]).stdout)
+    assert told["runs"] == 3 * (1 + 2)
+    file.write_text('instances = ["mine.npz"]\nsolvers = ["sgn"]\n')
+    done = run(app, ["compare", str(file)])
+    assert done.exit_code == 2
+    assert "study.toml, line 2" in done.stderr
