@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,9 @@ from qproj.solving import (
 from qproj.solving.contract import Timing, check_limits
 from qproj.solving.project import layer_gain_bounds, layer_of_weights
 from qproj.solving.sampling import require_positive
+
+if TYPE_CHECKING:
+    from qproj.solvers.kernels.branch_bound import BranchBoundResult
 
 #: Weight bits up to which all sign patterns of a layer may be scored, and the least number of patterns where they are.
 ENUMERATE_BITS, ENUMERATE_AT_ONCE = 20, 1 << 12
@@ -66,7 +70,8 @@ class Auto(Adapter):
     sweeps, starts : int
         Of annealing, a neuron: one anneal and `starts` − 1 rounds from its incumbent.
     nodes : int
-        Of branch and bound, a neuron, where no time limit is given; with one, the clock ends it.
+        Of branch and bound, a neuron, where no time limit is given; with one, the clock ends it. Some 50 million a
+        second and core; a tree that is surely larger is not begun.
     threads : int or None
         None: all of numba's.
     """
@@ -81,7 +86,7 @@ class Auto(Adapter):
         iterations: int = 200,
         sweeps: int = 1000,
         starts: int = 8,
-        nodes: int = 2_000_000,
+        nodes: int = 20_000_000,
         threads: int | None = None,
     ) -> None:
         require_positive(epochs=epochs, iterations=iterations, sweeps=sweeps, starts=starts, nodes=nodes)
@@ -268,8 +273,14 @@ class LayerSearch:
     def _prove(self) -> None:
         """Search exactly, neuron by neuron: without a time limit by branch and bound's nodes, else in slices of it."""
         if self.ask.deadline is None:
-            for neuron in self.left.tolist():
-                self._branch(neuron, None)
+            left = self.left.tolist()
+            # a neuron's result depends on its nodes only, so it does not matter how neurons and threads meet
+            across = max(1, min(self._threads, len(left)))
+            inside = max(1, self._threads // across)
+            with ThreadPoolExecutor(across) as pool:
+                run = pool.map if across > 1 else map
+                for neuron, result in zip(left, run(lambda i: self._search(i, None, inside), left), strict=True):
+                    self._take(neuron, result)
             return
         # where nearly all signs can be met CP-SAT's bounds close the rest, beyond that its search is no match
         near = len(self.rows.A) <= NEAR_CAPACITY * self.rows.A.shape[1]
@@ -285,24 +296,36 @@ class LayerSearch:
         for neuron in self.left.tolist():
             self.ended_by[neuron] = EndedBy.CLOCK
 
-    def _branch(self, neuron: int, deadline: float | None) -> None:
+    @property
+    def _threads(self) -> int:
+        import numba
+
+        return self.options.threads or int(numba.get_num_threads())
+
+    def _branch(self, neuron: int, deadline: float) -> None:
+        self._take(neuron, self._search(neuron, deadline, self._threads))
+
+    def _search(self, neuron: int, deadline: float | None, threads: int) -> BranchBoundResult:
         from qproj.solvers.kernels.branch_bound import branch_bound
 
-        problem = self.problems[neuron]
-        merged = problem.aggregated
-        scale = float(np.abs(merged.tau).max(initial=0.0))
-        incumbent = merged.columns.counts_from_weights(self.weights[neuron : neuron + 1])[0]
-        result = branch_bound(
+        merged = self.problems[neuron].aggregated
+        # real rows are searched one by one: a node costs some ten times more
+        nodes = self.options.nodes if self.rows.is_binary else self.options.nodes // 10
+        return branch_bound(
             merged.A,
             merged.columns.sizes,
-            merged.tau / scale,
-            incumbent=incumbent,
-            node_limit=self.options.nodes if deadline is None else None,
+            merged.tau / float(np.abs(merged.tau).max(initial=0.0)),
+            incumbent=merged.columns.counts_from_weights(self.weights[neuron : neuron + 1])[0],
+            node_limit=nodes if deadline is None else None,
             deadline=deadline,
-            threads=self.options.threads or 1,
+            threads=threads,
         )
+
+    def _take(self, neuron: int, result: BranchBoundResult) -> None:
+        merged = self.problems[neuron].aggregated
         self.stats["nodes"] += result.nodes
         weights = merged.columns.weights_from_counts(result.c[None, :])[0]
+        scale = float(np.abs(merged.tau).max(initial=0.0))
         self._learnt(neuron, weights, result.upper_bound * scale, proved=result.proved)
 
     def _ask_cpsat(self, neuron: int, deadline: float) -> None:

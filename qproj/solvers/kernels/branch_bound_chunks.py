@@ -19,7 +19,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj.solvers.kernels.branch_bound_groups import GROUPS, LEVELS, Plan
+from qproj.solvers.kernels.branch_bound_groups import GROUPS, LEVELS, REACH, Plan
 from qproj.solvers.kernels.branch_bound_neuron import Found, Neuron
 from qproj.solvers.kernels.descent import CountArray
 
@@ -27,6 +27,7 @@ MAX_LENGTH = 254  # Σ M: agreements are bytes
 _CHUNK = 512  # children expanded at once
 _MEMORY = 1 << 24  # bytes of all open nodes
 _SLICE = 1 << 21  # nodes between two looks at the clock: some 20 ms
+_RATE = 1.5e8  # nodes a second and thread that no machine exceeds much: only sizes a search that is not worth a start
 _SPLIT = 26  # Σ M from which the tree is split into tasks
 _TASKS = 64
 _ROUND = 16  # tasks that run with the same incumbent: results do not depend on the number of threads
@@ -50,8 +51,13 @@ def search_chunks(
     threads : int
         They change the time, not the result (unless the clock ends the search).
     """
-    plan = Plan.of(neuron)
     kept, lost, nodes = best.copy(), neuron.lost(best), 0
+    room = np.inf if node_limit is None else float(node_limit)
+    if deadline is not None:
+        room = min(room, _RATE * threads * max(0.0, deadline - time.perf_counter()))
+    if least_nodes(neuron.sizes) > room:
+        return Found(kept, lost, 0, 0, False)
+    plan = Plan.of(neuron)
     while True:
         unit = max(1, -(-lost // LEVELS))
         search = _Search(plan, *plan.tables(unit), unit)
@@ -63,6 +69,14 @@ def search_chunks(
             kept[plan.order] = found.c
         if not found.coarse:
             return Found(kept, lost, lost if found.done else min(lost, found.open_lost), nodes, found.done)
+
+
+def least_nodes(sizes: CountArray) -> float:
+    """Return how many nodes every search has that proves: those above the longest tables, where nothing is cut off."""
+    length, levels = 0, np.sort(sizes)
+    while length < len(levels) and levels[: length + 1].sum() <= REACH:
+        length += 1
+    return float(np.prod(levels[length:] + 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,4 +346,4 @@ def _trace(parents, values, index, k, root, best):
         index = parents[k + 1, index]
 
 
-__all__ = ["MAX_LENGTH", "search_chunks"]
+__all__ = ["MAX_LENGTH", "least_nodes", "search_chunks"]
