@@ -1,0 +1,67 @@
+"""Clocks, spread, tables and what is recorded about the machine."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+PACKAGES = ("qproj", "numpy", "numba", "dimod", "gurobipy", "highspy", "ortools", "pyqubo", "qubovert")
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return (seconds of the wall clock, what the call returned)."""
+    begin = time.perf_counter()
+    answer = call()
+    return time.perf_counter() - begin, answer
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    return {"median": median(values), "least": min(values), "most": max(values)}
+
+
+def seconds(value: float) -> str:
+    """Return a duration with three significant digits, in the unit that reads best."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-6:.3g} µs"
+
+
+def range_of(cell: dict[str, float]) -> str:
+    """Return a spread as text: median (least to most)."""
+    return f"{seconds(cell['median'])} ({seconds(cell['least'])} to {seconds(cell['most'])})"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def machine() -> dict[str, Any]:
+    """Return what a figure depends on besides the code: processor, versions, load before the run, date."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions,
+        "load": [round(x, 2) for x in os.getloadavg()],
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }  # fmt: skip
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
