@@ -102,7 +102,7 @@ def section(result: dict[str, Any]) -> str:
             )
         rows.append(cells)
     return f"""
-X uniform ±1 (one case: sparse), T standard normal, new inputs in each of {result["repeats"]} repetitions. "Certified" is
+X uniform ±1 (one case: sparse), T standard normal, new inputs in each of {result["repeats"]} rounds. "Certified" is
 the share of neurons proved optimal. Peers are called neuron by neuron with one thread, start from signSGD's direction
 and stop after {result["limit"]:g} s; in brackets the layer's time from {result["calls"]} neurons, and how many of them
 were proved.

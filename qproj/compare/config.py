@@ -136,7 +136,8 @@ def _mistake(problem: Any, source: Path, lines: _Lines) -> str:
     if problem["type"] == "extra_forbidden":
         text = f"unknown name {name!r}; {nearest(name, StudyFile.model_fields)}"
     elif problem["type"] == "missing":
-        return f'{source.name}: {name} is missing; add it, such as {name} = ["{"digits" if name == "instances" else "auto"}"]'
+        sample = "digits" if name == "instances" else "auto"
+        return f'{source.name}: {name} is missing; add it, such as {name} = ["{sample}"]'
     else:
         text = f"{name}: {problem['msg'].removeprefix('Value error, ')}"
         if "'" not in text:
@@ -158,7 +159,7 @@ def _from_toml(text: str, source: Path) -> tuple[dict[str, Any], _Lines]:
 def _toml_lines(text: str, content: dict[str, Any]) -> dict[Place, int]:
     """Lines of top-level names, and of the items of their lists by the text that they hold."""
     rows = text.splitlines()
-    starts = {}
+    starts: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
         match = re.match(r"\s*(?:\[+\s*)?[\"']?([A-Za-z0-9_-]+)[\"']?\s*(?:=|\.|\])", row)
         if match and match.group(1) in content:

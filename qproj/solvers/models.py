@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from qproj.solvers.sampler import SimulatedAnnealing
-from qproj.solving import Ending, Found, MissingPackageError, Request, get_solver
+from qproj.solving import EndedBy, Ending, Found, MissingPackageError, Request, get_solver
 
 #: Without a time limit, CP-SAT gets models of up to this many variables, which it proves in about a second.
 SMALL = 32
-#: Share of a time limit that annealing gets before CP-SAT.
+#: Annealing's reads before CP-SAT, and the share of a time limit that they get at most.
+READS = 100
 HEURISTIC_SHARE = 0.25
 
 
@@ -21,13 +22,15 @@ def solve_model(problem: Any, ask: Request) -> Found:
     if problem.kind == "cqm":
         return _found(get_solver("cpsat").solve(problem, time_limit_s=_left(ask), seed=ask.seed))
     annealed = SimulatedAnnealing().solve(
-        problem, time_limit_s=_left(ask, HEURISTIC_SHARE), seed=ask.seed, num_reads=None if ask.deadline else 100
+        problem, time_limit_s=_left(ask, HEURISTIC_SHARE), seed=ask.seed, num_reads=READS
     )
     candidates = np.asarray(annealed.candidates)[:1]
     if ask.hint is not None:
         candidates = np.concatenate([candidates, np.asarray(ask.hint)[None, :]])
         candidates = candidates[[int(np.argmax(problem.gain(candidates)))]]
     heuristic = Found(candidates, Ending.STOPPED, annealed.ended_by)
+    if not problem.num_variables:  # the empty assignment is the only one
+        return Found(candidates, Ending.PROVED, EndedBy.PROOF)
     if problem.meets_bound(candidates[0]) or (ask.deadline is None and problem.num_variables > SMALL):
         return heuristic
     left = _left(ask)

@@ -23,6 +23,8 @@ _SAMPLING = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed=True, nu
 
 #: Reads drawn without num_reads and without a time limit.
 DEFAULT_READS = 100
+#: Reads drawn at most until a time limit: scoring more of them would overrun it.
+MOST_READS = 20_000
 #: Sweeps a read of ``sa``: surrogates have no slack to settle, and more sweeps only repeat their minimum.
 SWEEPS, SURROGATE_SWEEPS = 1000, 100
 #: First inverse temperature of warm reads: nearly every flip is taken.
@@ -90,19 +92,18 @@ class SamplerSolver(Adapter):
 
     def _until(self, model: Model, ask: Request, deadline: float) -> tuple[dimod.SampleSet, EndedBy]:
         batches: list[dimod.SampleSet] = []
-        wanted, drawn, size = ask.num_reads, 0, 1
-        while wanted is None or drawn < wanted:
+        wanted, drawn, size = ask.num_reads or MOST_READS, 0, 1
+        while drawn < wanted:
             start = time.perf_counter()
             if batches and start >= deadline:
                 break
-            count = size if wanted is None else min(size, wanted - drawn)
+            count = min(size, wanted - drawn)
             batches.append(self.sample(model, count, _seed(ask, len(batches)), deadline))
             drawn += count
             spent = max(time.perf_counter() - start, 1e-6)
             left = deadline - time.perf_counter()
             size = max(1, min(2 * size, int(0.5 * left / (spent / count))))
-        done = wanted is not None and drawn >= wanted
-        return dimod.concatenate(batches), EndedBy.BUDGET if done else EndedBy.CLOCK
+        return dimod.concatenate(batches), EndedBy.BUDGET if drawn >= wanted else EndedBy.CLOCK
 
     def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
         """Return `num_reads` reads of one model."""

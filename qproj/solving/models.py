@@ -15,6 +15,8 @@ from qproj._arrays import FloatArray
 from qproj.solving.contract import Problem
 
 Model = dimod.BinaryQuadraticModel | dimod.ConstrainedQuadraticModel
+#: Products held at once while many assignments are scored.
+_BLOCK = 1 << 18
 
 
 class PlainModel:
@@ -97,8 +99,11 @@ class BQMProblem(PlainModel):
                 f"an assignment holds values other than {low} and 1; the model is {self.model.vartype.name}"
             )
         linear, row, column, values, offset = self.arrays
-        x = V.astype(np.float64)
-        energies: FloatArray = x @ linear + (x[:, row] * x[:, column]) @ values + offset
+        energies = np.empty(len(V))
+        step = max(1, _BLOCK // max(1, len(values)))
+        for low in range(0, len(V), step):
+            x = V[low : low + step].astype(np.float64)
+            energies[low : low + step] = x @ linear + (x[:, row] * x[:, column]) @ values + offset
         return energies
 
     @cached_property

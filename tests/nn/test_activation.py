@@ -57,5 +57,5 @@ def test_evaluation_needs_no_window():
 
 @pytest.mark.parametrize("options", [{"fan_in": 4, "clip": 1.0}, {"fan_in": 0}, {"clip": -1.0}])
 def test_windows_that_mean_nothing_are_refused(options):
-    with pytest.raises(ValueError, match="give one|allowed"):
+    with pytest.raises(ValueError, match=r"give one|allowed"):
         SignActivation(**options)

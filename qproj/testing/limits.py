@@ -1,0 +1,162 @@
+"""Checks of what a solver is asked: seeds, time limits, reads, options, and what it has to refuse."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from qproj.solving import EndedBy, Status, TooLargeError
+from qproj.testing.checks import Skipped, check, solved, taken, well_formed, where
+
+#: A limit that no hard case is finished in, and the time after which it counts as ignored.
+SHORT_S = 0.3
+PATIENCE_S = 5 * SHORT_S + 2.0
+
+
+@check
+def check_seed_reproduces(solver: Any) -> None:
+    """One seed gives one result, unless the clock ended the search."""
+    found = taken(solver)
+    again = {each.name: solution for each, _, solution in solved(solver, found, seed=5)}
+    for each, _, solution in solved(solver, found, seed=5):
+        other = again[each.name]
+        if EndedBy.CLOCK in (solution.ended_by, other.ended_by):
+            continue
+        assert np.array_equal(np.asarray(solution.candidates), np.asarray(other.candidates)), (
+            f"{where(each)}: two runs with seed 5 differ"
+        )
+
+
+@check
+def check_other_seed_differs(solver: Any) -> None:
+    """Where the seed is declared to matter for a sampler, single reads of eight seeds are not all the same."""
+    capabilities = solver.capabilities
+    if not capabilities.seed or not capabilities.num_reads or capabilities.exact:
+        raise Skipped("it is exact, draws no reads, or declares that the seed changes nothing")
+    # a good sampler finds the one optimum of a small problem with every seed, so a large one has the last word
+    for found in (taken(solver, "reads"), taken(solver, hard=True)):
+        results: dict[str, set[bytes]] = {}
+        for seed in range(8):
+            for each, _, solution in solved(solver, found, seed=seed, num_reads=1) if found else []:
+                read = solution.sampleset.record.sample if solution.sampleset is not None else solution.candidates
+                results.setdefault(each.name, set()).add(np.asarray(read, np.int8).tobytes())
+        if any(len(reads) > 1 for reads in results.values()):
+            return
+    raise AssertionError("single reads of seeds 0 to 7 are all the same, on large problems too")
+
+
+@check
+def check_time_limit_honoured(solver: Any) -> None:
+    """A search that is too long ends near its limit: at most five times that, and two seconds."""
+    found = taken(solver, hard=True)
+    if not found:
+        raise Skipped("it takes none of the problems that are too hard to finish")
+    for each in found:
+        problem, done = each.make(), threading.Event()
+        outcome: list[BaseException] = []
+
+        def run(problem: Any = problem, done: threading.Event = done, out: list[BaseException] = outcome) -> None:
+            try:
+                solver.solve(problem, time_limit_s=SHORT_S, seed=0)
+            except BaseException as error:
+                out.append(error)
+            done.set()
+
+        start = time.monotonic()
+        threading.Thread(target=run, daemon=True).start()
+        ended = done.wait(PATIENCE_S)
+        if outcome and isinstance(outcome[0], TooLargeError):
+            continue
+        if outcome:
+            raise outcome[0]
+        spent = time.monotonic() - start
+        assert ended, f"{where(each)}: a limit of {SHORT_S} s, and no end after {spent:.1f} s"
+
+
+@check
+def check_stopped_runs_keep_the_incumbent(solver: Any) -> None:
+    """A search that its limit stopped says so and still holds what it found."""
+    for each, problem, solution in solved(solver, taken(solver, hard=True), time_limit_s=2 * SHORT_S, seed=0):
+        assert solution.best is not None, f"{where(each)}: stopped by time, and no incumbent was kept"
+        allowed = (Status.FEASIBLE, Status.OPTIMAL)
+        assert solution.status in allowed, f"{where(each)}: status is {solution.status}"
+        gain = float(problem.gain(solution.best))
+        assert math.isclose(solution.gain or 0.0, gain, rel_tol=1e-9), f"{where(each)}: gain is not the incumbent's"
+        if problem.gain_bound is not None and solution.status is Status.OPTIMAL:
+            assert problem.meets_bound(solution.best) or solver.capabilities.exact, f"{where(each)}: not proved"
+
+
+@check
+def check_num_reads_honoured(solver: Any) -> None:
+    """As many reads as asked for, counted with num_occurrences; refused where they are not declared."""
+    if not solver.capabilities.num_reads:
+        found = taken(solver)[:1]
+        for each in found:
+            try:
+                solver.solve(each.make(), num_reads=3)
+            except (TypeError, ValueError):
+                return
+            raise AssertionError(f"{where(each)}: num_reads is not declared, and was not refused")
+        raise Skipped("it takes none of the problems")
+    for count in (1, 7):
+        for each, _, solution in solved(solver, taken(solver, "reads"), num_reads=count, seed=2):
+            assert solution.sampleset is not None, f"{where(each)}: no sample set"
+            drawn = int(solution.sampleset.record.num_occurrences.sum())
+            assert drawn == count, f"{where(each)}: {drawn} reads instead of {count}"
+
+
+@check
+def check_unknown_options_refused(solver: Any) -> None:
+    """An option that does not exist is a TypeError, not ignored."""
+    _refused(solver, TypeError, num_raeds=3)
+
+
+@check
+def check_meaningless_limits_refused(solver: Any) -> None:
+    """Limits ≤ 0, NaN, negative seeds and no reads are refused."""
+    for limits in ({"time_limit_s": 0.0}, {"time_limit_s": -1.0}, {"time_limit_s": float("nan")}, {"seed": -1}):
+        _refused(solver, (TypeError, ValueError), **limits)
+    if solver.capabilities.num_reads:
+        _refused(solver, (TypeError, ValueError), num_reads=0)
+
+
+@check
+def check_other_problems_refused(solver: Any) -> None:
+    """What is no problem, or of a form that is not declared, is a TypeError or ValueError."""
+    for nonsense in ("a problem", 3, None, np.ones((2, 2))):
+        try:
+            solver.solve(nonsense)
+        except (TypeError, ValueError):
+            continue
+        raise AssertionError(f"solve({nonsense!r}) was not refused")
+
+
+def _refused(solver: Any, errors: Any, **limits: Any) -> None:
+    found = taken(solver)
+    if not found:
+        raise Skipped("it takes none of the problems")
+    each = found[min(2, len(found) - 1)]
+    try:
+        solver.solve(each.make(), **limits)
+    except errors:
+        return
+    raise AssertionError(f"{where(each)}: {limits} was not refused")
+
+
+@check
+def check_timing_sane(solver: Any) -> None:
+    """Seconds are finite, not negative, and not more than passed."""
+    for each in taken(solver)[:6]:
+        start = time.perf_counter()
+        for _, _, solution in solved(solver, [each], seed=1):
+            parts = [getattr(solution.timing, part) for part in ("build", "embed", "queue", "solve", "decode")]
+            assert all(math.isfinite(part) and part >= 0 for part in parts), f"{where(each)}: timing is {parts}"
+            passed = time.perf_counter() - start
+            assert sum(parts) <= passed + 0.1, f"{where(each)}: {sum(parts):.2f} s are told, {passed:.2f} s passed"
+
+
+__all__ = ["PATIENCE_S", "SHORT_S", "well_formed"]
