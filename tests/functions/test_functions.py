@@ -52,16 +52,18 @@ def test_rosenbrock_is_least_at_one():
     np.testing.assert_array_equal(fun.gradient(np.ones(4), None), np.zeros(4))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_lowers_a_quadratic(method):
-    fun = random_quadratic(4)
-    # BinaryConnect minimises over signs, the others over the reals
-    found = minimize(fun, np.full(6, 0.9), method, steps=400, lr=0.01)
-    where = np.where(found.x >= 0, 1.0, -1.0) if method == "binaryconnect" else found.x
-    start = np.ones(6) if method == "binaryconnect" else np.full(6, 0.9)
-    assert fun.value(where) <= fun.value(start)
-    assert method == "binaryconnect" or fun.value(where) < fun.value(start)
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"binaryconnect"}))
+def test_methods_lower_a_quadratic(method):
+    fun, start = random_quadratic(4), np.full(6, 0.9)
+    found = minimize(fun, start, method, steps=400, lr=0.01)
+    assert fun.value(found.x) < fun.value(start)
     assert len(found.history) == len(found.gradient_norms) == 400
+
+
+def test_binaryconnect_finds_the_signs_of_a_separable_function():
+    w = np.array([1.0, -1.0, 1.0, -1.0])
+    found = minimize(quadratic(np.eye(4), 3.0 * w), -0.5 * w, "binaryconnect", steps=50, lr=0.1)
+    np.testing.assert_array_equal(np.sign(found.x), w)
 
 
 @given(st.integers(0, 10**6), st.sampled_from([100, 400, 1600]))
@@ -81,7 +83,7 @@ def test_the_mean_gradient_norm_keeps_the_proved_bound(seed, T):
 
 def test_the_measured_slope_is_that_of_the_proof():
     rate = measure_rate(random_quadratic(7), np.full(6, 1.0), steps=[100 * 2**k for k in range(8)])
-    assert -0.75 < rate.low
+    assert rate.low > -0.75
     assert rate.high < -0.3
     assert rate.low <= rate.slope <= rate.high
     assert (rate.means <= rate.bounds * (1 + 1e-9)).all()
