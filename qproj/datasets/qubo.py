@@ -37,19 +37,19 @@ class Qubo:
     proved: bool
 
 
-def qubo_names() -> list[str]:
-    """Return the names of the instances in QPROJ_DATA_DIR/qubo, sorted.
+def qubo_names(folder: Path | None = None) -> list[str]:
+    """Return the names of the instances in a folder, QPROJ_DATA_DIR/qubo by default, sorted.
 
     Raises
     ------
     DataUnavailableError
         There is no such folder.
     """
-    return sorted(path.stem for path in _folder().glob("*.txt"))
+    return sorted(path.stem for path in _folder(folder).glob("*.txt"))
 
 
-def load_qubo(name: str) -> Qubo:
-    """Return an instance of QPROJ_DATA_DIR/qubo by name, such as "bqp50-1", with its published optimum.
+def load_qubo(name: str, folder: Path | None = None) -> Qubo:
+    """Return an instance of a folder, QPROJ_DATA_DIR/qubo by default, such as "bqp50-1", with its published optimum.
 
     Raises
     ------
@@ -58,18 +58,22 @@ def load_qubo(name: str) -> Qubo:
     ValueError
         No such instance (the nearest is offered), a damaged file, or a table that contradicts it.
     """
-    names = qubo_names()
+    names = qubo_names(folder)
     if name not in names:
         near = get_close_matches(str(name), names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {len(names)}: qubo_names() lists them"
         raise ValueError(f"no QUBO instance is called {name!r}; {hint}")
-    bqm = read_qubo(_folder() / f"{name}.txt")
-    table = _folder() / "best_known.csv"
+    bqm = read_qubo(_folder(folder) / f"{name}.txt")
+    table = _folder(folder) / "best_known.csv"
     best, proved = _best_known(table, name, bqm) if table.is_file() else (None, False)
     return Qubo(name, bqm, best, proved)
 
 
-def _folder() -> Path:
+def _folder(given: Path | None = None) -> Path:
+    if given is not None:
+        if not given.is_dir():
+            raise ValueError(f"{given} is no folder; give one that holds NAME.txt files and best_known.csv")
+        return given
     folder = data_dir()
     if folder is None or not (folder / "qubo").is_dir():
         raise DataUnavailableError(

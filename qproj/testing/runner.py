@@ -39,11 +39,17 @@ def run_checks(
     ValueError
         A name that is no check; the nearest is offered.
     """
-    expected, chosen = set(expected_failures), list(CHECKS if names is None else names)
-    for name in [*expected, *chosen]:
+    expected, chosen = set(known_names(expected_failures)), known_names(CHECKS if names is None else names)
+    return [_run(name, solver, expected=name in expected) for name in chosen]
+
+
+def known_names(names: Iterable[str]) -> list[str]:
+    """Return names of checks as they are listed; those of the functions, with ``check_``, are understood too."""
+    short = [name.removeprefix("check_") for name in names]
+    for name in short:
         if name not in CHECKS:
             raise ValueError(f"unknown check {name!r}; {nearest(name, CHECKS)}")
-    return [_run(name, solver, expected=name in expected) for name in chosen]
+    return short
 
 
 def _run(name: str, solver: Any, *, expected: bool) -> CheckResult:
@@ -55,7 +61,9 @@ def _run(name: str, solver: Any, *, expected: bool) -> CheckResult:
         outcome, message = "skipped", str(reason)
     except AssertionError as error:
         outcome, message = "failed", str(error)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a solver that calls sys.exit() fails the check, not the kit
         outcome, message = "failed", f"{type(error).__name__}: {error}"
     if expected and outcome == "failed":
         outcome = "expected"
@@ -110,10 +118,7 @@ def solver_checks(solver: Any, *, expected_failures: Iterable[str] = ()) -> Call
     """
     import pytest
 
-    expected = set(expected_failures)
-    for name in expected:
-        if name not in CHECKS:
-            raise ValueError(f"unknown check {name!r}; {nearest(name, CHECKS)}")
+    expected = set(known_names(expected_failures))
 
     def bound(name: str) -> Callable[[], None]:
         def check() -> None:
