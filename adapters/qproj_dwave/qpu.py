@@ -18,7 +18,7 @@ from qproj_dwave.budget import Budget
 from qproj_dwave.emulated import SIGMA_H, SIGMA_J
 
 LOG = logging.getLogger("qproj")
-TOKEN_REMEDY = "run `dwave setup --auth`, or set DWAVE_API_TOKEN; `dwave-emulated` needs none"
+TOKEN_REMEDY = "run `dwave setup --auth`, or set DWAVE_API_TOKEN; `dwave-emulated` needs none"  # nosec B105: no token
 
 
 class DWave(Annealer):
