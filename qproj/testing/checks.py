@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solving import Problem, Solution, TooLargeError, as_problem
+from qproj.solving import EndedBy, Ending, Problem, Solution, TooLargeError, as_problem
 from qproj.testing.cases import Case, cases
+from qproj.testing.watch import StillRunningError, watched
 
 #: Relative error of a recomputed figure.
 TOLERANCE = 1e-9
 #: For work that has no natural end: enough for every case but the hard ones.
 ENOUGH_S = 20.0
+#: For hard cases without a time limit, which end by the solver's own budget.
+PATIENCE_S = 4.0
 
 Check = Callable[[Any], None]
 CHECKS: dict[str, Check] = {}
@@ -58,9 +61,19 @@ def solved(solver: Any, found: list[Case], **asked: Any) -> Iterator[tuple[Case,
     for each in found:
         problem = as_problem(each.make())
         try:
-            answer = solver.solve(_handed(problem), **{**enough(solver), **asked})
+            limits = {**enough(solver), **asked}
+            if "hard" in each.tags:
+                limit = limits.get("time_limit_s")
+                patience = PATIENCE_S if limit is None else 5 * limit + 2
+                answer, _ = watched(solver, _handed(problem), patience_s=patience, **limits)
+            else:
+                answer = solver.solve(_handed(problem), **limits)
         except TooLargeError:
             continue
+        except StillRunningError:
+            if limits.get("time_limit_s") is None:  # a budget of its own may be long
+                continue
+            raise
         except TypeError:
             if each.kind == "projection" and not each.name.startswith("sign"):
                 continue
@@ -80,10 +93,15 @@ def well_formed(answer: Any, problem: Problem, each: Case) -> Solution:
     """Return the answer, or fail where it is no Solution of this problem."""
     assert isinstance(answer, Solution), f"{where(each)}: solve() returned {type(answer).__name__}, no Solution"
     status = answer.status
+    EndedBy(answer.ended_by)  # a word of its own is refused here
     if answer.best is None:
+        assert answer.ending is not Ending.PROVED, f"{where(each)}: proved optimal, and there is no incumbent"
         assert answer.gain is None, f"{where(each)}: a gain without an incumbent"
         assert answer.objective is None, f"{where(each)}: an objective without an incumbent"
         return answer
+    assert answer.ending is not Ending.REFUTED, f"{where(each)}: proved infeasible, and there is an incumbent"
+    failed = answer.ending is Ending.FAILED
+    assert answer.message or not failed, f"{where(each)}: it failed, and the backend's text is lost"
     best = np.asarray(answer.best)
     assert best.shape == (problem.num_variables,), (
         f"{where(each)}: best has shape {best.shape}, not ({problem.num_variables},)"
@@ -104,4 +122,4 @@ def where(each: Case) -> str:
 
 
 # The checks register themselves.
-from qproj.testing import honesty, limits, manners  # noqa: E402, F401
+from qproj.testing import honesty, limits, manners, stopped  # noqa: E402, F401
