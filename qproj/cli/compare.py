@@ -35,6 +35,9 @@ def compare(
     max_neurons: Annotated[int | None, typer.Option(help="Neurons of each source, shared by its layers.")] = None,
     instance_seed: Annotated[int, typer.Option(help="Of training or generating the layers.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
+    dask: Annotated[
+        str | None, typer.Option(help="Scheduler of a Dask cluster, tcp://host:8786; it runs all instead of --workers.")
+    ] = None,
     grace: Annotated[float, typer.Option(help="A run is ended this many seconds past its limit.")] = 10.0,
     null: Annotated[bool, typer.Option("--null/--no-null", help="Add the null models beside samplers.")] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed rows again.")] = False,
@@ -68,7 +71,7 @@ def compare(
     if dry_run:
         _show_plan(study, as_json)
         return
-    ended = run_with_progress(study, workers=processes, grace_s=grace_s, retry_failed=retry_failed)
+    ended = run_with_progress(study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed)
     _show_results(out, ended, as_json)
 
 

@@ -210,6 +210,13 @@ class Pool:
         return worker.process.returncode if code is None else code
 
 
+def kill(pool: Pool) -> None:
+    """End what a pool's processes are at, from another thread; the pool itself finds them dead."""
+    for worker in list(pool._workers):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker.process.pid, signal.SIGKILL)
+
+
 def _cause(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"

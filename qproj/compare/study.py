@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from qproj.compare.cluster import ClusterPool
 from qproj.compare.environment import environment
 from qproj.compare.outcome import FAILURES, Outcome
 from qproj.compare.plan import Batch, Plan, Run, make_plan
@@ -84,6 +85,7 @@ class Study:
         self,
         *,
         workers: int = 2,
+        dask: Any = None,
         grace_s: float = 10.0,
         retry_failed: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
@@ -94,6 +96,8 @@ class Study:
         ----------
         workers : int
             Processes; results do not depend on it where no clock cuts a search.
+        dask : str or distributed.Client, optional
+            Scheduler of a Dask cluster, such as "tcp://host:8786", which runs everything instead of `workers`.
         grace_s : float
             A run is ended this long past its time limit.
         retry_failed : bool
@@ -101,7 +105,7 @@ class Study:
         on_progress : callable, optional
             Called after every transaction.
         """
-        with _Session(self, workers, grace_s, retry_failed, on_progress) as session:
+        with _Session(self, workers, grace_s, retry_failed, on_progress, dask=dask) as session:
             return session.run()
 
     @property
@@ -117,14 +121,15 @@ class _Session:
 
     def __init__(
         self, study: Study, workers: int, grace_s: float, retry_failed: bool,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: Callable[[Progress], None] | None, *, dask: Any = None,
     ) -> None:  # fmt: skip
         self.plan, self.on_progress = study.plan, on_progress
-        self.pool = Pool(workers, grace_s=grace_s, log=study.folder / "log.txt")
+        self.pool = _pool(workers, dask, grace_s, study.folder)
         self.store = Store(study.folder, create=True)
         if retry_failed:
             self.store.forget(FAILURES)
-        self.ids = self.store.register(self.plan, environment(list(self.plan.seeds)))
+        machines = {"cluster": self.pool.machines} if isinstance(self.pool, ClusterPool) else {}
+        self.ids = self.store.register(self.plan, environment(list(self.plan.seeds)) | machines)
         self.by_key: dict[str, Run] = {run.key: run for run in self.plan.runs}
         self.finished = self.store.done() & self.by_key.keys()
         self.failed = 0
@@ -226,6 +231,12 @@ class _Session:
             return None
         typical = sum(known.values()) / len(known)
         return sum(count * known.get(number, typical) for number, count in left.items()) / self.pool.size
+
+
+def _pool(workers: int, dask: Any, grace_s: float, folder: Path) -> Pool | ClusterPool:
+    if dask is not None:
+        return ClusterPool(dask, grace_s=grace_s)
+    return Pool(workers, grace_s=grace_s, log=folder / "log.txt")
 
 
 def load_instances(
