@@ -20,7 +20,8 @@ def compare(
     ] = None,
     *,
     instances: Annotated[
-        str, typer.Option(help="Sources, comma-separated: digits, breast-cancer, a1a, random, planted, FILE.npz.")
+        str,
+        typer.Option(help="Sources, comma-separated: digits, random:n=20,d=9|15, a1a:hidden=9+8,layers=2, FILE.npz."),
     ] = "digits",
     solvers: Annotated[
         str, typer.Option(help="Solvers, comma-separated: auto,sa:encoding=margin,num_sweeps=500,polished(random).")
@@ -56,7 +57,7 @@ def compare(
     from qproj.compare.study import Study
 
     options: dict[str, Any] = {
-        "instances": _parts(instances), "solvers": solvers, "encodings": _parts(encodings),
+        "instances": [instances], "solvers": solvers, "encodings": _parts(encodings),
         "reads": _numbers(reads, int, "--reads"), "time_limits_s": _numbers(time_limit, float, "--time-limit"),
         "seeds": _count(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
         "workers": workers, "grace_s": grace,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from qproj.compare.instances import parse_sources
 from qproj.compare.specs import parse_solvers
 from qproj.projections.options import nearest
 from qproj.projections.sign import ENCODINGS
@@ -74,6 +75,16 @@ class StudyFile(BaseModel):
             try:
                 parse_solvers(text)
             except (TypeError, ValueError, ImportError) as error:
+                raise ValueError(f"{text!r}: {error}") from None
+        return value
+
+    @field_validator("instances")
+    @classmethod
+    def _known_sources(cls, value: list[str]) -> list[str]:
+        for text in value:
+            try:
+                parse_sources(text)
+            except ValueError as error:
                 raise ValueError(f"{text!r}: {error}") from None
         return value
 

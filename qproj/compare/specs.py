@@ -14,10 +14,11 @@ Value = str | int | float | bool | None
 
 
 def _wrappers() -> dict[str, Callable[..., Any]]:
+    from qproj.compare.unmerged import Unmerged
     from qproj.solvers.polished import Polished
     from qproj.solvers.refined import Refined
 
-    return {"polished": Polished, "refined": Refined}
+    return {"polished": Polished, "refined": Refined, "unmerged": Unmerged}
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class SolverSpec:
     Attributes
     ----------
     name : str
-        Registered name, or "polished" or "refined".
+        Registered name, or "polished", "refined" or "unmerged".
     options : mapping
         For the constructor; ``encoding.kappa`` and the like go into ``encoding_options``.
     inner : SolverSpec or None
@@ -114,7 +115,7 @@ def parse_solvers(text: str | Iterable[str]) -> list[SolverSpec]:
 
     A piece that is only ``option=value`` continues the solver before it; ``option=a|b`` makes one solver a value.
     """
-    pieces = _split(text) if isinstance(text, str) else [piece for part in text for piece in _split(part)]
+    pieces = split_commas(text) if isinstance(text, str) else [piece for part in text for piece in split_commas(part)]
     joined: list[str] = []
     for piece in pieces:
         head = piece.split("=", 1)[0]
@@ -126,7 +127,7 @@ def parse_solvers(text: str | Iterable[str]) -> list[SolverSpec]:
         raise ValueError("no solver is given; name at least one, such as 'auto': `qproj solvers` lists them")
     specs: dict[str, SolverSpec] = {}
     for piece in joined:
-        for one in _alternatives(piece):
+        for one in alternatives(piece):
             spec = parse_solver(one)
             specs.setdefault(spec.text, spec)
     return list(specs.values())
@@ -137,7 +138,7 @@ def takes_encoding(spec: SolverSpec) -> bool:
     import inspect
 
     if spec.inner is not None:
-        return spec.name == "polished" and takes_encoding(spec.inner)
+        return spec.name in ("polished", "unmerged") and takes_encoding(spec.inner)
     return "encoding" in inspect.signature(solver_class(spec.name)).parameters and "encoding" not in spec.options
 
 
@@ -181,7 +182,7 @@ def _parts(text: str) -> tuple[str, str | None, str]:
 
 def _options(text: str, whole: str) -> dict[str, Value]:
     options: dict[str, Value] = {}
-    for pair in _split(text):
+    for pair in split_commas(text):
         key, equals, value = pair.partition("=")
         key = key.strip()
         if not equals or not key or not value.strip():
@@ -222,7 +223,7 @@ def _nested(options: Mapping[str, Value]) -> dict[str, Any]:
     return plain
 
 
-def _split(text: str, mark: str = ",") -> list[str]:
+def split_commas(text: str, mark: str = ",") -> list[str]:
     """Split at the commas that stand outside brackets; empty pieces go."""
     pieces, depth, start = [], 0, 0
     for place, letter in enumerate(text):
@@ -239,7 +240,7 @@ def _has_options(piece: str) -> bool:
     return bool(rest)
 
 
-def _alternatives(piece: str) -> list[str]:
+def alternatives(piece: str) -> list[str]:
     """Return one text a choice of ``option=a|b`` (outside brackets and inside)."""
     bar = piece.find("|")
     if bar == -1:
@@ -249,5 +250,5 @@ def _alternatives(piece: str) -> list[str]:
     end = min(ends, default=len(piece))
     texts = []
     for value in piece[start:end].split("|"):
-        texts += _alternatives(piece[:start] + value.strip() + piece[end:])
+        texts += alternatives(piece[:start] + value.strip() + piece[end:])
     return texts

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from qproj.compare.cluster import ClusterPool
 from qproj.compare.environment import environment
+from qproj.compare.instances import load_instances
 from qproj.compare.outcome import FAILURES, Outcome
 from qproj.compare.plan import Batch, Plan, Run, make_plan
 from qproj.compare.pool import Pool
 from qproj.compare.specs import SolverSpec, parse_solvers
 from qproj.compare.store import Store
 from qproj.compare.worker import Task
-from qproj.datasets.instances import LayerInstance, require_unique
+from qproj.datasets.instances import LayerInstance
 
 if TYPE_CHECKING:
     import polars
@@ -237,24 +238,6 @@ def _pool(workers: int, dask: Any, grace_s: float, folder: Path) -> Pool | Clust
     if dask is not None:
         return ClusterPool(dask, grace_s=grace_s)
     return Pool(workers, grace_s=grace_s, log=folder / "log.txt")
-
-
-def load_instances(
-    sources: Sequence[LayerInstance | str], *, max_neurons: int | None = None, seed: int = 0
-) -> list[LayerInstance]:
-    """Return the layers of all sources; `max_neurons` is for each source."""
-    from qproj.datasets.sources import layer_instances
-
-    if isinstance(sources, str | LayerInstance):
-        sources = [sources]
-    layers: list[LayerInstance] = []
-    for source in sources:
-        if isinstance(source, LayerInstance):
-            layers.append(source)
-        else:
-            layers += layer_instances(source, seed=seed, max_neurons=max_neurons)
-    require_unique(layers)
-    return layers
 
 
 def _specs(solvers: Sequence[Any] | str) -> list[SolverSpec | Any]:

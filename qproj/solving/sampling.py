@@ -110,8 +110,19 @@ def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_b
         candidates = columns.weights_from_counts(columns.counts_from_bits(bits))
     return Found(
         candidates, Ending.STOPPED, ended_by, energies=energies, sampleset=labelled,
-        stats={"reads": int(record.num_occurrences.sum())},
+        stats={"reads": int(record.num_occurrences.sum()), **_size_of(model.bqm)},
     )  # fmt: skip
+
+
+def _size_of(bqm: dimod.BinaryQuadraticModel) -> dict[str, int | float]:
+    """Variables, interactions, and the largest over the smallest coefficient that is not 0."""
+    linear, (_, _, quadratic), *_ = bqm.to_numpy_vectors()
+    sizes = np.abs(np.concatenate([linear, quadratic]))
+    sizes = sizes[sizes > 0]
+    ratio = float(sizes.max() / sizes.min()) if len(sizes) else 1.0
+    return {
+        "variables": bqm.num_variables, "interactions": bqm.num_interactions, "coefficient_ratio": ratio,
+    }  # fmt: skip
 
 
 def require_positive(**values: int) -> None:
