@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,17 @@ PROJECTIONS = ("sign", "margin", "linear", "metric")
 
 @dataclass(frozen=True, eq=False)
 class Projected:
-    """V and, a neuron, its objective, a lower bound on it (NaN: none), its gap, and whether it is proved optimal."""
+    """V and, a neuron, its objective, a lower bound on it (NaN: none), its gap, and whether it is proved optimal.
+
+    `failures` counts what went wrong with the solvers of a fallback on the way, in this process.
+    """
 
     V: SignArray
     objective: FloatArray
     bound: FloatArray
     gap: FloatArray
     proved: NDArray[np.bool_]
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def _sign(X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None) -> 
     found = project(
         X, T, ask.solver, seed=ask.seed, time_limit_s=ask.time_limit_s, num_reads=ask.num_reads, hints=hints
     ).require()
-    return Projected(np.asarray(found.weights), found.objective, found.bound, found.gap, found.proved)
+    failures = len(found.stats.get("failures", ()))
+    return Projected(np.asarray(found.weights), found.objective, found.bound, found.gap, found.proved, failures)
 
 
 def _margin(X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None) -> Projected:
@@ -88,7 +93,8 @@ def _margin(X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None) -
         V = margin_search(X, T, kappa=ask.kappa, seed=ask.seed, sweeps=ask.sweeps, init=hints)
     else:
         targets = ask.kappa * np.sqrt(X.shape[1]) * np.sign(T)
-        V = _columns(_many(linear_layer(X, targets, weights=np.abs(T)), ask, hints)).V
+        searched = _columns(_many(linear_layer(X, targets, weights=np.abs(T)), ask, hints))
+        return replace(sign_scores(X, T, searched.V), failures=searched.failures)
     return sign_scores(X, T, V)
 
 
@@ -112,4 +118,5 @@ def _columns(solutions: Any) -> Projected:
         np.array([nan if s.bound is None else s.bound for s in found]),
         np.array([nan if s.gap is None else s.gap for s in found]),
         np.array([s.ending == "proved" for s in found]),
+        sum(len(s.stats.get("failures", ())) for s in found),
     )

@@ -182,11 +182,12 @@ class Projector:
                 self.num_reads, self.kappa, self.sweeps, self.scale, self.metric,
             )  # fmt: skip
             weights = layer.binary_weight().reshape(layer.fan_out, -1).float().cpu().numpy().astype(np.int8)
-            found, rows, audit_gap = self._solve(name, layer, batch, ask, weights)
+            found, rows, audit_gap, failures = self._solve(name, layer, batch, ask, weights)
             V = torch.as_tensor(found.V, dtype=grad.dtype, device=grad.device).reshape(grad.shape)
             figures = {
                 "objective": float(found.objective.sum()), "bound": float(found.bound.sum()),
                 "gap": float(found.gap.mean()), "proved": float(found.proved.mean()), "rows": rows,
+                "failures": failures,
             }  # fmt: skip
         norm = float(torch.linalg.vector_norm(grad.double()))
         aligned = -float((grad.double() * V.double()).sum()) / norm if norm > 0 else float("nan")
@@ -199,12 +200,13 @@ class Projector:
 
     def _solve(
         self, name: str, layer: BinaryLayer, batch: Batch | None, ask: Ask, weights: SignArray
-    ) -> tuple[Projected, int, float | None]:
+    ) -> tuple[Projected, int, float | None, int]:
         hints = self._hints(name, weights)
         if batch is None:
             assert layer.weight.grad is not None
             G = -layer.weight.grad.detach().double().reshape(layer.fan_out, -1).cpu().numpy()
-            return project_metric(G, ask, hints), 0, None
+            flat = project_metric(G, ask, hints)
+            return flat, 0, None, flat.failures
         X, T = gather_rows(batch.X, batch.T, group=self.group)
         total = len(T)
         if ask.projection != "linear":  # σ − t is what it is where t = 0: such rows decide nothing
@@ -212,14 +214,16 @@ class Projector:
             X, T = X[used], T[used]
         mine = my_share(layer.fan_out, self.group)
         live = mine if ask.projection == "linear" else mine[(T[:, mine] != 0).any(axis=0)]
-        found = _at_rest(weights[mine], len(T))
+        found, failures = _at_rest(weights[mine], len(T)), 0
         if len(live):
             at = np.searchsorted(mine, live)
-            _write(found, at, project_layer(X, T[:, live], ask, None if hints is None else hints[live]))
+            part = project_layer(X, T[:, live], ask, None if hints is None else hints[live])
+            _write(found, at, part)
+            failures = part.failures
         found.objective[:] += total - len(T)  # a row left out adds σ² = 1
         found.bound[:] = np.nextafter(found.bound + (total - len(T)), -np.inf)
         whole = join(found if len(mine) else None, layer.fan_out, self.group)
-        return whole, len(T), self._audited(X, T, ask, whole.V)
+        return whole, len(T), self._audited(X, T, ask, whole.V), failures
 
     def _audited(self, X: NDArray[Any], T: FloatArray, ask: Ask, V: SignArray) -> float | None:
         if self._audit_solver is None or self.step % self.audit or not T.any():

@@ -35,6 +35,8 @@ class LayerReport:
         Whether V is that of an earlier step.
     audit_gap : float or None
         (gain of the audit's solver − gain) / (2 Σ|t|) summed over neurons, where this step was audited.
+    failures : int
+        Neurons, or solvers for one, that a :class:`qproj.Fallback` had to replace; the logger "qproj" says how.
     """
 
     name: str
@@ -51,6 +53,7 @@ class LayerReport:
     implicit: bool = False
     reused: bool = False
     audit_gap: float | None = None
+    failures: int = 0
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def layer_of_solutions(solutions: Sequence[Solution], num_weights: int, solver: 
     weights.setflags(write=False)
     spent = [solution.timing for solution in solutions]
     kept = list(solutions)
+    failures = [failure for solution in solutions for failure in solution.stats.get("failures", ())]
     return LayerSolution(
         weights=weights,
         gain=_column(solution.gain for solution in solutions),
@@ -103,6 +104,7 @@ def layer_of_solutions(solutions: Sequence[Solution], num_weights: int, solver: 
             *(sum(getattr(t, part) for t in spent) for part in ("build", "embed", "queue", "solve", "decode"))
         ),
         solver=solver,
+        stats={"failures": failures} if failures else {},  # what a chain of solvers went through
         solution=kept.__getitem__,
     )
 
