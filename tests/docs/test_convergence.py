@@ -1,4 +1,4 @@
-"""The statements of docs/explanation/convergence.md that are no other test's: alignment, the box, the counter-example."""
+"""Statements of docs/explanation/convergence.md that are no other test's: alignment, the box, the counter-example."""
 
 import itertools
 
