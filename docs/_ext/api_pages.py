@@ -19,6 +19,7 @@ PACKAGES = {
     "qproj.nn": "Binary layers (PyTorch)",
     "qproj.optim": "Optimisers (PyTorch)",
     "qproj.datasets": "Data sets",
+    "qproj.train": "Training runs",
     "qproj.compare": "Comparisons",
     "qproj.testing": "Conformance kit",
     "qproj.cli": "Command line",

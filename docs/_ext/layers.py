@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 WHAT = {
     "qproj.cli": "the command line",
     "qproj.testing": "conformance kit",
+    "qproj.train": "experiments, checkpoints, curves",
     "qproj.compare": "studies, metrics, store, report",
     "qproj.datasets": "loaders",
     "qproj.nn": "binary layers, capture",
