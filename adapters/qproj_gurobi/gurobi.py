@@ -123,6 +123,8 @@ class Gurobi(LinearAdapter):
             with gurobipy.Env(params=parameters) as environment, gurobipy.Model(env=environment) as native:
                 _fill(native, model, start)
                 native.optimize()
+                if native.Status == gurobipy.GRB.Status.INTERRUPTED:  # its own handler kept a Ctrl-C to itself
+                    raise KeyboardInterrupt
                 return _answer(gurobipy, native, model)
         except gurobipy.GurobiError as error:
             raise _refusal(error, model) from error

@@ -11,6 +11,7 @@ import numpy as np
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import WHOLE, LinearModel
 from qproj.solving import Capabilities, EndedBy, Ending
+from qproj.solving.interrupt import interruptible
 from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
 
 #: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
@@ -95,7 +96,7 @@ class HiGHS(LinearAdapter):
             hint = highspy.HighsSolution()
             hint.col_value = start.tolist()
             _require(native.setSolution(hint), "the start")
-        status = native.run()
+        status = interruptible(native.run, _stop_at(native).set)
         name = native.getModelStatus().name
         ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
         if status == highspy.HighsStatus.kError:
@@ -112,6 +113,23 @@ class HiGHS(LinearAdapter):
         stats = {"nodes": max(int(info.mip_node_count), 0), "mip_gap": float(info.mip_gap), "status": name}
         bound = bound * model.scale + model.offset - tolerance(model, values)
         return Answer(ending, ended_by, values, bound, message=f"HiGHS: {name}", stats=stats)
+
+
+def _stop_at(native: Any) -> threading.Event:
+    """Return an event that ends a run of HiGHS, which looks at it between its own steps."""
+    from highspy import cb
+
+    event = threading.Event()
+
+    def look(kind: Any, message: str, told: Any, answer: Any, data: Any) -> None:
+        answer.user_interrupt = event.is_set()
+
+    _require(native.setCallback(look, None), "a callback")
+    for kind in (
+        cb.HighsCallbackType.kCallbackMipInterrupt, cb.HighsCallbackType.kCallbackSimplexInterrupt,
+    ):  # fmt: skip
+        _require(native.startCallback(kind), "a callback")
+    return event
 
 
 _SCHEDULER = threading.Lock()

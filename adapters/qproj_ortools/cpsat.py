@@ -14,6 +14,7 @@ from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, LinearModel, quantum
 from qproj.projections.options import nearest
 from qproj.solving import Availability, Capabilities, EndedBy, Ending, Request
+from qproj.solving.interrupt import interruptible
 from qproj.solving.linear import Answer, LinearAdapter
 
 #: Σ|coefficient·value| of the scaled objective: whole numbers up to here are exact in float64 too.
@@ -98,7 +99,7 @@ class CPSAT(LinearAdapter):
             raise ValueError(f"cpsat refuses the model ({wrong.strip()}); tighten the bounds of its variables")
         left = None if deadline is None else max(deadline - time.perf_counter(), 1e-3)
         solver = self._solver(seed, left)
-        status = solver.solve(native)
+        status = interruptible(lambda: solver.solve(native), solver.stop_search)
         name = solver.status_name(status)
         stats = {
             "nodes": int(solver.num_branches), "conflicts": int(solver.num_conflicts),
@@ -124,6 +125,7 @@ class CPSAT(LinearAdapter):
         from ortools.sat.python import cp_model
 
         solver = cp_model.CpSolver()
+        solver.parameters.catch_sigint_signal = False  # its handler would keep a Ctrl-C to itself
         for name, value in self.settings.items():
             if not hasattr(solver.parameters, name):
                 known = [field for field in dir(solver.parameters) if not field.startswith("_")]

@@ -24,6 +24,7 @@ from qproj.solving.contract import (
     check_capabilities,
     check_limits,
 )
+from qproj.solving.interrupt import unswallowed
 from qproj.solving.models import as_problem, sampleset_of
 
 
@@ -164,7 +165,8 @@ class Adapter(ABC):
         t0 = clock()
         model = self.build(problem, ask)
         t1 = clock()
-        raw = self.call(model, ask)
+        with unswallowed():
+            raw = self.call(model, ask)
         t2 = clock()
         found = self.decode(raw, problem)
         solution = judge(problem, found, self.name)

@@ -1,0 +1,72 @@
+"""Ctrl-C while a backend computes: it stops within moments, and the interrupt reaches the caller, never a second one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def interruptible(run: Callable[[], T], stop: Callable[[], object]) -> T:
+    """Return ``run()``; at a Ctrl-C call ``stop()``, wait for `run` to come back, and raise KeyboardInterrupt.
+
+    For backends that hold the main thread, where Python could act on a signal only after they are done: `run` goes to
+    a thread of its own while the main thread waits. Elsewhere signals do not arrive, and `run` is simply called.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return run()
+    results: list[T] = []
+    errors: list[BaseException] = []
+    done = threading.Event()  # Thread.join, once interrupted, no longer waits (Python 3.11)
+
+    def work() -> None:
+        try:
+            results.append(run())
+        except BaseException as error:  # passed on below
+            errors.append(error)
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=work, name="qproj-backend", daemon=True)
+    thread.start()
+    try:
+        done.wait()
+    except KeyboardInterrupt:
+        stop()
+        done.wait()
+        raise
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+@contextmanager
+def unswallowed() -> Iterator[None]:
+    """Raise KeyboardInterrupt on leaving, where one came and a backend kept it to itself.
+
+    Samplers that return what they have at a Ctrl-C would otherwise let a whole layer's other neurons begin.
+    """
+    default = signal.default_int_handler
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not default:
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> Any:
+        came.append(number)
+        return default(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is note:
+            signal.signal(signal.SIGINT, default)
+    if came:
+        raise KeyboardInterrupt
