@@ -11,6 +11,7 @@ import numpy as np
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, WHOLE, LinearModel
 from qproj.solving import Capabilities, EndedBy, Ending
+from qproj.solving.interrupt import interruptible
 from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
 
 #: What each status says; a status that is not here breaks off.
@@ -68,7 +69,7 @@ class SCIP(LinearAdapter):
             return Answer(Ending.STOPPED, EndedBy.CLOCK, message="SCIP: the time was up before its model was built")
         settings: dict[str, Any] = {
             "limits/gap": 0.0, "limits/absgap": 0.0, "numerics/feastol": 1e-9, "numerics/dualfeastol": 1e-9,
-            "parallel/maxnthreads": 1, "randomization/randomseedshift": (seed or 0) % 2**31,
+            "misc/catchctrlc": False, "parallel/maxnthreads": 1, "randomization/randomseedshift": (seed or 0) % 2**31,
         }  # fmt: skip
         if self.node_limit is not None:
             settings["limits/nodes"] = self.node_limit
@@ -80,7 +81,7 @@ class SCIP(LinearAdapter):
             for variable, value in zip(variables, start.tolist(), strict=True):
                 native.setSolVal(guess, variable, value)
             native.addSol(guess)
-        native.optimize()
+        interruptible(native.optimizeNogil, native.interruptSolve)
         name = native.getStatus()
         ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
         if name == "inforunbd" and is_bounded(model):

@@ -99,8 +99,10 @@ class Store:
 
     def _prepare(self) -> None:
         db = self._db
+        db.execute("BEGIN")  # one view of both: another process may be making the file
         version = int(db.execute("PRAGMA user_version").fetchone()[0])
         tables = int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+        db.execute("COMMIT")
         if version > SCHEMA:
             raise ValueError(f"{self.path} has schema {version}; this qproj reads up to {SCHEMA}: upgrade qproj")
         if version == 0 and tables:

@@ -1,4 +1,4 @@
-"""Ctrl-C while a backend computes: it stops within moments, and the interrupt reaches the caller, never a second one."""
+"""Ctrl-C while a backend computes: it stops within moments, and the interrupt always reaches the caller."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def interruptible(run: Callable[[], T], stop: Callable[[], object]) -> T:
             done.set()
 
     thread = threading.Thread(target=work, name="qproj-backend", daemon=True)
-    thread.start()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # none may come before somebody waits
     try:
+        thread.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         done.wait()
     except KeyboardInterrupt:
         stop()

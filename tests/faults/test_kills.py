@@ -44,7 +44,7 @@ def finish(folder):
 
 def killed_at_random(tmp_path, kills, seed):
     """Kill until `kills` came at a moment when the study was running; return how many rows went missing."""
-    reference = dict((row[0], row) for row in finish(tmp_path / "whole"))
+    reference = {row[0]: row for row in finish(tmp_path / "whole")}
     assert len(reference) > 100
     rng, done, folder, count = random.Random(seed), 0, tmp_path / "killed0", 0
     while done < kills:

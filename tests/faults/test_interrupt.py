@@ -1,0 +1,199 @@
+"""Ctrl-C anywhere: the process ends within two seconds of it, as asked, and keeps what it had."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from qproj.compare.store import FILE, Store
+from qproj.solving.interrupt import interruptible, unswallowed
+
+#: Seconds from the signal to the end of the process.
+LIMIT_S = 2.0
+SOLVERS = [
+    "auto", "exhaustive", "local-search", "random", "sa", "sqa", "tabu", "cpsat", "highs", "scip", "gurobi",
+]  # fmt: skip
+
+# Solves a layer that takes minutes, and says when it begins.
+_SOLVE = """
+import signal, sys, threading, time
+import numpy as np, qproj
+name = sys.argv[1]
+rng = np.random.default_rng(0)
+solver = qproj.get_solver(name)
+try:
+    small = qproj.SignProjection(rng.choice([-1, 1], (26, 13)), rng.normal(size=26))
+    solver.solve(small, seed=0, time_limit_s=0.2)  # compiled and imported
+except qproj.MissingLicenceError:
+    sys.exit(7)
+d = 23 if name == "exhaustive" else 40
+X, T = rng.choice([-1, 1], (60, d)), rng.normal(size=(60, 50))
+print("go", flush=True)
+try:
+    qproj.project(X, T, solver=solver, seed=0, time_limit_s=600.0)
+except KeyboardInterrupt:
+    end = time.monotonic() + 1.5  # threads in the middle of a block of work finish it
+    while threading.active_count() > 1 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() == 1, threading.enumerate()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    print("stopped", flush=True)
+    sys.exit(130)
+print("done", flush=True)
+"""
+
+
+def interrupted(command, ready, after_s=0.0):
+    """Send SIGINT `after_s` past `ready`; return the exit code, output, errors and the seconds that the end took."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        if not ready(process):
+            process.wait(timeout=60)
+            return process.returncode, "", process.stderr.read(), 0.0
+        if after_s:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=after_s)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err, time.monotonic() - start
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _says_go(process):
+    return process.stdout.readline().strip() == "go"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_search_ends_within_two_seconds(name, tally):
+    code, out, err, took = interrupted([sys.executable, "-c", _SOLVE, name], _says_go, after_s=1.0)
+    if code == 7:
+        pytest.skip(f"{name} has no licence here")
+    assert (code, out.splitlines()[-1:]) == (130, ["stopped"]), err  # Gurobi adds a line of its own
+    assert took < LIMIT_S, f"{took:.1f} s"
+    tally("Ctrl-C during a search", 1, "KeyboardInterrupt in less than 2 s; no thread, no handler left")
+
+
+@pytest.mark.slow
+def test_a_study_ends_within_two_seconds_and_keeps_every_row(tmp_path, tally):
+    command = [
+        sys.executable, "-m", "qproj.cli", "compare", "--instances", "random", "--solvers", "local-search,cpsat",
+        "--seeds", "50", "--time-limit", "0.3", "--workers", "2", "--no-null", "--out", str(tmp_path),
+    ]  # fmt: skip
+    tried = 0
+    counts = [0]
+
+    def has_news(process):
+        while process.poll() is None:
+            if (tmp_path / FILE).is_file():
+                store = Store(tmp_path, create=True)
+                count = len(store.done())
+                store.close()
+                if count > counts[-1]:
+                    counts.append(count)
+                    return True
+            os.sched_yield()
+        return False
+
+    for _ in range(3):
+        code, _, err, took = interrupted(command, has_news)
+        assert code == 130, err
+        assert "the same command goes on from there" in err
+        assert "Traceback" not in err
+        assert took < LIMIT_S, f"{took:.1f} s"
+        tried += 1
+    store = Store(tmp_path)
+    assert len(store.done()) >= counts[-1]
+    assert not store.query("SELECT * FROM lease")
+    store.close()
+    tally("Ctrl-C during a study", tried, "exit code 130 in less than 2 s; finished rows kept, leases given back")
+
+
+_TRAIN = """
+import sys, threading, torch
+import qproj
+from qproj.nn import BinaryLinear, SignActivation
+from qproj.optim import QPSBGD
+torch.manual_seed(0)
+model = torch.nn.Sequential(BinaryLinear(40, 30), SignActivation(), BinaryLinear(30, 1))
+optimizer = QPSBGD(model, lr=0.1, solver="auto", time_limit_s=0.2)
+x = torch.where(torch.rand(200, 40) < 0.5, -1.0, 1.0)
+y = torch.where(x[:, :3].sum(1) > 0, 1.0, -1.0)
+steps = 0
+try:
+    while True:
+        before = [p.detach().clone() for p in model.parameters()]
+        optimizer.zero_grad()
+        torch.nn.functional.softplus(-y * model(x)[:, 0] / 3).mean().backward()
+        optimizer.step()
+        steps += 1
+        if steps == 2:
+            print("go", flush=True)
+except KeyboardInterrupt:
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, sys.argv[1])
+    moved = [(p - b).abs().amax().item() for p, b in zip(model.parameters(), before)]
+    assert all(m < 0.11 for m in moved), moved
+    print("stopped", flush=True)
+    sys.exit(130)
+"""
+
+
+@pytest.mark.slow
+def test_training_ends_within_two_seconds_with_a_state_that_loads(tmp_path, tally):
+    import torch
+
+    code, out, err, took = interrupted([sys.executable, "-c", _TRAIN, str(tmp_path / "state.pt")], _says_go)
+    assert (code, out.strip()) == (130, "stopped"), err
+    assert took < LIMIT_S, f"{took:.1f} s"
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["optimizer"]["projector"]["step"] >= 2
+    tally("Ctrl-C during training", 1, "KeyboardInterrupt in less than 2 s; model and optimiser can be saved")
+
+
+def test_what_a_backend_swallows_is_raised_all_the_same():
+    def swallow():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), unswallowed():
+        swallow()
+    assert signal.getsignal(signal.SIGINT) is before
+    with unswallowed():
+        pass
+
+
+def test_a_run_is_told_to_stop_waited_for_and_its_errors_are_passed_on():
+    asked, ended = threading.Event(), []
+
+    def run():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert asked.wait(30)
+        ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(run, asked.set)
+    assert ended == [True]
+    assert interruptible(lambda: 3, asked.set) == 3
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 // 0, asked.set)
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(interruptible(threading.current_thread, asked.set)))
+    thread.start()
+    thread.join()
+    assert seen == [thread]  # off the main thread no signal arrives, and no second thread is made
+
+
+def test_a_faulty_ending_leaves_the_signal_handler_alone():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ValueError, match="no"), unswallowed():
+        raise ValueError("no")
+    assert signal.getsignal(signal.SIGINT) is before
