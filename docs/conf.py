@@ -22,6 +22,7 @@ extensions = [
     "cli_page",
     "layers",
     "plain_text",
+    "schema_pages",
 ]
 exclude_patterns = ["_build", "conftest.py"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}

@@ -1,0 +1,61 @@
+"""The generated reference holds everything: commands and options, columns and fields, packages and modules."""
+
+import tomllib
+
+import typer
+
+from qproj.cli import app
+from qproj.compare.config import StudyFile
+from tests.docs._load import ROOT, extension
+
+cli_page, schema, api = extension("cli_page"), extension("schema_pages"), extension("api_pages")
+
+
+def every_command(command, path="qproj"):
+    yield path, command
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from every_command(sub, f"{path} {name}")
+
+
+def test_the_command_line_page_has_every_command_and_option():
+    root = typer.main.get_command(app)
+    text = "\n".join(cli_page._section("qproj", root, 2))
+    checked = 0
+    for path, command in every_command(root):
+        assert f"`{path}`" in text
+        assert command.help, f"{path} has no help"
+        for p in command.params:
+            if not getattr(p, "hidden", False) and p.name != "help":
+                assert (p.opts[0] if p.param_type_name == "option" else (p.metavar or p.name).upper()) in text
+                assert getattr(p, "help", None), f"{path}: {p.name} has no help"
+                checked += 1
+    assert checked > 40
+
+
+def test_every_command_shows_an_example():
+    for path, command in every_command(typer.main.get_command(app)):
+        if not getattr(command, "commands", None):
+            assert f"Example: {path}" in command.help, path
+
+
+def test_every_column_of_the_store_is_explained_and_none_too_many():
+    found = {f"{table}.{name}" for table, rows in schema.columns().items() for name, _, _ in rows}
+    assert found == set(schema.COLUMNS)
+    assert {name.partition(".")[0] for name in found} == set(schema.TABLES)
+    text = schema.store_tables()
+    assert all(f"`{name.partition('.')[2]}`" in text for name in found)
+
+
+def test_every_field_of_a_study_file_is_explained():
+    assert set(StudyFile.model_fields) == set(schema.FIELDS)
+    text = schema.study_file()
+    assert "| `reads` | list of integer ≥ 1 or none | `[100]` |" in text
+    assert "| `solvers` | list of text | required |" in text
+
+
+def test_every_package_has_its_page():
+    packages = {f"qproj.{p.parent.name}" for p in (ROOT / "qproj").glob("*/__init__.py")}
+    adapters = {p.parent.name for p in (ROOT / "adapters").glob("*/__init__.py")}
+    assert packages | adapters | {"qproj"} == set(api.PACKAGES)
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {name.rpartition("/")[2] for name in wheel["packages"]} == adapters | {"qproj"}
