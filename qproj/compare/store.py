@@ -92,6 +92,7 @@ class Store:
             self._db = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             try:
+                self._inode = os.stat(self.path).st_ino  # connecting makes the file
                 self._prepare()
             except BaseException:
                 self._db.close()
@@ -131,11 +132,23 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._require_file()
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:  # SQLite ends some itself, as when the disk is full
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _require_file(self) -> None:
+        """Refuse to go on where the file was deleted or replaced: SQLite would write on into nowhere."""
+        try:
+            there = os.stat(self.path).st_ino
+        except FileNotFoundError:
+            there = None
+        if there != self._inode:
+            raise OSError(
+                f"{self.path} was deleted or replaced while the study ran; put it back, or run the same command again"
+            )
 
     def register(self, plan: Plan, environment: dict[str, Any]) -> _Ids:
         """Write a plan's layers, neurons and solvers, each once, and the environment; return their ids."""
