@@ -66,7 +66,7 @@ results: $(VENV)/.full  ## rewrites docs/results.md from stored runs
 	$(BIN)/python -m benchmarks.results $(ARGS)
 
 faults: $(VENV)/.full  ## the fault table of docs/reliability.md
-	$(BIN)/python -m pytest tests/faults -m "" $(ARGS)
+	QPROJ_FAULT_TABLE=1 $(BIN)/python -m pytest tests/faults -m "" --timeout 3600 $(ARGS)
 
 cov: $(VENV)/.full  ## branch coverage of the whole suite
 	$(BIN)/python -m pytest -n $(CPUS) -m "not nightly" --cov --cov-report=term $(ARGS)
