@@ -31,11 +31,12 @@ def project(
     """
     from qproj.cli.output import print_json, print_table
     from qproj.compare.specs import parse_solver
+    from qproj.datasets.npz import read_npy
     from qproj.solving import project as project_layer
 
     if out is not None and out.suffix != ".npz":
         raise ValueError(f"--out is {str(out)!r}; a name ending in .npz is needed")
-    X, T = _read(inputs), _read(targets)
+    X, T = read_npy(inputs), read_npy(targets)
     chosen = parse_solver(solver).make()
     layer = project_layer(
         X, T[:, None] if T.ndim == 1 else T, chosen, seed=seed, time_limit_s=time_limit, num_reads=reads
@@ -67,20 +68,6 @@ def project(
     )
     if out is not None:
         typer.echo(f"weights are in {out}")
-
-
-def _read(path: Path) -> Any:
-    import numpy as np
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is no file; give an .npy file that numpy.save wrote")
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is no plain npy file ({error}); write it with numpy.save") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} holds several arrays; give one npy file for X and one for T")
-    return array
 
 
 def _write(path: Path, layer: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,9 +153,9 @@ def _mistake(problem: Any, source: Path, lines: _Lines) -> str:
     else:
         text = f"{name}: {problem['msg'].removeprefix('Value error, ')}"
         if "'" not in text:
-            text += f", not {given!r}"
+            text += f", not {reprlib.repr(given)}"  # nested aliases of YAML would print for ever
     if problem["type"] == "value_error" and isinstance(given, list):
-        named = [i for i, item in enumerate(given) if f"{item!r}" in text]
+        named = [i for i, item in enumerate(given) if isinstance(item, str) and f"{item!r}" in text]
         place += named[:1]
     return f"{source.name}, line {lines.of(place, given)}: {text}"
 

@@ -11,6 +11,8 @@ from qproj.projections.options import check_options, nearest
 from qproj.solving.registry import get_solver, solver_class, solver_names
 
 Value = str | int | float | bool | None
+#: Solvers that one text may name by ``option=a|b``.
+MOST_ALTERNATIVES = 1000
 
 
 def _wrappers() -> dict[str, Callable[..., Any]]:
@@ -251,4 +253,8 @@ def alternatives(piece: str) -> list[str]:
     texts = []
     for value in piece[start:end].split("|"):
         texts += alternatives(piece[:start] + value.strip() + piece[end:])
+        if len(texts) > MOST_ALTERNATIVES:
+            raise ValueError(
+                f"{piece[:60]!r} names more than {MOST_ALTERNATIVES} solvers; give fewer values of option=a|b"
+            )
     return texts

@@ -305,8 +305,8 @@ def _clear_errors(path: Path) -> Iterator[None]:
             ) from error
         if "readonly" in text or "unable to open" in text:
             raise OSError(f"{path} cannot be written ({text}); check the folder's permissions") from error
-        if "not a database" in text or "malformed" in text:
-            raise ValueError(f"{path} is no readable study ({text}); move it away and run the study again") from error
         if "locked" in text or "busy" in text:
             raise OSError(f"{path} stayed locked by another process for a minute; try again later") from error
-        raise
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        raise ValueError(f"{path} is no readable study ({text}); move it away and run the study again") from error

@@ -6,6 +6,7 @@ import math
 import os
 import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 #: What zipfile, zlib and numpy's header parser are known to raise on damaged bytes.
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, TypeError,
-    KeyError, IndexError, OverflowError, SyntaxError, OSError,
+    KeyError, IndexError, OverflowError, SyntaxError, OSError, tokenize.TokenError,
 )  # fmt: skip
 
 
@@ -62,24 +63,46 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         raise ValueError(f"{source} is no plain .npz file: {text}; write or fetch it anew") from None
 
 
+def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Return the array of a plain npy file; its size is checked against the file's before anything is made.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        Truncated, damaged, pickled objects inside, several arrays, or of another format.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"{source} is no file; give an .npy file that numpy.save wrote")
+    try:
+        with source.open("rb") as stream:
+            return _read_array(stream, source.name, source.stat().st_size)
+    except _DAMAGE as error:
+        text = str(error) or type(error).__name__
+        raise ValueError(f"{source} is no plain npy file: {text}; write it with numpy.save") from None
+
+
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowed: int) -> NDArray[Any]:
     if member.compress_type not in _METHODS or not member.filename.endswith(".npy"):
         raise ValueError(f"member {member.filename!r} is not a stored or deflated .npy array")
     with archive.open(member) as stream:
-        shape, fortran, dtype = _read_header(stream)
-        if dtype.hasobject or dtype.kind not in "biufcSU":
-            raise ValueError(f"array {member.filename!r} has dtype {dtype}, which needs pickle or is structured")
-        if any(extent < 0 for extent in shape):
-            raise ValueError(f"array {member.filename!r} has shape {shape}")
-        size = math.prod(shape) * dtype.itemsize
-        if size > allowed:
-            raise ValueError(
-                f"array {member.filename!r} would unpack to {size} bytes, {allowed} are allowed from a file of this "
-                "size"
-            )
-        content = stream.read(size)
-        if len(content) != size or stream.read(1):
-            raise ValueError(f"array {member.filename!r} does not hold the {size} bytes that its header states")
+        return _read_array(stream, member.filename, allowed)
+
+
+def _read_array(stream: IO[bytes], name: str, allowed: int) -> NDArray[Any]:
+    shape, fortran, dtype = _read_header(stream)
+    if dtype.hasobject or dtype.kind not in "biufcSU" or not dtype.itemsize:
+        raise ValueError(f"array {name!r} has dtype {dtype}, which needs pickle or is structured")
+    if any(extent < 0 for extent in shape):
+        raise ValueError(f"array {name!r} has shape {shape}")
+    size = math.prod(shape) * dtype.itemsize
+    if size > allowed:
+        raise ValueError(f"array {name!r} would unpack to {size} bytes, {allowed} are allowed from a file of this size")
+    content = stream.read(size)
+    if len(content) != size or stream.read(1):
+        raise ValueError(f"array {name!r} does not hold the {size} bytes that its header states")
     flat = np.frombuffer(content, dtype) if size else np.empty(math.prod(shape), dtype)
     array: NDArray[Any] = flat.reshape(shape, order="F" if fortran else "C")
     return array

@@ -20,6 +20,8 @@ from qproj.solving.models import BQMProblem, CQMProblem, as_problem
 _MOST_BYTES = 1 << 30
 #: Variables that any file may declare; more only where there are coefficients for them.
 _FREE_VARIABLES = 100_000
+#: Bytes of the shortest line of a coefficient, "1 1 1".
+_LEAST_LINE = 5
 #: The largest integer whose double is exact in float64.
 _LARGEST = 1 << 52
 _VARTYPE = re.compile(r"#\s*vartype\s*=\s*(SPIN|BINARY)\s*")
@@ -85,7 +87,9 @@ def read_qubo(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
     lines = _lines(source)
     head = next(lines, (1, ""))[1]
     n, count = _integers(source, 1, head, 2)
-    if n < 1 or count < 0 or n > max(_FREE_VARIABLES, 2 * count) or count > n * (n + 1) // 2:
+    if n < 1 or not 0 <= count <= source.stat().st_size // _LEAST_LINE or n > max(_FREE_VARIABLES, 2 * count):
+        raise ValueError(f"{source}, line 1: {n} variables and {count} coefficients, which this file does not hold")
+    if count > n * (n + 1) // 2:
         raise ValueError(f"{source}, line 1: {n} variables and {count} coefficients; 'n nnz' with n from 1 is expected")
     linear = np.zeros(n)
     pairs: list[tuple[int, int]] = []
