@@ -141,7 +141,8 @@ class QAOA(Adapter):
             sampler = SamplerV2(seed=int(rng.integers(2**31)))
         p = self.reps
         values = {x: angles[(0 if x.name.startswith("γ") else p) + x.index] for x in circuit.parameters}
-        measured = sampler.run([(circuit, values)], shots=shots).result()[0].data.meas
+        # bound here: qiskit 2.6 cannot hash some negative multiples of a parameter, which Aer does when it binds
+        measured = sampler.run([circuit.assign_parameters(values)], shots=shots).result()[0].data.meas
         bits: NDArray[np.int8] = np.asarray(measured.to_bool_array(order="little"), np.int8)
         return bits.reshape(shots, -1)
 

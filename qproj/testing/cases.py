@@ -24,7 +24,8 @@ class Case:
     size : int
         Number of weights or variables.
     tags : frozenset of str
-        "degenerate", "labels", "scale", "reads", "infeasible", "hard".
+        "degenerate", "labels", "scale", "reads", "infeasible", "pieces", "middle" (too large to be guessed, and
+        proved), "hard".
     """
 
     name: str
@@ -78,6 +79,8 @@ def _projections() -> list[Case]:
         ("huge targets", 10, 5, 8, {"scale": 1e12}, {"scale"}),
         ("six weights", 14, 6, 9, {}, {"reads"}),
         ("nine weights", 20, 9, 10, {}, {"reads"}),
+        ("thirteen weights", 24, 13, 11, {}, {"middle"}),
+        ("nineteen weights", 40, 19, 12, {}, {"middle"}),
     ]
     found = [
         Case(f"sign projection, {name}", "projection", d, sign(n, d, seed, **change), frozenset(tags))
@@ -141,6 +144,8 @@ def _bqms() -> list[Case]:
                  frozenset({"scale"})),
             Case(f"{name} model with tiny coefficients", "bqm", 5, random(5, 33, vartype, scale=1e-9),
                  frozenset({"scale"})),
+            Case(f"{name} model of fourteen variables", "bqm", 14, random(14, 34, vartype), frozenset({"middle"})),
+            Case(f"{name} model of twenty variables", "bqm", 20, random(20, 35, vartype), frozenset({"middle"})),
         ]  # fmt: skip
     return found
 

@@ -18,6 +18,9 @@ ENOUGH_S = 20.0
 #: For hard cases without a time limit, which end by the solver's own budget.
 PATIENCE_S = 4.0
 
+#: Variables of the middle cases that a heuristic is asked: a simulated quantum computer has to hold them.
+SIMULATED = 14
+
 Check = Callable[[Any], None]
 CHECKS: dict[str, Check] = {}
 
@@ -32,7 +35,9 @@ def check(function: Check) -> Check:
     return function
 
 
-def taken(solver: Any, *tags: str, without: tuple[str, ...] = ("infeasible",), hard: bool = False) -> list[Case]:
+def taken(
+    solver: Any, *tags: str, without: tuple[str, ...] = ("infeasible", "middle"), hard: bool = False
+) -> list[Case]:
     """Return the cases that the solver says it takes, smallest first; with `tags`, those that have one of them."""
     capabilities = solver.capabilities
     limit = capabilities.max_variables
@@ -42,7 +47,8 @@ def taken(solver: Any, *tags: str, without: tuple[str, ...] = ("infeasible",), h
         if each.kind in capabilities.forms
         and (limit is None or each.size <= limit)
         and (not tags or each.tags & set(tags))
-        and not each.tags & set(without)
+        and not each.tags & (set(without) - set(tags))
+        and (capabilities.exact or "middle" not in each.tags or each.size <= SIMULATED)
         and ("hard" in each.tags) == hard
     ]
 

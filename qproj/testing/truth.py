@@ -25,14 +25,23 @@ class Truth:
     scale: float
 
 
+_KNOWN: dict[str, Truth] = {}
+
+
 def truth_of(problem: Problem) -> Truth:
-    """Return the truth of a problem.
+    """Return the truth of a problem; found once a process for each content.
 
     Raises
     ------
     ValueError
         Too many assignments, and CP-SAT could not prove an optimum in a minute.
     """
+    if problem.key not in _KNOWN:
+        _KNOWN[problem.key] = _found_out(problem)
+    return _KNOWN[problem.key]
+
+
+def _found_out(problem: Problem) -> Truth:
     ranges = [_values(problem, v) for v in problem.variables]
     count = np.prod([float(len(r)) for r in ranges]) if ranges else 1.0
     if count > MOST:

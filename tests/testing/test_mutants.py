@@ -298,6 +298,16 @@ MUTANTS = [
                s, best=np.zeros(5), gain=0.0, objective=0.0, candidates=np.zeros((1, 5)), ending=Ending.STOPPED))),
     mutant("negative timing", "timing_sane", **spoil(lambda s, p: replace(s, timing=Timing(solve=-1.0)))),
     mutant("timing is nan", "timing_sane", **spoil(lambda s, p: replace(s, timing=Timing(solve=float("nan"))))),
+    mutant("right on few variables", "proved_only_if_true", inner="exhaustive",
+           **spoil(when_found(lambda s, p: _flipped(s, p) if len(s.best) > 12 else s))),
+    mutant("stopped is proved", "hard_problems_not_claimed",
+           **spoil(when_found(lambda s, p: replace(s, ending=Ending.PROVED)))),
+    mutant("bound of the incumbent", "bounds_on_hard_problems",
+           **spoil(when_found(lambda s, p: replace(s, bound=s.objective, gain_bound=s.gain)
+                              if len(s.best) > 50 else s))),
+    mutant("no incumbent means infeasible", "gave_up_is_not_infeasible", inner="cpsat",
+           **spoil(lambda s, p: replace(s, best=None, gain=None, objective=None, candidates=s.candidates[:0],
+                                        sampleset=None, ending=Ending.REFUTED))),
     mutant("exact by name", "optimum_reached", inner="sign", changes={"exact": True}),
     mutant("no forms", "capabilities_declared", changes={"forms": frozenset()}),
     mutant("a form that it cannot take", "declared_forms_taken", changes={"forms": frozenset({"bqm", "cqm"})}),
@@ -326,6 +336,26 @@ MUTANTS = [
         (Everything, "other_problems_refused"),
     ]),
 ]  # fmt: skip
+
+
+def _flipped(solution, problem):
+    """A neighbour of the optimum, told as the optimum, with figures that fit."""
+    best = solution.best.copy()
+    best[0] = (
+        1 - best[0] if 0 in set(np.unique(best)) or getattr(problem, "vartype", None) is dimod.BINARY else -best[0]
+    )
+    gain = _gain(problem, best)
+    objective = float(qproj.as_problem(problem).objective(best))
+    return replace(
+        solution,
+        best=best,
+        gain=gain,
+        objective=objective,
+        candidates=best[None],
+        bound=None,
+        gain_bound=None,
+        sampleset=None,
+    )
 
 
 def _gain(problem, vector):
@@ -397,8 +427,8 @@ def test_honest_solvers_are_not_accused(make):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["auto", "cpsat", "greedy", "local-search", "sa", "sqa", "tabu", "tree", "highs", "scip", "qaoa-fast",
-     "dwave-emulated"],
+    ["auto", "cpsat", "greedy", "local-search", "sa", "sqa", "tabu", "tree", "highs", "scip", "gurobi",
+     "qaoa-fast", "dwave-emulated"],
 )  # fmt: skip
 def test_built_in_solvers_and_adapters_pass(name):
     if name not in {s.name for s in qproj.list_solvers() if s.ready}:
@@ -431,6 +461,13 @@ def test_errors_list_every_failed_check_and_how_to_reproduce_it():
 def test_a_failure_that_is_gone_is_a_failure():
     with pytest.raises(ConformanceError, match="take it off the list"):
         check_solver(qproj.get_solver("sign"), expected_failures={"timing_sane"})
+
+
+def test_hard_cases_have_a_best_known_gain():
+    from qproj.testing import cases
+    from qproj.testing.stopped import BEST_KNOWN
+
+    assert {each.name for each in cases(hard=True) if "hard" in each.tags} == set(BEST_KNOWN)
 
 
 def test_names_of_checks_are_checked():

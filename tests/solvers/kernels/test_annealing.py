@@ -24,7 +24,7 @@ def sweeps_reference(A, M, units, tau, c, state, K, heat):
     shift = 1 - int(M.sum()) % 2
     norm = float(np.sqrt((tau.astype(float) ** 2).sum()))
     c = c.copy()
-    kept, kept_gain = c.copy(), -np.inf
+    kept, kept_gain = c.copy(), -(2**31)  # as the kernel is told below: nothing is kept yet
 
     def soft(counts, k):
         return float(tau @ np.clip(A @ (2 * counts - M) + shift, -k, k))
