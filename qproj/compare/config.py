@@ -16,6 +16,10 @@ from qproj.compare.specs import parse_solvers
 from qproj.projections.options import nearest
 from qproj.projections.sign import ENCODINGS
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist = 1, 3
+#: Mistakes that one message tells.
+_MOST_TOLD = 10
 Place = tuple[int | str, ...]
 
 
@@ -121,7 +125,10 @@ def read_study_file(path: str | Path) -> StudyFile:
     try:
         made = StudyFile.model_validate(content)
     except ValidationError as error:
-        raise ValueError("; ".join(_mistake(problem, source, lines) for problem in error.errors())) from None
+        told = [_mistake(problem, source, lines) for problem in error.errors()[:_MOST_TOLD]]
+        if error.error_count() > _MOST_TOLD:
+            told.append(f"and {error.error_count() - _MOST_TOLD} more mistakes")
+        raise ValueError("; ".join(told)) from None
     folder = source.parent
     files = [str(folder / name) if name.endswith(".npz") else name for name in made.instances]
     return made.model_copy(update={"instances": files})
@@ -153,7 +160,7 @@ def _mistake(problem: Any, source: Path, lines: _Lines) -> str:
     else:
         text = f"{name}: {problem['msg'].removeprefix('Value error, ')}"
         if "'" not in text:
-            text += f", not {reprlib.repr(given)}"  # nested aliases of YAML would print for ever
+            text += f", not {_SHORT.repr(given)}"  # nested aliases of YAML would print for ever
     if problem["type"] == "value_error" and isinstance(given, list):
         named = [i for i, item in enumerate(given) if isinstance(item, str) and f"{item!r}" in text]
         place += named[:1]

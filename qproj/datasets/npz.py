@@ -60,7 +60,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             return arrays
     except _DAMAGE as error:
         text = str(error) or type(error).__name__
-        raise ValueError(f"{source} is no plain .npz file: {text}; write or fetch it anew") from None
+        raise ValueError(f"{source} is no plain .npz file: {text[:200]}; write or fetch it anew") from None
 
 
 def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -81,7 +81,7 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
             return _read_array(stream, source.name, source.stat().st_size)
     except _DAMAGE as error:
         text = str(error) or type(error).__name__
-        raise ValueError(f"{source} is no plain npy file: {text}; write it with numpy.save") from None
+        raise ValueError(f"{source} is no plain npy file: {text[:200]}; write it with numpy.save") from None
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowed: int) -> NDArray[Any]:

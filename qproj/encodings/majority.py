@@ -70,8 +70,6 @@ class MajorityShape:
     @classmethod
     def of(cls, rows: Rows, bits: int) -> MajorityShape:
         """Return the shape of rows; refuses bits outside 1..20 and models too large to build."""
-        if not 1 <= bits <= 20:
-            raise ValueError(f"bits is {bits}; fixed-point rows take 1 to 20 bits: use 6")
         q, error = quantise(rows.A, bits)
         K, low, half, width = agreement(rows, q)
         slack, keep = slack_coefficients(width)

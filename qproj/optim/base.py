@@ -49,7 +49,7 @@ class BinaryOptimizer(torch.optim.Optimizer):
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}; a finite number > 0 is allowed")
         self.model = model
-        super().__init__(_groups(model, groups, lr, float_lr), {"lr": lr, **defaults})
+        super().__init__(_groups(model, groups, float(lr), float(float_lr)), {"lr": float(lr), **defaults})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

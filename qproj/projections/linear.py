@@ -61,6 +61,13 @@ class LinearProjection(Projection):
                 raise ValueError(f"scale is {scale!r}; a number or {LEAST_SQUARES!r} is allowed")
         elif not np.isfinite(scale) or scale == 0:
             raise ValueError(f"scale is {scale}; it is finite and not 0: use 1.0 or {LEAST_SQUARES!r}")
+        size = 1.0 if isinstance(scale, str) else abs(float(scale))
+        with np.errstate(all="ignore"):
+            rows = np.abs(matrix.astype(np.float64)).sum(axis=1)
+            # both with and without α: sums are formed before it is applied
+            reach = (a * np.square(max(size, 1.0) * rows + np.abs(vector))).sum()
+        if not np.isfinite(reach) or not np.isfinite(size * size):
+            raise ValueError("Σ a (|α x|·1 + |t|)² overflows float64; scale X, t, weights or α down")
         self._set(
             X=matrix, t=frozen(vector), weights=frozen(a), _x=matrix.astype(np.float64),
             scale=scale if isinstance(scale, str) else float(scale),
@@ -89,12 +96,14 @@ class LinearProjection(Projection):
         gains = np.empty(len(V))
         for i, v in enumerate(V):  # one fixed order of summation a vector
             z = (self._x * v).sum(axis=1)
+            if not isinstance(self.scale, str):
+                z *= self.scale  # before squaring: α² may be too small for float64
             linear = (self.weights * self.t * z).sum()
             power = (self.weights * z * z).sum()
             if isinstance(self.scale, str):
-                gains[i] = 0.5 * linear * linear / power if power > 0 else 0.0
+                gains[i] = 0.5 * linear * (linear / power) if power > 0 else 0.0
             else:
-                gains[i] = self.scale * linear - 0.5 * self.scale**2 * power
+                gains[i] = linear - 0.5 * power
         return gains
 
     @cached_property
@@ -150,12 +159,12 @@ def _linear(projection: LinearProjection) -> Encoding:
         raise ValueError(
             "a least-squares scale has no quadratic model; give a number, or pass the projection to a solver"
         )
-    x, a, alpha = projection._x, projection.weights, projection.scale
-    gram = alpha**2 * (x.T @ (a[:, None] * x))
+    x, a = projection.scale * projection._x, projection.weights
+    gram = x.T @ (a[:, None] * x)
     return spin_quadratic(
         "linear",
         np.triu(2.0 * gram, 1),
-        -2.0 * alpha * (x.T @ (a * projection.t)),
+        -2.0 * (x.T @ (a * projection.t)),
         float(np.trace(gram)) + projection.constant,
         projection.gain,
     )

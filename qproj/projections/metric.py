@@ -36,6 +36,7 @@ class MetricProjection(Projection):
 
     M: NDArray[Any]
     g: FloatArray
+    _symmetric: FloatArray
     _pairs: FloatArray
     _field: FloatArray
 
@@ -46,8 +47,10 @@ class MetricProjection(Projection):
         vector = as_vector(g, "g", len(matrix))
         require_square(vector)
         symmetric = (matrix.astype(np.float64) + matrix.T.astype(np.float64)) / 2.0
-        if not np.isfinite(symmetric @ vector).all() or not np.isfinite(vector @ (symmetric @ vector)):
-            raise ValueError("gᵀMg overflows float64; scale M or g down")
+        with np.errstate(all="ignore"):
+            reach = (np.abs(vector) + 1.0) @ (np.abs(symmetric) @ (np.abs(vector) + 1.0))
+        if not np.isfinite(reach):
+            raise ValueError("(r − g)ᵀM(r − g) overflows float64; scale M or g down")
         self._set(
             M=matrix,
             g=frozen(vector),
@@ -70,7 +73,7 @@ class MetricProjection(Projection):
     @cached_property
     def constant(self) -> float:
         """gᵀMg + tr M."""
-        return float(self.g @ self._field) + float(np.trace(self.M))
+        return float(self.g @ self._field) + float(np.trace(self._symmetric))
 
     @cached_property
     def gain_bound(self) -> float:

@@ -77,7 +77,7 @@ def _scaled(
 
 
 def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_by: EndedBy) -> Found:
-    """Return the reads as candidates in the problem's terms, num_occurrences kept, energies in the model's units."""
+    """Return the reads as candidates in the problem's terms, num_occurrences kept, ranked by energies without offset."""
     if set(sampleset.variables) != set(model.bqm.variables):
         return Found(np.empty((0, problem.num_variables)), Ending.FAILED, EndedBy.ERROR,
                      message="the sampler's answer lacks variables of the model")  # fmt: skip
@@ -93,9 +93,9 @@ def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_b
     samples: NDArray[Any] = np.asarray(record.sample)[:, order]
     if sampleset.vartype is not model.bqm.vartype:
         samples = 2 * samples - 1 if model.bqm.vartype is dimod.SPIN else (samples + 1) // 2
-    energies = (
-        np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64) * model.scale + model.offset
-    )
+    # without the offset, beside which the energies of tiny or huge targets would all round to the same number
+    bare = np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64)
+    energies = bare * model.scale + model.offset
     labelled = dimod.SampleSet.from_samples(
         (samples, model.labels), energy=energies, vartype=model.bqm.vartype,
         num_occurrences=record.num_occurrences,
@@ -109,7 +109,7 @@ def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_b
         columns = model.encoding.columns
         candidates = columns.weights_from_counts(columns.counts_from_bits(bits))
     return Found(
-        candidates, Ending.STOPPED, ended_by, energies=energies, sampleset=labelled,
+        candidates, Ending.STOPPED, ended_by, energies=bare, sampleset=labelled,
         stats={"reads": int(record.num_occurrences.sum()), **_size_of(model.bqm)},
     )  # fmt: skip
 

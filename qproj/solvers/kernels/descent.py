@@ -73,7 +73,7 @@ def descend(
     columns: NDArray[Any] = np.ascontiguousarray(A.T, np.float64 if real else np.int8)
     shift = 0 if real else 1 - int(M.sum()) % 2
     limit = 4 * int(M.sum()) + 64 if max_moves is None else max_moves
-    scale = float(np.sqrt(np.square(A, dtype=np.float64).mean() * M.sum()))
+    scale = float(np.sqrt(np.square(A, dtype=np.float64).mean() * M.sum())) or 1.0  # 0 for inputs that are all 0
     found = np.array(counts, np.int64)
     rows = np.array(np.broadcast_to(taus, (k, G)), np.float64, order="C")
     moves = 0
