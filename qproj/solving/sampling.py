@@ -77,7 +77,7 @@ def _scaled(
 
 
 def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_by: EndedBy) -> Found:
-    """Return the reads as candidates in the problem's terms, num_occurrences kept, ranked by energies without offset."""
+    """Return the reads as candidates in the problem's terms, num_occurrences kept; `raw_best` needs no offset."""
     if set(sampleset.variables) != set(model.bqm.variables):
         return Found(np.empty((0, problem.num_variables)), Ending.FAILED, EndedBy.ERROR,
                      message="the sampler's answer lacks variables of the model")  # fmt: skip

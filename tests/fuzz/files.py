@@ -246,7 +246,7 @@ _LAUGHS = b"a: &a [x, x, x, x, x, x, x, x, x]\n" + b"".join(
 _YAMLS = (_YAML, _LAUGHS + b"solvers: *i\ninstances: *i\n", b"solvers: &s [*s]\ninstances: *s\n", b"? [a]\n: b\n")
 _WORDS = st.sampled_from([
     "instances", "solvers", "reads", "seeds", "auto", "sa", "digits", "none", "=", ":", "[", "]", '"', ",", "{", "}",
-    "-", "&a", "*a", "!!python/object/apply:os.system", "<<", "1e999", "-1", "nan", "true", "2024-01-01", "'''", "\\u0000",
+    "-", "&a", "*a", "!!python/object/apply:os.system", "<<", "1e999", "-1", "nan", "true", "2024-01-01", "\\u0000",
 ])  # fmt: skip
 
 
