@@ -39,6 +39,10 @@ def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
 def _from_torch(tensor: Any, name: str) -> NDArray[Any]:
     if tensor.is_complex():
         raise TypeError(f"{name} has dtype {tensor.dtype}; integers and floats are allowed: pass real numbers")
+    if tensor.is_meta:
+        raise TypeError(f"{name} is a meta tensor, which has no data; pass one on a real device")
+    if str(tensor.layout) != "torch.strided":
+        raise TypeError(f"{name} has layout {tensor.layout}; dense tensors are allowed: pass {name}.to_dense()")
     tensor = tensor.detach()
     if tensor.is_floating_point() and tensor.element_size() < 4:
         tensor = tensor.float()  # numpy has no bfloat16; half precision widens exactly
