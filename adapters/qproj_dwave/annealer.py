@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike
 from qproj.projections import SignLayer, SignProjection
 from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, Solution, child_seeds, judge
 from qproj.solving.contract import Timing, check_limits
+from qproj.solving.redact import logger
 from qproj.solving.sampling import Model, decode_reads, encoded_model, require_positive, sampled_model
 from qproj_dwave.embedding import Embedder, Embedding, default_folder
 from qproj_dwave.physical import (
@@ -31,7 +31,7 @@ from qproj_dwave.physical import (
 )
 from qproj_dwave.structure import structure_of
 
-LOG = logging.getLogger("qproj")
+LOG = logger()
 DEFAULT_READS = 100
 #: What sums of coefficients leave where they should cancel, relative to the largest.
 ROUNDING = 1e-12

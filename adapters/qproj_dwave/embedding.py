@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import tempfile
 import time
@@ -14,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from qproj.solving import TooLargeError
+from qproj.solving.redact import logger
 from qproj_dwave.structure import Structure
 
-LOG = logging.getLogger("qproj")
+LOG = logger()
 
 #: Variable → qubits of its chain.
 Embedding = dict[int, tuple[int, ...]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,11 +12,12 @@ import dimod
 import numpy as np
 
 from qproj.solving import Availability, Capabilities, MissingTokenError
+from qproj.solving.redact import logger, remember, scrub
 from qproj_dwave.annealer import Annealer, Machine
 from qproj_dwave.budget import Budget
 from qproj_dwave.emulated import SIGMA_H, SIGMA_J
 
-LOG = logging.getLogger("qproj")
+LOG = logger()
 TOKEN_REMEDY = "run `dwave setup --auth`, or set DWAVE_API_TOKEN; `dwave-emulated` needs none"  # nosec B105: no token
 
 
@@ -81,6 +81,7 @@ class DWave(Annealer):
             raise ValueError("annealing_time and anneal_schedule exclude each other; give one")
         if sampler is None and "token" not in (config or {}) and not token_configured():
             raise MissingTokenError(f"dwave: no API token is configured; {TOKEN_REMEDY}")
+        remember((config or {}).get("token"))
         self.config, self._sampler = dict(config or {}), sampler
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self.tries = int(tries)
@@ -140,6 +141,13 @@ class QPU:
         self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
     ) -> dimod.SampleSet:
         """Return reads; one submission is paid, whatever happens on the way back."""
+        try:
+            return self._sampled(bqm, num_reads)
+        except Exception as error:
+            scrub(error)  # the client may name the token in what it says
+            raise
+
+    def _sampled(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
         reserved = self.budget.reserve(self.estimate_us(bqm.num_variables, num_reads))
         start = time.perf_counter()
         try:
@@ -242,6 +250,11 @@ def token_configured() -> bool:
             lines = file.read_text().splitlines()
         except OSError:
             continue
-        if any(line.strip().startswith("token") and line.partition("=")[2].strip() for line in lines):
+        named_here = [
+            value for line in lines if line.strip().startswith("token") and (value := line.partition("=")[2].strip())
+        ]
+        for value in named_here:
+            remember(value)
+        if named_here:
             return True
     return False

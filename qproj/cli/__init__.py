@@ -42,11 +42,13 @@ class Commands(TyperGroup):
                 raise
             code = 1 if isinstance(error, NoSolutionError) else 2
             text = str(error)
+        from qproj.solving.redact import redact
+
         if os.environ.get("QPROJ_TRACEBACK"):
             import traceback
 
-            traceback.print_exc()
-        typer.echo(f"qproj: {' '.join(text.split()) or 'failed without a message'}", err=True)
+            typer.echo(redact(traceback.format_exc()), err=True)
+        typer.echo(f"qproj: {redact(' '.join(text.split())) or 'failed without a message'}", err=True)
         raise typer.Exit(code)
 
 
@@ -93,3 +95,8 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        from qproj.solving.redact import scrub
+
+        scrub(error)
+        raise

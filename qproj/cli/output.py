@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from qproj.solving.redact import redact
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,7 +30,7 @@ def _plain(value: Any) -> Any:
         return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    return value if value is None or isinstance(value, bool | int | float) else redact(str(value))
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -51,7 +53,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         numeric = bool(body) and all(_is_numeric(row[i]) for row in body)
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(redact(str(cell))) for cell in row))
     console().print(table)
 
 

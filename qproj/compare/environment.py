@@ -9,6 +9,8 @@ import sys
 from importlib import metadata
 from typing import Any
 
+from qproj.solving.redact import redact
+
 #: Packages whose versions change results.
 PACKAGES = (
     "qproj", "numpy", "scipy", "dimod", "dwave-samplers", "ortools", "numba", "highspy", "gurobipy", "pyscipopt",
@@ -50,7 +52,7 @@ def without_secrets(arguments: list[str]) -> str:
             hide_next = not equals and argument.startswith("-")
         else:
             shown.append(argument)
-    return " ".join(shown)
+    return redact(" ".join(shown))
 
 
 def _processor() -> str:

@@ -16,6 +16,7 @@ from qproj._arrays import FloatArray
 from qproj.compare.plan import Limits, solver_seed
 from qproj.projections import SignProjection
 from qproj.solving.contract import Solution, Status
+from qproj.solving.redact import redact
 
 #: Beyond a solver's own statuses: what became of a run that did not end as it should.
 REFUSED = "refused"  # the solver does not take this problem: not applicable
@@ -216,7 +217,7 @@ def _stats(stats: Any) -> str:
         if isinstance(plain, float) and not math.isfinite(plain):
             continue
         if isinstance(plain, bool | int | float) or (isinstance(plain, str) and len(plain) <= 200):
-            kept[str(name)] = plain
+            kept[str(name)] = redact(plain) if isinstance(plain, str) else plain
     return json.dumps(kept, sort_keys=True)
 
 
@@ -225,5 +226,5 @@ def _number(value: float | None) -> float | None:
 
 
 def _line(text: str) -> str:
-    joined = " ".join(str(text).split())
+    joined = redact(" ".join(str(text).split()))
     return joined if len(joined) <= 500 else joined[:497] + "..."

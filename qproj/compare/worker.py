@@ -15,6 +15,7 @@ import numpy as np
 
 from qproj.compare.outcome import RAISED, Outcome, _line, perform
 from qproj.compare.plan import Limits
+from qproj.solving.redact import RedactedStream
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Task:
 def main(socket: int, lifeline: int) -> None:
     """Serve until the parent closes the socket."""
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
+    sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
     connection = Connection(socket)
     solvers: dict[str, Any] = {}
     layers: dict[str, Any] = {}

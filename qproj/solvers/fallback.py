@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,8 +16,9 @@ from qproj.solving import Adapter, Ending, Found, LayerSolution, Request, Soluti
 from qproj.solving.adapter import child_seeds
 from qproj.solving.contract import check_limits
 from qproj.solving.recheck import MalformedSolutionError, rechecked
+from qproj.solving.redact import logger, redact
 
-LOG = logging.getLogger("qproj")
+LOG = logger()
 #: Share of the time that is left which each solver of the chain gets, but the last.
 FIRST_SHARE = 0.8
 
@@ -94,7 +94,7 @@ class Fallback(Adapter):
             if len(solutions) != len(problems):
                 raise MalformedSolutionError(f"{len(solutions)} solutions for {len(problems)} neurons")
         except Exception as error:
-            failure = f"{_name(first)}: {type(error).__name__}: {error}"
+            failure = _said(first, error)
             LOG.warning("%s; %d neurons go to the next solver", failure, len(problems))
         if isinstance(solutions, LayerSolution) and isinstance(first, Adapter) and not np.isnan(solutions.gain).any():
             return solutions
@@ -111,7 +111,7 @@ class Fallback(Adapter):
                     kept.append(_sound(problem, solutions[i], first))
                     continue
                 except Exception as error:
-                    failures = [f"{_name(first)}: {type(error).__name__}: {error}"]
+                    failures = [_said(first, error)]
                     LOG.warning("%s; neuron %d goes to the next solver", failures[0], i)
             kept.append(self._ask(problem, ask, 1, failures))
         layer = layer_of_solutions(kept, problems.num_weights, self.name)
@@ -133,7 +133,7 @@ class Fallback(Adapter):
                 solution = _sound(problem, solver.solve(problem, **limits), solver)
                 return replace(solution, stats={**solution.stats, "answered_by": _name(solver), "failures": failures})
             except Exception as error:
-                failures = [*failures, f"{_name(solver)}: {type(error).__name__}: {error}"]
+                failures = [*failures, _said(solver, error)]
                 LOG.warning("%s; %s", failures[-1], "no solver is left" if last else "the next solver is asked")
         raise RuntimeError("every solver of the fallback failed: " + "; ".join(failures))
 
@@ -149,6 +149,10 @@ def _sound(problem: Any, answer: Any, solver: Any) -> Solution:
         if solution.gain is not None and problem.gain(simple) > solution.gain + 1e-9 * float(np.abs(problem.t).sum()):
             raise MalformedSolutionError("a claimed optimum is worse than sign(Xᵀt)")
     return solution
+
+
+def _said(solver: Any, error: Exception) -> str:
+    return redact(f"{_name(solver)}: {type(error).__name__}: {error}")
 
 
 def _name(solver: Any) -> str:

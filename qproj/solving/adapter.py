@@ -26,6 +26,7 @@ from qproj.solving.contract import (
 )
 from qproj.solving.interrupt import unswallowed
 from qproj.solving.models import as_problem, sampleset_of
+from qproj.solving.redact import scrub
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +166,12 @@ class Adapter(ABC):
         t0 = clock()
         model = self.build(problem, ask)
         t1 = clock()
-        with unswallowed():
-            raw = self.call(model, ask)
+        try:
+            with unswallowed():
+                raw = self.call(model, ask)
+        except Exception as error:
+            scrub(error)  # a service's client may name the token in what it says
+            raise
         t2 = clock()
         found = self.decode(raw, problem)
         solution = judge(problem, found, self.name)
