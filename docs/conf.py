@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "myst_nb",
     "api_pages",
+    "checks_page",
     "cli_page",
     "layers",
     "plain_text",

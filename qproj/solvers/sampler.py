@@ -6,6 +6,7 @@ order; every read is decoded and ranked by its true gain.
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -298,7 +299,8 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     Parameters
     ----------
     sampler : dimod.Sampler
-        Its ``parameters`` say whether it takes num_reads and seed; what it does not take is refused or not passed on.
+        Its ``parameters``, or the names in the signature of its ``sample`` (OpenJij lists few of its own), say whether
+        it takes num_reads and seed; what it does not take is refused or not passed on.
     encoding : str
         As in ``SignProjection.encode``.
     parameters : keyword arguments
@@ -311,7 +313,7 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     """
     if not callable(getattr(sampler, "sample", None)) or not hasattr(sampler, "parameters"):
         raise TypeError(f"{type(sampler).__name__} is no dimod sampler: it needs sample() and parameters")
-    known = set(sampler.parameters)
+    known = set(sampler.parameters) | _keywords(sampler.sample)
     for name in parameters:
         if name not in known:
             raise TypeError(f"{type(sampler).__name__} has no parameter {name!r}; {nearest(name, known)}")
@@ -320,3 +322,11 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     solver._seed_name = "seed" if "seed" in known else None
     solver.capabilities = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed="seed" in known, num_reads=True)
     return solver
+
+
+def _keywords(sample: Any) -> set[str]:
+    """The names that a sampler's ``sample`` spells out, but for the model's."""
+    named = [
+        p for p in inspect.signature(sample).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    return {p.name for p in named[1:]}

@@ -105,3 +105,21 @@ def test_a_time_limit_ends_restarts():
     solution = get_solver("sa").solve(P, seed=0, time_limit_s=0.05)
     assert solution.ended_by == "clock" or solution.status == "optimal"
     assert solution.stats["reads"] > 1
+
+
+def test_openjij_takes_reads_and_keywords_of_its_signature():
+    openjij = pytest.importorskip("openjij")
+    solver = from_sampler(openjij.SASampler(), num_sweeps=50)
+    assert solver.capabilities.seed
+    solution = solver.solve(P, num_reads=7)
+    assert solution.sampleset.record.num_occurrences.sum() == 7
+    assert solution.gain == pytest.approx(P.gain(solution.best))
+    with pytest.raises(TypeError, match="did you mean 'num_sweeps'"):
+        from_sampler(openjij.SASampler(), num_sweep=50)
+
+
+def test_a_dwave_hybrid_workflow_is_one_line():
+    hybrid = pytest.importorskip("hybrid")
+    workflow = hybrid.SimulatedAnnealingProblemSampler(num_reads=5) | hybrid.IdentityDecomposer()
+    solution = from_sampler(hybrid.HybridSampler(workflow)).solve(P, num_reads=2)
+    assert solution.gain == pytest.approx(P.gain(solution.best))
