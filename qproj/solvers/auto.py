@@ -34,7 +34,7 @@ from qproj.solving import (
     get_solver,
 )
 from qproj.solving.contract import Timing, check_limits
-from qproj.solving.project import layer_gain_bounds, layer_of_weights
+from qproj.solving.layer import layer_gain_bounds, layer_of_weights
 from qproj.solving.sampling import require_positive
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from qproj.projections.sign import Inputs
 from qproj.solvers.sign import meets_bounds, sign_direction
 from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
 from qproj.solving.contract import Timing, check_limits
-from qproj.solving.project import layer_gain_bounds, layer_of_weights
+from qproj.solving.layer import layer_gain_bounds, layer_of_weights
 from qproj.solving.sampling import require_positive
 
 

@@ -22,7 +22,7 @@ from qproj.solving import (
     layer_of_weights,
 )
 from qproj.solving.contract import Timing, check_limits
-from qproj.solving.project import layer_gain_bounds
+from qproj.solving.layer import layer_gain_bounds
 
 
 def sign_direction(X: NDArray[Any], T: FloatArray) -> SignArray:

@@ -22,8 +22,9 @@ from qproj.solving.contract import (
     check_limits,
     verdict,
 )
+from qproj.solving.layer import LayerSolution, layer_of_solutions, layer_of_weights
 from qproj.solving.models import BQMProblem, CQMProblem, as_problem
-from qproj.solving.project import LayerSolution, layer_of_solutions, layer_of_weights, project
+from qproj.solving.project import project
 from qproj.solving.recheck import MalformedSolutionError, rechecked
 from qproj.solving.registry import SolverInfo, get_solver, list_solvers, solver_names
 

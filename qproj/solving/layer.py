@@ -1,0 +1,175 @@
+"""A layer's solution in arrays, made from separate neurons' solutions or from weights that were found all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray, SignArray
+from qproj.projections import SignLayer
+from qproj.solving.adapter import Found, judge
+from qproj.solving.contract import EndedBy, Ending, Solution, Status, Timing, verdict
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSolution(Sequence[Solution]):
+    """What a solver found for a layer, in arrays; ``layer[i]`` is neuron i's :class:`Solution`.
+
+    Attributes
+    ----------
+    weights : (dout, d) int8
+    gain, objective, bound, gap : (dout,) float64
+        NaN where a neuron has no incumbent or no bound.
+    endings : (dout,) of Ending
+    ended_by : (dout,) of EndedBy
+    timing : Timing
+        Of the whole layer.
+    stats : mapping
+    """
+
+    weights: SignArray
+    gain: FloatArray
+    objective: FloatArray
+    bound: FloatArray
+    gap: FloatArray
+    endings: tuple[Ending, ...]
+    ended_by: tuple[EndedBy, ...]
+    timing: Timing
+    solver: str = ""
+    stats: dict[str, Any] = field(default_factory=dict)
+    solution: Callable[[int], Solution] = field(repr=False, default=lambda i: _absent(i))
+
+    @property
+    def status(self) -> NDArray[Any]:
+        """(dout,) of Status."""
+        found = ~np.isnan(self.gain)
+        return np.array([verdict(e, bool(f)) for e, f in zip(self.endings, found, strict=True)], dtype=object)
+
+    @property
+    def proved(self) -> NDArray[np.bool_]:
+        """(dout,) whether each neuron is proved optimal."""
+        return np.array([s is Status.OPTIMAL for s in self.status], bool)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @overload
+    def __getitem__(self, index: int) -> Solution: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Solution]: ...
+    def __getitem__(self, index: int | slice) -> Solution | list[Solution]:
+        if isinstance(index, slice):
+            return [self.solution(i) for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"neuron {index} of {len(self)}")
+        return self.solution(index % len(self))
+
+    def require(self) -> LayerSolution:
+        """Return self where every neuron has an incumbent; raise NoSolutionError for the first that has none."""
+        for i in np.flatnonzero(np.isnan(self.gain)):
+            self[int(i)].require()
+        return self
+
+
+def _absent(index: int) -> Solution:
+    raise IndexError(f"neuron {index} was not kept")
+
+
+def layer_of_solutions(solutions: Sequence[Solution], num_weights: int, solver: str) -> LayerSolution:
+    """Return separate neurons' solutions as one layer; weights of a neuron without incumbent are 0."""
+    count = len(solutions)
+    weights = np.zeros((count, num_weights), np.int8)
+    for i, solution in enumerate(solutions):
+        if solution.best is not None:
+            weights[i] = solution.best
+    weights.setflags(write=False)
+    spent = [solution.timing for solution in solutions]
+    kept = list(solutions)
+    failures = [failure for solution in solutions for failure in solution.stats.get("failures", ())]
+    return LayerSolution(
+        weights=weights,
+        gain=_column(solution.gain for solution in solutions),
+        objective=_column(solution.objective for solution in solutions),
+        bound=_column(solution.bound for solution in solutions),
+        gap=_column(solution.gap for solution in solutions),
+        endings=tuple(Ending(solution.ending) for solution in solutions),
+        ended_by=tuple(solution.ended_by for solution in solutions),
+        timing=Timing(
+            *(sum(getattr(t, part) for t in spent) for part in ("build", "embed", "queue", "solve", "decode"))
+        ),
+        solver=solver,
+        stats={"failures": failures} if failures else {},  # what a chain of solvers went through
+        solution=kept.__getitem__,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Neuron i's solution, judged when it is asked for."""
+
+    layer: SignLayer
+    weights: SignArray
+    endings: tuple[Ending, ...]
+    ended_by: tuple[EndedBy, ...]
+    gain_bound: FloatArray
+    solver: str
+    stats: dict[str, Any]
+
+    def __call__(self, index: int) -> Solution:
+        found = Found(
+            candidates=self.weights[index : index + 1], ending=self.endings[index], ended_by=self.ended_by[index],
+            gain_bound=float(self.gain_bound[index]), stats=dict(self.stats),
+        )  # fmt: skip
+        return judge(self.layer[index], found, self.solver)
+
+
+def layer_of_weights(
+    layer: SignLayer, weights: SignArray, gain_bound: FloatArray, proved: NDArray[np.bool_],
+    ended_by: Sequence[EndedBy], timing: Timing, solver: str, stats: dict[str, Any] | None = None,
+) -> LayerSolution:  # fmt: skip
+    """Return a layer's solution from weights found all at once, scored anew by the definition.
+
+    `gain_bound` holds a valid upper bound on each neuron's gain (before rounding), Σ|τ| or better.
+    """
+    signs = layer.inputs.signs(weights)
+    # the same order of summation as SignProjection.gain
+    targets = np.ascontiguousarray(layer.T.T)
+    gain = (signs * targets).sum(axis=1)
+    bound_gain = np.where(proved, gain, np.maximum(gain_bound, gain))
+    constant = len(layer.T) + np.vecdot(targets, targets)
+    scale = 2.0 * layer_gain_bounds(layer)
+    gap = np.where(
+        proved | (scale == 0), 0.0, np.clip((bound_gain - gain) / np.where(scale == 0, 1.0, scale), 0.0, 1.0)
+    )
+    slack = 2.0 * max(len(layer.T), 1) * np.finfo(np.float64).eps * (np.abs(constant) + 2.0 * np.abs(bound_gain))
+    endings = tuple(Ending.PROVED if p else Ending.STOPPED for p in proved.tolist())
+    weights.setflags(write=False)
+
+    return LayerSolution(
+        weights=weights,
+        gain=gain,
+        objective=constant - 2.0 * gain,
+        bound=np.nextafter(constant - 2.0 * bound_gain - slack, -np.inf),
+        gap=gap,
+        endings=endings,
+        ended_by=tuple(ended_by),
+        timing=timing,
+        solver=solver,
+        stats=dict(stats or {}),
+        solution=Judged(layer, weights, endings, tuple(ended_by), bound_gain, solver, dict(stats or {})),
+    )
+
+
+def layer_gain_bounds(layer: SignLayer) -> FloatArray:
+    """Return Σ_g |τ_g| of every neuron, (dout,), from the layer's row groups, found once."""
+    tau = layer.inputs.groups.sums(layer.T)
+    bounds: FloatArray = np.abs(np.ascontiguousarray(tau.T)).sum(axis=1)
+    return bounds
+
+
+def _column(values: Any) -> FloatArray:
+    return np.array([np.nan if value is None else float(value) for value in values], np.float64)
