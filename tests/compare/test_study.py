@@ -94,7 +94,7 @@ def test_misbehaving_solvers_are_rows_and_cost_nobody_else(tmp_path, layers, odd
 
 def test_a_solver_that_hangs_is_ended(tmp_path, layers, odd_solvers):
     study = Study(tmp_path, layers[:1], [odd_solvers.Hanging()], reads=[5], time_limits_s=[0.3], seeds=1, nulls=False)
-    study.run(workers=1, grace_s=0.3)
+    study.run(workers=1, grace_s=3.0)
     store = Store(tmp_path)
     runs = read_runs(store)
     store.close()

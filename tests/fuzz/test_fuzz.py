@@ -23,7 +23,7 @@ from objects import OBJECTS
 
 RESULTS = Path(__file__).with_name("results.json")
 TARGETS = {**FILES, **OBJECTS}
-EACH = 40
+EACH = 50
 NIGHTLY = 100_000
 SEED = 20260
 
