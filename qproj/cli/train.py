@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,9 +121,5 @@ def _seeds(text: str) -> list[int]:
 
 
 def _need_torch() -> None:
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise ImportError('training needs torch, which is not installed: pip install "qproj[torch]"') from None
+    if find_spec("torch") is None:
+        raise ImportError('training needs torch, which is not installed: pip install "qproj[torch]"')
