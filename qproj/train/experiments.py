@@ -43,6 +43,10 @@ class Experiment:
         One learned float a hidden neuron.
     evaluations : int
         How often accuracy is measured in a run.
+    schedule : str
+        Of the step size, in every trial of :mod:`qproj.train.tune`.
+    tuning_seeds : int
+        How many seeds a trial has there.
     tuned_as : str
         The preset's name where several experiments share one.
     paper, target : float or None
@@ -66,6 +70,8 @@ class Experiment:
     sharpness: float = 1.0
     thresholds: bool = False
     evaluations: int = 10
+    schedule: str = "linear"
+    tuning_seeds: int = 1
     tuned_as: str = ""
     paper: float | None = None
     target: float | None = None

@@ -15,6 +15,9 @@ from qproj.train.experiments import Experiment, check_optimizer
 KEY_VERSION = 1
 SCHEDULES = ("constant", "linear", "cosine")
 
+#: Words, goals and how it is tuned: none changes a run.
+_NO_PART = ("about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds")
+
 _COMMON = ("lr", "schedule", "momentum", "float_lr")
 _PROJECTING = ("projection", "kappa", "sweeps", "every")
 #: Which settings an optimiser has; all others stay at their defaults.
@@ -125,7 +128,7 @@ class Config:
         """Hex digest of all that decides the outcome."""
         settings = self.settings.used(self.optimizer)
         what = asdict(self.experiment)
-        for label in ("about", "paper", "target", "optimizers", "tuned_as"):  # words and goals change no run
+        for label in _NO_PART:
             del what[label]
         content = {
             "version": KEY_VERSION, "experiment": what, "optimizer": self.optimizer, "seed": self.seed,

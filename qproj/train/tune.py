@@ -1,0 +1,105 @@
+"""The declared grid of every optimiser, as many trials each, and the choice among them on validation rows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from qproj.train.experiments import Experiment, check_optimizer
+from qproj.train.session import Progress, run_all
+from qproj.train.settings import Config, Settings
+
+#: The first seed of trials; results are measured with seeds from 0 on.
+FIRST_SEED = 1000
+
+
+def grid(experiment: Experiment, optimizer: str) -> tuple[Settings, ...]:
+    """Return the settings that are tried: of the same number for all optimisers of an experiment."""
+    check_optimizer(optimizer)
+    rows = _GRIDS[optimizer]
+    return tuple(Settings.of(optimizer, {"schedule": experiment.schedule, **row}) for row in rows)
+
+
+def trials(experiment: Experiment, optimizer: str, *, solver: str = "auto") -> list[Config]:
+    """Return every trial of an optimiser: grid × seeds, accuracy on validation rows, test rows never read."""
+    seeds = range(FIRST_SEED, FIRST_SEED + experiment.tuning_seeds)
+    return [
+        Config(experiment, optimizer, seed, settings, solver, tuning=True)
+        for settings in grid(experiment, optimizer)
+        for seed in seeds
+    ]
+
+
+def tune(
+    experiment: Experiment, optimizer: str, folder: Path, *, solver: str = "auto", checkpoint_s: float = 10.0,
+    watch: Callable[[Progress], None] | None = None,
+) -> Settings:  # fmt: skip
+    """Return the settings of the grid with the highest validation accuracy; see :func:`best`.
+
+    Trials are runs like any others: those stored in `folder` are not done again.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    optimizer : str
+    folder : Path
+        Of :func:`qproj.train.session.run_all`.
+    solver, checkpoint_s, watch
+        As for it.
+
+    Raises
+    ------
+    ValueError
+        An unknown optimiser, an experiment without accuracy, and what a run refuses.
+    DataUnavailableError
+        The experiment's data are not there.
+    """
+    if experiment.kind == "function":
+        raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
+    configs = trials(experiment, optimizer, solver=solver)
+    return best(optimizer, run_all(configs, folder, checkpoint_s=checkpoint_s, watch=watch))
+
+
+def best(optimizer: str, records: Sequence[dict[str, Any]]) -> Settings:
+    """Return the settings of the best trials: the mean over seeds of the last accuracy.
+
+    Among equals, the one whose accuracy was higher on the way, then the first of the grid.
+    """
+    if not records:
+        raise ValueError(f"no trials of {optimizer}: nothing to choose from")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(repr(sorted(record["settings"].items())), []).append(record)
+    winner = max(groups.values(), key=_merit)  # the first of equals
+    return Settings.of(optimizer, winner[0]["settings"])
+
+
+def _merit(records: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    last = statistics.fmean(record["test_accuracy"] for record in records)
+    way = statistics.fmean(row["test"] for record in records for row in record["history"])
+    return round(last, 9), round(way, 9)
+
+
+def _projecting() -> list[dict[str, Any]]:
+    sign = [{"projection": "sign", "lr": lr, "momentum": m} for lr, m in product((0.01, 0.05), (0.0, 0.9))]
+    margin: list[dict[str, Any]] = [
+        {"projection": "margin", "kappa": kappa, "lr": lr}
+        for kappa, lr in product((1.0, 3.0), (0.003, 0.01, 0.03, 0.1))
+    ]
+    return sign + margin
+
+
+def _rows(**values: Sequence[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(values, row)) for row in product(*values.values())]
+
+
+_GRIDS: dict[str, list[dict[str, Any]]] = {
+    "qpsbgd": _projecting(),
+    "projected": _projecting(),
+    "binaryconnect": _rows(momentum=(0.0, 0.9), lr=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0)),
+    "signsgd": _rows(momentum=(0.0, 0.9), box=(False, True), lr=(0.003, 0.01, 0.03)),
+    "proxquant": _rows(reg_rate=(0.001, 0.01), lr=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0)),
+}
