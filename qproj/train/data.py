@@ -29,7 +29,7 @@ class Data:
         Row numbers.
     classes : int
     adjacency : Tensor or None
-        Â of a graph, sparse.
+        Â of a graph whose layers mix neighbours, sparse.
     """
 
     x: Tensor
@@ -101,8 +101,9 @@ def _graph(experiment: Experiment, tuning: bool, seed: int) -> Data:
     if tuning and not name.startswith("karate"):
         rows["test"] = rows["val"]
     return Data(
-        x, torch.from_numpy(graph.y.copy()), rows["train"], rows["val"], rows["test"], graph.num_classes, adjacency
-    )
+        x, torch.from_numpy(graph.y.copy()), rows["train"], rows["val"], rows["test"], graph.num_classes,
+        adjacency if experiment.mixes else None,
+    )  # fmt: skip
 
 
 #: Sizes of the club's groups, and chances of an edge within and between that give about 78 edges.

@@ -17,28 +17,26 @@ _CHUNK = 8192
 
 
 class GraphNetwork(nn.Module):
-    """Layers on nodes: Z = Â^hops x σ(W)ᵀ first, then Â y σ(W)ᵀ, or y σ(W)ᵀ where later layers do not mix."""
+    """Layers on nodes: Z = Â^hops x σ(W)ᵀ first, then Â y σ(W)ᵀ."""
 
-    def __init__(self, widths: tuple[int, ...], mixes: bool) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(BinaryGCNConv(a, b) for a, b in pairwise(widths))
         self.signs = nn.ModuleList(SignActivation(a) for a in widths[:-2])
-        self.mixes = mixes
 
     def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
         """Return the scores of all nodes; x was mixed before."""
         z: Tensor = self.layers[0](x)
         for activation, layer in zip(self.signs, list(self.layers)[1:]):
-            y = activation(z)
-            z = layer(y, adjacency) if self.mixes else layer(y)
+            z = layer(activation(z), adjacency)
         return z
 
 
 def build(experiment: Experiment, data: Data) -> nn.Module:
     """Return the network, its latent weights uniform in ±0.5 from torch's generator."""
     widths = (data.x.shape[1], *experiment.hidden, data.scores)
-    if experiment.kind == "graph":
-        return GraphNetwork(widths, experiment.mixes)
+    if data.adjacency is not None:
+        return GraphNetwork(widths)
     layers: list[nn.Module] = []
     for a, b in pairwise(widths[:-1]):
         layers += [BinaryLinear(a, b, threshold=experiment.thresholds), SignActivation(a)]
