@@ -9,7 +9,7 @@ CPUS   ?= 2
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow nightly lint format types docs bench results faults dist cov clean distclean
+.PHONY: help demo test test-slow nightly lint format types docs bench results faults mutation installs dist cov clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## +/\t/' | expand -t 14
@@ -70,6 +70,14 @@ faults: $(VENV)/.full  ## the fault table of docs/reliability.md
 
 cov: $(VENV)/.full  ## branch coverage of the whole suite
 	$(BIN)/python -m pytest -n $(CPUS) -m "not nightly" --cov --cov-report=term $(ARGS)
+
+mutation: $(VENV)/.full  ## mutation testing of projections, encodings and the contract; writes tests/mutation/results.json
+	$(PIP) --group mutation
+	$(BIN)/python tests/mutation/mutants.py $(ARGS)
+
+installs: dist  ## sdist and wheel in empty environments: Python 3.11 to 3.13, each extra, lowest versions
+	$(PIP) --group installs
+	$(BIN)/python tests/packaging/installs.py dist --uv $(BIN)/uv --out tests/packaging/installs.json $(ARGS)
 
 dist: $(VENV)/.full  ## sdist and wheel in dist/, checked
 	rm -rf dist
