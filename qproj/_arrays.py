@@ -14,18 +14,21 @@ SignArray = NDArray[np.int8]
 def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
     """Return `value` as a numpy array of a real dtype, on the host, detached from any autograd graph.
 
-    Torch is never imported here: a tensor is recognised by the module of its type.
+    Torch is never imported here: a tensor, alone or in a list, is recognised by the modules of its type.
 
     Raises
     ------
     TypeError
-        Strings, booleans, complex numbers, objects, sparse matrices or ragged lists.
+        Strings, booleans, complex numbers, objects, sparse or masked matrices, or ragged lists.
     """
-    kind = type(value)
-    if kind.__module__.split(".", 1)[0] == "torch":
+    if _is_tensor(value):
         value = _from_torch(value, name)
+    elif isinstance(value, list | tuple) and any(map(_is_tensor, value)):
+        value = [_from_torch(item, name) if _is_tensor(item) else item for item in value]
     elif hasattr(value, "toarray"):
-        raise TypeError(f"{name} is a sparse matrix ({kind.__name__}); pass {name}.toarray()")
+        raise TypeError(f"{name} is a sparse matrix ({type(value).__name__}); pass {name}.toarray()")
+    elif isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost; pass {name}.filled(…)")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -34,6 +37,10 @@ def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
         remedy = "use 2*x - 1 for 0/1 data" if array.dtype.kind == "b" else "pass real numbers"
         raise TypeError(f"{name} has dtype {array.dtype}; integers and floats are allowed: {remedy}")
     return array
+
+
+def _is_tensor(value: object) -> bool:
+    return any(base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(value).__mro__)
 
 
 def _from_torch(tensor: Any, name: str) -> NDArray[Any]:
@@ -63,6 +70,16 @@ def as_matrix(value: ArrayLike, name: str) -> NDArray[Any]:
     return array
 
 
+def as_real(array: NDArray[Any], name: str) -> FloatArray:
+    """Return a finite matrix as float64, or raise ValueError where a row's sums x·v would overflow it."""
+    with np.errstate(over="ignore"):
+        real = array.astype(np.float64, copy=False)
+        finite = bool(np.isfinite(np.abs(real).sum(axis=-1)).all())
+    if not finite:
+        raise ValueError(f"{name} overflows float64: a row's Σ|x| exceeds 1.8e308; scale {name} down")
+    return real
+
+
 def as_vector(value: ArrayLike, name: str, length: int | None = None) -> FloatArray:
     """Return `value` as a finite float64 vector of the given length."""
     array = as_numpy(value, name)
@@ -70,7 +87,10 @@ def as_vector(value: ArrayLike, name: str, length: int | None = None) -> FloatAr
         wanted = "(n,)" if length is None else f"({length},)"
         raise ValueError(f"{name} has shape {array.shape}; shape {wanted} is needed")
     require_finite(array, name)
-    return array.astype(np.float64)
+    with np.errstate(over="ignore"):
+        vector = array.astype(np.float64)
+    require_finite(vector, name)  # longer floats may exceed float64
+    return vector
 
 
 def require_finite(array: NDArray[Any], name: str) -> None:

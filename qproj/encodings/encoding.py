@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import dimod
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import FloatArray, SignArray
+from qproj._arrays import FloatArray, SignArray, as_numpy
 from qproj.encodings.columns import Columns, Label
 
 #: Dense coefficient matrices beyond this many variables (512 MiB) are refused rather than swapped to disk.
@@ -77,11 +77,11 @@ class Encoding:
         return float(np.abs(self.coefficients).max(initial=0.0))
 
     def decode(self, sample: SampleLike, rng: np.random.Generator | None = None) -> SignArray:
-        """Return the ±1 weights of a sample, (d,), or of a sample set, (k, d); only weight bits are read.
+        """Return the ±1 weights of a sample, (d,), or of several, (k, d); only weight bits are read.
 
-        See :func:`decode`.
+        A bare array is in the order of ``labels``. See :func:`decode`.
         """
-        return decode(self.columns, sample, rng)
+        return decode(self.columns, sample, lambda: self.labels, rng)
 
     def verify(self) -> Verification:
         """Compare, by brute force, the best decoded minimiser of the model with the best projection.
@@ -107,28 +107,46 @@ class Verification:
     minimisers: int
 
 
-SampleLike = Mapping[Hashable, float] | dimod.SampleSet
+SampleLike = Mapping[Hashable, float] | dimod.SampleSet | ArrayLike
 
 
-def decode(columns: Columns, sample: SampleLike, rng: np.random.Generator | None = None) -> SignArray:
-    """Return ±1 weights, (d,) or (k, d), from the weight variables of a sample or a sample set.
+def decode(
+    columns: Columns,
+    sample: SampleLike,
+    variables: Callable[[], Sequence[Hashable]],
+    rng: np.random.Generator | None = None,
+) -> SignArray:
+    """Return ±1 weights, (d,) or (k, d), from the weight variables of a sample, a sample set or an array.
 
     Read are ('w', k), the bits ('c', j, b), or the integers ('c', j) of a constrained model; indicators and slacks are
-    never trusted. Spin-valued sample sets are read as bits (v+1)/2.
+    never trusted. Spin-valued sample sets are read as bits (v+1)/2. `variables` tells the order of a bare array.
 
     Raises
     ------
+    TypeError
+        Neither a mapping from variables to values, nor a sample set, nor an array of numbers.
     ValueError
-        A weight variable is missing, or holds a value outside its range.
+        A weight variable is missing, or holds a value outside its range; an array of another shape.
     """
+    if isinstance(sample, tuple) and isinstance(getattr(sample, "sample", None), Mapping):
+        sample = sample.sample  # type: ignore[attr-defined]  # sampleset.first, and rows of sampleset.data()
+    if isinstance(sample, Mapping):
+        single = {label: np.asarray([value]) for label, value in sample.items()}
+        vector: SignArray = columns.weights_from_counts(_counts(columns, single, 1), rng)[0]
+        return vector
     if isinstance(sample, dimod.SampleSet):
         sampleset = sample.change_vartype(dimod.BINARY, inplace=False) if sample.vartype is dimod.SPIN else sample
-        rows, variables = np.asarray(sampleset.record.sample), sampleset.variables
-        counts = _counts(columns, {label: rows[:, i] for i, label in enumerate(variables)}, len(rows))
-        return columns.weights_from_counts(counts, rng)
-    single = {label: np.asarray([value]) for label, value in sample.items()}
-    vector: SignArray = columns.weights_from_counts(_counts(columns, single, 1), rng)[0]
-    return vector
+        rows, names, shape = np.asarray(sampleset.record.sample), list(sampleset.variables), (-1, columns.num_columns)
+    else:
+        array, names = as_numpy(sample, "sample"), list(variables())
+        if array.ndim not in (1, 2) or array.shape[-1] != len(names):
+            raise ValueError(
+                f"the sample has shape {array.shape}; ({len(names)},) or (k, {len(names)}) is needed, in the order of "
+                "the model's variables: or pass a mapping from variables to values"
+            )
+        rows, shape = np.atleast_2d(array), (*array.shape[:-1], columns.num_columns)
+    counts = _counts(columns, {label: rows[:, i] for i, label in enumerate(names)}, len(rows))
+    return columns.weights_from_counts(counts, rng).reshape(shape)
 
 
 def _counts(columns: Columns, values: Mapping[Hashable, NDArray[Any]], rows: int) -> NDArray[np.int64]:
@@ -152,6 +170,14 @@ def _whole(values: NDArray[Any], largest: int, label: Hashable) -> NDArray[np.in
         raise ValueError(f"variable {label!r} holds a value outside 0..{largest}; weight variables are whole numbers")
     whole: NDArray[np.int64] = rounded.astype(np.int64)
     return whole
+
+
+def require_positive(name: str, value: object, remedy: str) -> None:
+    """Refuse an option that is no finite number > 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{name} is {value!r}; {remedy}")
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} is {value}; {remedy}")
 
 
 def require_size(num_variables: int, name: str) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.encodings.columns import Label
-from qproj.encodings.encoding import Encoding, require_precision, require_size
+from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
 from qproj.encodings.penalty import squares
 from qproj.encodings.quantise import quantise
 from qproj.encodings.rows import Rows
@@ -84,8 +84,7 @@ class MajorityShape:
 
 def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encoding:
     """Return the majority encoding of one neuron's weights on a shape that others share."""
-    if not (np.isfinite(factor) and factor > 0):
-        raise ValueError(f"factor is {factor}; a penalty factor is finite and > 0, and exact beyond 4: use 4.5")
+    require_positive("factor", factor, "a penalty factor is finite and > 0, and exact beyond 4: use 4.5")
     K, slack = shape.K, shape.slack
     (G, B), m = K.shape, slack.shape[1]
     lam = factor * np.abs(rows.tau)

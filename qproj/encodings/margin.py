@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qproj._arrays import FloatArray
-from qproj.encodings.encoding import Encoding, require_precision, require_size
+from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
 from qproj.encodings.penalty import squares
 from qproj.encodings.rows import Rows
 
@@ -27,8 +27,7 @@ def margin(
     ValueError
         κ not finite and > 0, or targets or weights of a wrong shape.
     """
-    if not (np.isfinite(kappa) and kappa > 0):
-        raise ValueError(f"kappa is {kappa}; a margin is finite and > 0: use 1.5")
+    require_positive("kappa", kappa, "a margin is finite and > 0: use 1.5")
     L, a = rows.forms
     if targets is None:
         targets = kappa * np.sqrt(rows.columns.num_columns) * _row_scale(rows) * np.sign(rows.tau)

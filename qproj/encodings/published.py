@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qproj.encodings.columns import Columns, Label
-from qproj.encodings.encoding import Encoding, require_precision, require_size
+from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
 from qproj.encodings.rows import Rows
 
 #: From 2^4 weights on, the published shift δ' has no case.
@@ -34,8 +34,7 @@ def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
         raise ValueError("encode('published') takes ±1 rows that are not merged; use encode('majority')")
     if d > MAX_WEIGHTS:
         raise ValueError(f"encode('published') has no case for d = {d} (at most {MAX_WEIGHTS}); use encode('majority')")
-    if not (np.isfinite(lam) and lam > 0):
-        raise ValueError(f"lam is {lam}; a penalty is finite and > 0: use 50")
+    require_positive("lam", lam, "a penalty is finite and > 0: use 50")
     m, shift = published_shift(d)
     block = d + m  # a row's own variables: p_1 … p_d, s_0 … s_{m−2}, y
     require_size(d + n * block, "published")

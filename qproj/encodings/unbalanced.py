@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qproj.encodings.columns import Label
-from qproj.encodings.encoding import Encoding, require_precision, require_size
+from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
 from qproj.encodings.majority import agreement
 from qproj.encodings.penalty import squares
 from qproj.encodings.quantise import quantise
@@ -23,10 +23,10 @@ def unbalanced(
     Raises
     ------
     ValueError
-        A coefficient that is not finite, or quadratic ≤ 0.
+        A coefficient that is not finite and > 0.
     """
-    if not (np.isfinite([linear, quadratic, factor]).all() and quadratic > 0 and factor > 0):
-        raise ValueError(f"linear={linear}, quadratic={quadratic}, factor={factor}; the last two are > 0, all finite")
+    for name, value in (("linear", linear), ("quadratic", quadratic), ("factor", factor)):
+        require_positive(name, value, "a coefficient is finite and > 0: use 0.96, 0.0371 and 4.5")
     q, error = quantise(rows.A, bits)
     K, low, half, _ = agreement(rows, q)
     total = np.abs(q) @ rows.columns.sizes

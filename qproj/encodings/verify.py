@@ -36,7 +36,8 @@ def verify(encoding: Encoding) -> Verification:
     energies = minimum_energies(replace(encoding, offset=0.0), bits)
     v = encoding.columns.weights_from_counts(encoding.columns.counts_from_bits(bits.astype(np.int64)))
     gains = np.asarray(encoding.gain(v))
-    tolerance = 1e-9 * max(float(np.abs(encoding.coefficients).max(initial=0.0)), 1e-300)
+    # what summing a row of coefficients in float64 may add or lose, and no more: near ties are no ties
+    tolerance = 4.0 * np.finfo(np.float64).eps * len(encoding.coefficients) * encoding.largest_coefficient
     lowest = energies <= energies.min() + tolerance
     model_gain, best = float(gains[lowest].min()), float(gains.max())
     spread = float(np.abs(gains).max(initial=0.0))

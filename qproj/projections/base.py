@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from functools import cached_property
@@ -10,14 +9,15 @@ from typing import Any
 
 import dimod
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qproj._arrays import FloatArray, SignArray, as_signs, round_down
 from qproj.encodings import Columns, Encoding, decode
 from qproj.encodings.encoding import SampleLike
+from qproj.projections.content import ByContent
 
 
-class Projection(ABC):
+class Projection(ByContent, ABC):
     """argmin over v ∈ {±1}^d of objective(v) = constant − 2·gain(v).
 
     Immutable; equal and hashed by content.
@@ -55,10 +55,6 @@ class Projection(ABC):
     @abstractmethod
     def _gains(self, V: SignArray) -> FloatArray:
         """Return the gains of checked ±1 vectors, shape (k, d)."""
-
-    @abstractmethod
-    def _content(self) -> tuple[object, list[NDArray[Any]]]:
-        """Return what identifies the projection: a header and arrays."""
 
     @property
     def _columns(self) -> Columns:
@@ -115,28 +111,8 @@ class Projection(ABC):
         return dimod.ConstrainedQuadraticModel.from_bqm(self.bqm)
 
     def decode(self, sample: SampleLike) -> SignArray:
-        """Return the ±1 weights of a sample of ``bqm`` or ``cqm``, (d,), or of a sample set, (k, d)."""
-        return decode(self._columns, sample)
+        """Return the ±1 weights of a sample of ``bqm`` or ``cqm``, (d,), or of a sample set, (k, d).
 
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 of the projection's canonical bytes, in hex."""
-        header, arrays = self._content()
-        digest = hashlib.sha256(f"qproj {type(self).__name__} 1 {header!r}".encode())
-        for array in arrays:
-            plain = array + 0.0 if array.dtype.kind == "f" else array  # −0 and +0 are one number
-            digest.update(f"{plain.shape} {plain.dtype.kind}{plain.dtype.itemsize}".encode())
-            digest.update(np.ascontiguousarray(plain, plain.dtype.newbyteorder("<")).tobytes())
-        return digest.hexdigest()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Projection) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return int(self.key[:15], 16)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is immutable; make a new one to change {name!r}")
-
-    def _set(self, **fields: object) -> None:
-        self.__dict__.update(fields)
+        A bare array is in the order of ``bqm.variables``. Weight variables alone are read.
+        """
+        return decode(self._columns, sample, lambda: self.bqm.variables)

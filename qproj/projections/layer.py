@@ -12,13 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import FloatArray, as_matrix, as_numpy, frozen
 from qproj.encodings import Columns, Encoding, MajorityShape, Rows, majority, majority_of
 from qproj.projections.aggregate import class_columns
+from qproj.projections.content import ByContent
 from qproj.projections.linear import LinearProjection
 from qproj.projections.options import call_with_options, check_options
 from qproj.projections.sign import ENCODINGS, Inputs, SignProjection, require_square
 
 
-class SignLayer(Sequence[SignProjection]):
+class SignLayer(ByContent, Sequence[SignProjection]):
     """argmin over V ∈ {±1}^(dout×d) of ‖σ(X Vᵀ) − T‖²_F: dout independent neurons on shared inputs.
+
+    Immutable; equal and hashed by content.
 
     Parameters
     ----------
@@ -34,13 +37,19 @@ class SignLayer(Sequence[SignProjection]):
         As for :class:`SignProjection`.
     """
 
+    T: FloatArray
+    inputs: Inputs
+    aggregate: tuple[bool, bool]
+
     def __init__(
         self, X: ArrayLike, T: ArrayLike, *, aggregate_rows: bool = True, aggregate_columns: bool = True
     ) -> None:
         matrix = as_matrix(X, "X")
-        self.T = _targets(T, len(matrix))
-        self.inputs = Inputs.of(matrix, aggregate_rows)
-        self.aggregate = (aggregate_rows, aggregate_columns)
+        self._set(
+            T=_targets(T, len(matrix)),
+            inputs=Inputs.of(matrix, aggregate_rows),
+            aggregate=(bool(aggregate_rows), bool(aggregate_columns)),
+        )
 
     @property
     def X(self) -> FloatArray:
@@ -73,11 +82,16 @@ class SignLayer(Sequence[SignProjection]):
         return (self[j] for j in range(len(self)))
 
     @cached_property
+    def tau(self) -> FloatArray:
+        """(U, dout) the targets of the union of row groups, τ = 0 kept."""
+        return self.inputs.groups.sums(self.T)
+
+    @cached_property
     def rows(self) -> tuple[NDArray[Any], FloatArray, Columns]:
         """(A, Tau, columns) common to all neurons: the union of row groups, τ = 0 kept, and its column classes."""
         inputs = self.inputs
         A = inputs.matrix[inputs.groups.first]
-        Tau = inputs.groups.sums(self.T)
+        Tau = self.tau
         if not inputs.is_binary:
             return A, Tau, Columns.plain(A.shape[1])
         columns = class_columns(A, merge=self.aggregate[1])
@@ -98,6 +112,9 @@ class SignLayer(Sequence[SignProjection]):
         check_options(majority, "encoding 'majority'", options, skip=1)
         shape = MajorityShape.of(neurons[0], options.get("bits", 6))
         return [majority_of(shape, rows, options.get("factor", 4.5)) for rows in neurons]
+
+    def _content(self) -> tuple[object, list[NDArray[Any]]]:
+        return self.aggregate, [self.inputs.matrix, self.T]
 
     def __repr__(self) -> str:
         return f"SignLayer(n={len(self.T)}, d={self.num_weights}, dout={len(self)})"

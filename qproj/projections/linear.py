@@ -56,12 +56,8 @@ class LinearProjection(Projection):
         a = np.ones(len(matrix)) if weights is None else as_vector(weights, "weights", len(matrix))
         if (a < 0).any():
             raise ValueError("weights holds a negative entry; row weights are ≥ 0: flip the sign of t instead")
-        if isinstance(scale, str):
-            if scale != LEAST_SQUARES:
-                raise ValueError(f"scale is {scale!r}; a number or {LEAST_SQUARES!r} is allowed")
-        elif not np.isfinite(scale) or scale == 0:
-            raise ValueError(f"scale is {scale}; it is finite and not 0: use 1.0 or {LEAST_SQUARES!r}")
-        size = 1.0 if isinstance(scale, str) else abs(float(scale))
+        scale = _checked_scale(scale)
+        size = 1.0 if isinstance(scale, str) else abs(scale)
         with np.errstate(all="ignore"):
             rows = np.abs(matrix.astype(np.float64)).sum(axis=1)
             # both with and without α: sums are formed before it is applied
@@ -70,7 +66,7 @@ class LinearProjection(Projection):
             raise ValueError("Σ a (|α x|·1 + |t|)² overflows float64; scale X, t, weights or α down")
         self._set(
             X=matrix, t=frozen(vector), weights=frozen(a), _x=matrix.astype(np.float64),
-            scale=scale if isinstance(scale, str) else float(scale),
+            scale=scale,
         )  # fmt: skip
 
     @property
@@ -152,6 +148,20 @@ class LinearProjection(Projection):
     def __repr__(self) -> str:
         n, d = self.X.shape
         return f"LinearProjection(n={n}, d={d}, scale={self.scale!r})"
+
+
+def _checked_scale(scale: object) -> float | str:
+    if isinstance(scale, str):
+        if scale != LEAST_SQUARES:
+            raise ValueError(f"scale is {scale!r}; a number or {LEAST_SQUARES!r} is allowed")
+        return scale
+    try:
+        number = float(scale)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"scale is {scale!r}; a number or {LEAST_SQUARES!r} is allowed") from None
+    if not np.isfinite(number) or number == 0:
+        raise ValueError(f"scale is {scale}; it is finite and not 0: use 1.0 or {LEAST_SQUARES!r}")
+    return number
 
 
 def _linear(projection: LinearProjection) -> Encoding:

@@ -15,6 +15,7 @@ from qproj._arrays import (
     SignArray,
     as_matrix,
     as_numpy,
+    as_real,
     as_signs,
     as_vector,
     frozen,
@@ -23,6 +24,7 @@ from qproj._arrays import (
 from qproj.encodings import Columns, Encoding, Rows, constrained, majority, margin, published, unbalanced
 from qproj.projections.aggregate import Aggregated, RowGroups, aggregate, group_rows
 from qproj.projections.base import Projection
+from qproj.projections.content import Immutable
 from qproj.projections.options import call_with_options
 
 ENCODINGS: dict[str, Callable[..., Encoding]] = {
@@ -84,7 +86,7 @@ class SignProjection(Projection):
         self._set(
             inputs=Inputs.of(matrix, aggregate_rows),
             t=frozen(vector),
-            _merge=(aggregate_rows, aggregate_columns),
+            _merge=(bool(aggregate_rows), bool(aggregate_columns)),
         )
 
     @classmethod
@@ -150,9 +152,9 @@ class SignProjection(Projection):
             binary=self.inputs.is_binary, merge_rows=merge_rows, merge_columns=merge_columns,
         )  # fmt: skip
 
-    @cached_property
+    @property
     def rows(self) -> Rows:
-        """The merged neuron as encodings take it."""
+        """The merged neuron as encodings take it; not kept, since it refers back to the projection's gain."""
         merged = self.aggregated
         return Rows(merged.A, merged.tau, merged.columns, self.constant, self.gain)
 
@@ -184,7 +186,7 @@ class SignProjection(Projection):
         return f"SignProjection(n={n}, d={d}, {'±1' if self.inputs.is_binary else 'real'} inputs)"
 
 
-class Inputs:
+class Inputs(Immutable):
     """The inputs of one layer: validated once, shared by its neurons, with their row groups found once.
 
     Attributes
@@ -195,10 +197,12 @@ class Inputs:
         The same numbers, int8 where every entry is ±1.
     """
 
+    X: NDArray[Any]
+    matrix: NDArray[Any]
+    _merge: bool
+
     def __init__(self, X: NDArray[Any], matrix: NDArray[Any], merge: bool) -> None:
-        self.X = X
-        self.matrix = matrix
-        self._merge = merge
+        self._set(X=X, matrix=matrix, _merge=merge)
 
     @classmethod
     def of(cls, X: NDArray[Any], merge: bool = True) -> Inputs:
@@ -206,7 +210,7 @@ class Inputs:
         kept = frozen(np.array(X, order="C"))
         if is_sign_matrix(kept):
             return cls(kept, frozen(kept.astype(np.int8)), merge)
-        return cls(kept, frozen(kept.astype(np.float64, copy=False)), merge)
+        return cls(kept, frozen(as_real(kept, "X")), merge)
 
     @property
     def is_binary(self) -> bool:

@@ -180,6 +180,52 @@ def test_decode_reads_weight_bits_only():
         p.decode({("w", 0): 1})
 
 
+def test_decode_takes_samples_sample_sets_and_arrays():
+    rng = np.random.default_rng(8)
+    p = SignProjection(rng.choice([-1, 1], (3, 4)), rng.normal(size=3))
+    encoding = p.encode("margin")
+    for decode, bqm in ((p.decode, p.bqm), (encoding.decode, encoding.bqm)):
+        labels = list(bqm.variables)
+        samples = rng.integers(0, 2, (5, len(labels)))
+        expected = np.array([decode(dict(zip(labels, row))) for row in samples])
+        assert expected.shape == (5, 4)
+        found = dimod.SampleSet.from_samples_bqm((samples, labels), bqm)
+        assert (decode(found) == expected).all()
+        assert (decode(found.change_vartype("SPIN", inplace=False)) == expected).all()
+        assert (decode(samples) == expected).all()
+        assert (decode(samples[0].tolist()) == expected[0]).all()
+        assert (decode(found.first) == decode(found.first.sample)).all()
+        with pytest.raises(ValueError, match="order of the model's variables"):
+            decode(samples[:, 1:])
+        with pytest.raises(ValueError, match=r"outside 0\.\.1"):
+            decode(2 * samples - 1)
+        with pytest.raises(TypeError, match="sample"):
+            decode("0101")
+
+
+def test_verify_tells_near_ties_apart():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        X = rng.choice([-1, 1], (6, 7))
+        encoding = SignProjection(X, rng.normal(size=6) * 10.0 ** rng.uniform(-3, 5, 6)).encode()
+        assert encoding.exact
+        assert encoding.verify().agrees
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("majority", "factor"), ("margin", "kappa"), ("published", "lam"), ("unbalanced", "quadratic")],
+)
+def test_options_that_are_no_positive_numbers_are_refused_by_name(name, option):
+    p = SignProjection([[1, -1, 1]], [1.0])
+    for value in ("a", None, True, [1.0]):
+        with pytest.raises(TypeError, match=f"{option} is .*use"):
+            p.encode(name, **{option: value})
+    for value in (0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"{option} is .*use"):
+            p.encode(name, **{option: value})
+
+
 def test_cqm_minimisers_are_the_projections():
     for seed in range(15):
         rng = np.random.default_rng(seed)

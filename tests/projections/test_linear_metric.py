@@ -100,3 +100,9 @@ def test_linear_layer_shares_or_splits_row_weights():
     layer = linear_layer(X, T, weights=np.arange(6.0).reshape(3, 2))
     assert layer[1].weights.tolist() == [1, 3, 5]
     assert linear_layer(X, T, weights=[1, 2, 3])[0].weights.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("scale", [None, [1.0], 1j])
+def test_a_scale_that_is_no_number_is_refused_by_name(scale):
+    with pytest.raises(TypeError, match=r"scale is .*'least-squares' is allowed"):
+        LinearProjection([[1.0]], [1.0], scale=scale)

@@ -1,7 +1,9 @@
 """The sign projection against its definition, in plain loops."""
 
+import copy
 import itertools
 import math
+import pickle
 import subprocess
 import sys
 
@@ -108,6 +110,16 @@ def test_three_features_need_eleven_variables():
     assert SignProjection(rng.choice([-1, 1], (20, 3)), rng.normal(size=20)).bqm.num_variables <= 11
 
 
+def test_sums_that_only_rounding_keeps_from_cancelling_cancel():
+    X = [[1, 1, 1]] * 3 + [[1, -1, 1]]
+    p = SignProjection(X, [0.1, 0.2, -0.3, 1.0])
+    assert p.aggregated.tau.tolist() == [1.0]
+    assert p.encode("majority").exact  # a weight of 5e-17 beside 1 would have to be refused
+    assert SignProjection(X, [1e-20, 0.0, 0.0, 1.0]).aggregated.tau.tolist() == [1e-20, 1.0]
+    T = np.array([[0.1, 0.2, -0.3, 1.0]]).T
+    assert SignLayer(X, T).rows[1].ravel().tolist() == [0.0, 1.0]
+
+
 def test_all_zero_targets_are_accepted():
     p = SignProjection([[1, -1, 1]], [0.0])
     assert p.gain_bound == 0.0
@@ -153,6 +165,23 @@ def test_immutable():
         p.t[0] = 5
     with pytest.raises(AttributeError, match="immutable"):
         p.t = np.ones(2)
+    with pytest.raises(AttributeError, match="immutable"):
+        del p.t
+    for twin in (pickle.loads(pickle.dumps(p)), copy.copy(p), copy.deepcopy(p)):
+        assert twin == p
+        assert not any(a.flags.writeable for a in (twin.X, twin.t, twin.inputs.matrix))
+
+
+def test_layers_are_immutable_and_equal_by_content():
+    rng = np.random.default_rng(0)
+    X, T = rng.choice([-1, 1], (4, 3)), rng.normal(size=(4, 2))
+    layer = SignLayer(X, T)
+    with pytest.raises(AttributeError, match="immutable"):
+        layer.T = T
+    assert layer == SignLayer(X.astype(float).tolist(), T)
+    assert len({layer, SignLayer(X, T), SignLayer(X, 2 * T), SignLayer(X, T, aggregate_rows=False)}) == 3
+    assert layer != layer[0]
+    assert not pickle.loads(pickle.dumps(layer)).T.flags.writeable
 
 
 def test_torch_tensors_are_taken_as_they_are():
@@ -163,6 +192,29 @@ def test_torch_tensors_are_taken_as_they_are():
         assert p.t.tolist() == [0.5, -1.0]
     with pytest.raises(TypeError, match="complex"):
         SignProjection(X, torch.tensor([1j, 1j]))
+
+
+def test_lists_of_tensors_and_subclasses_are_taken_though_they_carry_gradients():
+    torch = pytest.importorskip("torch")
+
+    class Marked(torch.Tensor):
+        pass
+
+    X = torch.tensor([[1.0, -1.0], [1.0, 1.0]], requires_grad=True)
+    expected = SignProjection([[1, -1], [1, 1]], [0.5, -1.0])
+    assert SignProjection(list(X), list(torch.tensor([0.5, -1.0], requires_grad=True))) == expected
+    assert SignProjection(X.detach().as_subclass(Marked).requires_grad_(), [0.5, -1.0]) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float16, np.float32, np.float64, np.longdouble])
+def test_any_real_dtype_gives_the_same_projection(dtype):
+    X = np.array([[1, -1, 1], [-1, -1, 1]])
+    p = SignProjection(X.astype(dtype), np.array([0.5, -2.0], dtype if dtype(0.5) else None))
+    assert p == SignProjection(X, [0.5, -2.0])
+    assert p.X.dtype == dtype
+    unsigned = SignProjection(np.array([[0, 255], [1, 1]], np.uint8), [1.0, 1.0])
+    assert not unsigned.inputs.is_binary
+    assert unsigned.gain([1, -1]) == 0.0
 
 
 def test_real_inputs_are_scored_in_float64_without_tolerance():
@@ -185,6 +237,8 @@ BAD = [
     ((np.array([[object()]]), [1.0]), TypeError, "dtype"),
     (([[1, 1], [1]], [1.0, 1.0]), TypeError, "rectangular"),
     (([[1, 1]], [1e200]), ValueError, "scale t"),
+    (([[1e308, 1e308]], [1.0]), ValueError, "scale X"),
+    ((np.ma.masked_array([[1, 1]], [[True, False]]), [1.0]), TypeError, "filled"),
     (([[1, 1]], [[1.0]]), ValueError, "qproj.project"),
 ]
 
