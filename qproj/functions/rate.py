@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import OptimizeResult
 from scipy.stats import linregress, t
 
 from qproj._arrays import FloatArray
@@ -42,9 +43,12 @@ class Rate:
 
 
 def measure_rate(
-    fun: Function, x0: ArrayLike, *, steps: Sequence[int] = (100, 1000, 10_000), stochastic: bool = False, seed: int = 0
-) -> Rate:
+    fun: Function, x0: ArrayLike, *, steps: Sequence[int] = (100, 1000, 10_000), stochastic: bool = False,
+    seed: int = 0, watch: Callable[[int], None] | None = None,
+) -> Rate:  # fmt: skip
     """Return mean ‖∇f‖ of QP-SBGD with η = 1/√T for several T, and the slope on a log-log plot.
+
+    `watch` is called with the number of steps made so far, of all T together.
 
     Raises
     ------
@@ -54,7 +58,10 @@ def measure_rate(
     counts = np.unique(np.asarray(steps, np.int64))
     if len(counts) < 3:
         raise ValueError(f"steps is {list(steps)}; three different numbers of steps or more are needed")
-    runs = [minimize(fun, x0, "qpsbgd", steps=int(T), stochastic=stochastic, seed=seed) for T in counts]
+    runs: list[OptimizeResult] = []
+    for T in counts:
+        tell = None if watch is None else _after(watch, sum(run.nit for run in runs))
+        runs.append(minimize(fun, x0, "qpsbgd", steps=int(T), stochastic=stochastic, seed=seed, watch=tell))
     means = np.array([run.gradient_norms.mean() for run in runs])
     c = float(min(np.nanmin(run.alignment) for run in runs))
     least = min(float(run.history.min()) for run in runs)
@@ -65,3 +72,7 @@ def measure_rate(
     half = float(t.ppf(0.975, len(counts) - 2) * line.stderr)
     slope = float(line.slope)
     return Rate(counts, means, slope, slope - half, slope + half, c, bounds)
+
+
+def _after(watch: Callable[[int], None], before: int) -> Callable[[int], None]:
+    return lambda made: watch(before + made)

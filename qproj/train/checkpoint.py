@@ -1,68 +1,67 @@
-"""Files that are whole or not there: written beside, flushed, then renamed."""
+"""Checkpoints: whole or not there, sealed with a digest, and read without running anything in them."""
 
 from __future__ import annotations
 
-import json
-import os
+import hashlib
+import io
 import pickle  # nosec B403 -- its error type only
 import struct
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
-#: What torch's reader is known to raise on damaged bytes.
+from qproj.train.files import replacing
+
+#: The first line; then the SHA-256 of what follows, then what torch saved. torch alone reads flipped bits as numbers.
+MAGIC = b"qproj checkpoint 1\n"
+_HEAD = len(MAGIC) + 65
+
+#: What torch's reader is known to raise on bytes that are not its own.
 _DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, struct.error,
     AssertionError, OverflowError,
 )  # fmt: skip
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write to, which becomes `path` at the end; after an error or a kill, `path` is what it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON."""
-    with replacing(path) as file:
-        file.write((json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode())
-
-
 def write_tensors(path: Path, value: Any) -> None:
-    """Write tensors and plain values."""
+    """Write tensors and plain values for ``torch.load``."""
     with replacing(path) as file:
         torch.save(value, file)
 
 
-def read_tensors(path: Path) -> Any:
-    """Return what :func:`write_tensors` wrote; nothing in the file is run.
+def write_checkpoint(path: Path, value: Any) -> None:
+    """Write tensors and plain values, sealed."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    content = buffer.getvalue()
+    with replacing(path) as file:
+        file.write(MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Return what :func:`write_checkpoint` wrote; nothing in the file is run.
 
     Raises
     ------
     ValueError
-        The file is damaged, or holds more than tensors and plain values.
+        The file is damaged (a single bit is noticed), or holds more than tensors and plain values.
     """
+    whole = path.read_bytes()
+    head, content = whole[:_HEAD], whole[_HEAD:]
+    if not head.startswith(MAGIC):
+        raise _damaged(path, "it does not begin like one")
+    if head[len(MAGIC) :] != hashlib.sha256(content).hexdigest().encode() + b"\n":
+        raise _damaged(path, "its digest is another, so bytes are missing or changed")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _DAMAGE as error:
-        raise ValueError(
-            f"{path} is no readable checkpoint ({type(error).__name__}); delete it, and the run begins anew"
-        ) from error
+        raise _damaged(path, type(error).__name__) from error
+
+
+def _damaged(path: Path, why: str) -> ValueError:
+    return ValueError(f"{path} is no readable checkpoint ({why}); delete it, and the run begins anew")
 
 
 def each_within(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:

@@ -19,9 +19,11 @@ from qproj.nn import model_summary
 from qproj.optim import QPSBGD
 from qproj.optim.base import BinaryOptimizer
 from qproj.train import network
-from qproj.train.checkpoint import each_within, read_tensors, write_tensors
+from qproj.train.checkpoint import each_within, read_checkpoint, write_checkpoint, write_tensors
 from qproj.train.data import Data, load
+from qproj.train.events import events
 from qproj.train.experiments import Experiment
+from qproj.train.files import plain
 from qproj.train.optimizers import make_optimizer, set_rates
 from qproj.train.settings import Config, projects
 
@@ -38,6 +40,7 @@ class _Progress:
     losses: list[float] = field(default_factory=list)
     projecting: float = 0.0
     gaps: list[float] = field(default_factory=list)
+    audits: list[float] = field(default_factory=list)
     alignments: list[float] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -63,7 +66,7 @@ def batch_rows(experiment: Experiment, data: Data, seed: int, step: int) -> Tens
 
 def run(
     config: Config, folder: Path | None = None, *, checkpoint_s: float = 10.0, watch: Watch | None = None,
-    data: Data | None = None,
+    data: Data | None = None, audit: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Train a network and return its record.
 
@@ -71,14 +74,16 @@ def run(
     ----------
     config : Config
     folder : Path, optional
-        Checkpoints go to ``folder/checkpoints`` and the final weights to ``folder/weights``; a checkpoint that is
-        there is continued. Without a folder, nothing is written.
+        Checkpoints go to ``folder/checkpoints``, the final weights to ``folder/weights`` and curves, as they grow, to
+        ``folder/tensorboard``; a checkpoint that is there is continued. Without a folder, nothing is written.
     checkpoint_s : float
         Seconds between checkpoints.
     watch : callable, optional
         Called with (step, steps) after every step.
     data : Data, optional
         What :func:`qproj.train.data.load` returns, where it was loaded before.
+    audit : int
+        Solve every k-th projection with "auto" too, for the gain that the run's solver missed; changes no weight.
 
     Returns
     -------
@@ -99,24 +104,26 @@ def run(
     with _single_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = network.build(experiment, found)
-        optimizer = make_optimizer(model, config)
+        optimizer = make_optimizer(model, config, audit=audit)
         set_rates(optimizer, 1.0)
         now = _Progress()
         file = None if folder is None else folder / "checkpoints" / f"{config.label}.pt"
         if file is not None and file.exists():
             now = _restore(file, model, optimizer)
         due = each_within(checkpoint_s, time.monotonic)
-        begun, before = time.perf_counter(), now.seconds
         marks = evaluation_steps(total, experiment.evaluations)
-        while now.step < total:
-            _step(config, model, optimizer, found, now, total)
-            now.seconds = before + time.perf_counter() - begun
-            if now.step in marks:
-                _evaluate(experiment, model, found, now)
-            if file is not None and now.step < total and due():
-                _save(file, model, optimizer, now)
-            if watch is not None:
-                watch(now.step, total)
+        with events(folder, config, now.step) as log:
+            begun, before = time.perf_counter(), now.seconds
+            while now.step < total:
+                _step(config, model, optimizer, found, now, total)
+                now.seconds = before + time.perf_counter() - begun
+                if now.step in marks:
+                    _evaluate(experiment, model, found, now)
+                    log(now.history[-1])
+                if file is not None and now.step < total and due():
+                    _save(file, model, optimizer, now)
+                if watch is not None:
+                    watch(now.step, total)
         record = _record(config, model, now)
         if folder is not None and file is not None:
             write_tensors(folder / "weights" / f"{config.label}.pt", model.state_dict())
@@ -129,9 +136,7 @@ def evaluation_steps(steps: int, count: int) -> set[int]:
     return {math.ceil(steps * (i + 1) / count) for i in range(count)}
 
 
-def _step(
-    config: Config, model: nn.Module, optimizer: BinaryOptimizer, data: Data, now: _Progress, total: int
-) -> None:
+def _step(config: Config, model: nn.Module, optimizer: BinaryOptimizer, data: Data, now: _Progress, total: int) -> None:
     model.train()
     set_rates(optimizer, config.settings.factor(now.step, total))
     rows = batch_rows(config.experiment, data, config.seed, now.step)
@@ -145,6 +150,7 @@ def _step(
         report = optimizer.last_report
         now.projecting += report.seconds
         now.gaps += [layer.gap for layer in report.values() if math.isfinite(layer.gap)]
+        now.audits += [layer.audit_gap for layer in report.values() if layer.audit_gap is not None]
         now.alignments += [layer.cosine for layer in report.values() if math.isfinite(layer.cosine)]
 
 
@@ -155,12 +161,11 @@ def _evaluate(experiment: Experiment, model: nn.Module, data: Data, now: _Progre
         "val": network.accuracy(model, experiment, data, data.val),
         "test": network.accuracy(model, experiment, data, data.test),
     }  # fmt: skip
-    if now.gaps:
-        row["gap"] = _mean(now.gaps)
-    if now.alignments:
-        row["cosine"] = _mean(now.alignments)
+    for name, values in (("gap", now.gaps), ("audit_gap", now.audits), ("cosine", now.alignments)):
+        if values:
+            row[name] = _mean(values)
     now.history.append(row)
-    now.losses, now.gaps, now.alignments = [], [], []
+    now.losses, now.gaps, now.audits, now.alignments = [], [], [], []
 
 
 def _record(config: Config, model: nn.Module, now: _Progress) -> dict[str, Any]:
@@ -172,25 +177,20 @@ def _record(config: Config, model: nn.Module, now: _Progress) -> dict[str, Any]:
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode() + value.numpy().tobytes())
-    shares = {"projection_share": now.projecting / now.seconds} if now.projecting else {}
+    extra = {"projection_share": now.projecting / now.seconds} if now.projecting else {}
+    for name in ("gap", "audit_gap"):
+        values = [row[name] for row in now.history if name in row]
+        if values:
+            extra[f"mean_{name}"] = _mean(values)
     record: dict[str, Any] = {
         "experiment": experiment.name, "optimizer": config.optimizer, "seed": config.seed,
         "test_accuracy": last["test"], "best_val_test_accuracy": best["test"], "val_accuracy": last["val"],
         "seconds": round(now.seconds, 3), "binary_parameters": counts.binary, "float_parameters": counts.floats,
         "steps": now.step, "epochs": experiment.epochs, "settings": config.settings.used(config.optimizer),
         "solver": config.solver if projects(config.optimizer) else None, "weights_sha256": digest.hexdigest(),
-        "key": config.key, **shares, "history": now.history,
+        "key": config.key, **extra, "history": now.history,
     }  # fmt: skip
-    return {name: _finite(value) for name, value in record.items()}
-
-
-def _finite(value: Any) -> Any:
-    """Return plain JSON, None for what is not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {name: plain(value) for name, value in record.items()}
 
 
 def _mean(values: list[float]) -> float:
@@ -198,7 +198,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _save(file: Path, model: nn.Module, optimizer: BinaryOptimizer, now: _Progress) -> None:
-    write_tensors(
+    write_checkpoint(
         file,
         {
             "model": model.state_dict(),
@@ -210,11 +210,16 @@ def _save(file: Path, model: nn.Module, optimizer: BinaryOptimizer, now: _Progre
 
 
 def _restore(file: Path, model: nn.Module, optimizer: BinaryOptimizer) -> _Progress:
-    state = read_tensors(file)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["torch_rng"])
-    return _Progress(**state["progress"])
+    state = read_checkpoint(file)
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["torch_rng"])
+        return _Progress(**state["progress"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{file} is a checkpoint of something else ({type(error).__name__}); delete it, and the run begins anew"
+        ) from error
 
 
 @contextmanager

@@ -11,8 +11,11 @@ from qproj.optim.base import BinaryOptimizer
 from qproj.train.settings import Config
 
 
-def make_optimizer(model: nn.Module, config: Config) -> BinaryOptimizer:
-    """Return the optimiser of a run; searches end by their work budget, so that one seed gives one result."""
+def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0) -> BinaryOptimizer:
+    """Return the optimiser of a run; searches end by their work budget, so that one seed gives one result.
+
+    With `audit`, every k-th projection is also solved with "auto", where there are sign gains to compare.
+    """
     s = config.settings
     common: dict[str, Any] = {"lr": s.lr, "momentum": s.momentum, "float_lr": s.float_lr}
     if config.optimizer == "binaryconnect":
@@ -24,7 +27,7 @@ def make_optimizer(model: nn.Module, config: Config) -> BinaryOptimizer:
     kind = QPSBGD if config.optimizer == "qpsbgd" else ProjectedQPSBGD
     return kind(
         model, solver=config.solver, seed=config.seed, projection=s.projection, kappa=s.kappa, sweeps=s.sweeps,
-        every=s.every, **common,
+        every=s.every, audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
     )  # fmt: skip
 
 

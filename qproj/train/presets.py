@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from qproj.train import functions
 from qproj.train.experiments import Experiment, check_optimizer
 from qproj.train.settings import Settings
 
@@ -30,6 +31,8 @@ def preset(name: str, experiment: Experiment, optimizer: str) -> Settings:
     if name not in PRESETS:
         raise ValueError(f"no preset is called {name!r}; there are {', '.join(PRESETS)}")
     check_optimizer(optimizer)
+    if name == "best" and experiment.kind == "function":
+        return functions.best(experiment, optimizer)
     table = _table()[name]
     if name == "paper":
         return Settings.of(optimizer, table[optimizer])

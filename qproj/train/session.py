@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qproj.train import loop
-from qproj.train.data import Data, load
+from qproj.train import functions
 from qproj.train.experiments import Experiment
 from qproj.train.presets import preset as preset_of
 from qproj.train.settings import Config, Settings
 from qproj.train.store import Store
+
+if TYPE_CHECKING:
+    from qproj.train.data import Data
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,20 @@ def plan(
     for optimizer in optimizers:
         one = chosen[optimizer] if optimizer in chosen else preset_of(preset, experiment, optimizer)
         configs += [Config(experiment, optimizer, seed, one, solver) for seed in seeds]
+    if experiment.kind == "function":
+        for config in configs:
+            functions.check(config)
     return configs
 
 
 def run_all(
     configs: Sequence[Config], folder: Path, *, checkpoint_s: float = 10.0,
-    watch: Callable[[Progress], None] | None = None,
+    watch: Callable[[Progress], None] | None = None, audit: int = 0,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return the records of all configurations in order; runs that are stored are not done again.
 
-    A run that was stopped goes on from its last checkpoint, and ends with the weights it would have had.
+    A run that was stopped goes on from its last checkpoint, and ends with the weights it would have had. With `audit`
+    (see :func:`qproj.train.loop.run`), a stored run without one is done again, to the same weights.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def run_all(
         The experiment's data are not there.
     """
     store = Store(folder)
-    found = [store.get(config) for config in configs]
+    found = [_usable(store.get(config), audit) for config in configs]
     loaded: dict[tuple[object, ...], Data] = {}
     done = sum(record is not None for record in found)
     for i, config in enumerate(configs):
@@ -66,18 +72,28 @@ def run_all(
             if watch is not None:
                 watch(Progress(done, len(configs), config, step, steps))
 
-        record = _one(config, folder, checkpoint_s, tell, loaded)
+        record = _one(config, folder, checkpoint_s, tell, loaded, audit)
         store.put(config, record)
         found[i] = record
         done += 1
     return [record for record in found if record is not None]
 
 
+def _usable(record: dict[str, Any] | None, audit: int) -> dict[str, Any] | None:
+    return None if record is not None and audit and "mean_audit_gap" not in record else record
+
+
 def _one(
-    config: Config, folder: Path, checkpoint_s: float, watch: loop.Watch, loaded: dict[tuple[object, ...], Data]
-) -> dict[str, Any]:
+    config: Config, folder: Path, checkpoint_s: float, watch: functions.Watch, loaded: dict[tuple[object, ...], Data],
+    audit: int,
+) -> dict[str, Any]:  # fmt: skip
+    if config.experiment.kind == "function":
+        return functions.run(config, watch)
+    from qproj.train import loop
+    from qproj.train.data import load
+
     what = (config.experiment, config.tuning, config.seed if config.tuning else 0)
     if what not in loaded:
         loaded.clear()
         loaded[what] = load(config.experiment, tuning=config.tuning, seed=config.seed)
-    return loop.run(config, folder, checkpoint_s=checkpoint_s, watch=watch, data=loaded[what])
+    return loop.run(config, folder, checkpoint_s=checkpoint_s, watch=watch, data=loaded[what], audit=audit)

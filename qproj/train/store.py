@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from qproj.train.checkpoint import write_json
+from qproj.train.files import write_json
 from qproj.train.settings import Config
 
 
