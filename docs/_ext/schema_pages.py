@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 # What each table and column means; names, types and keys come from the database itself.
 TABLES = {
     "environment": "one row a process that ran part of the study",
-    "instance": "one row a layer",
+    "instance": "one row a layer, or a published model",
     "neuron": "one row a neuron of a layer: one problem",
     "solver": "one row a solver spec, null models included",
     "run": "one row a finished run: a solver on a neuron under a budget and a seed",
@@ -26,14 +26,14 @@ COLUMNS = {
     "instance.name": "such as digits/…/layer1/step20/seed0",
     "instance.source": "where it came from: digits, random, a file's name",
     "instance.meta": "JSON: what the source says about it",
-    "instance.n": "rows",
-    "instance.d": "weights of a neuron",
+    "instance.n": "rows; 0 for a published model",
+    "instance.d": "weights of a neuron, variables of a model",
     "instance.neurons": "neurons of the layer that the study uses",
-    "instance.arrays": "the layer as npz bytes (see file formats)",
+    "instance.arrays": "X and T of the layer, or the coefficients of the model, as npz bytes",
     "neuron.instance": "its layer",
     "neuron.neuron": "its column in T",
     "neuron.key": "SHA-256 of the problem's content: equal problems have equal keys",
-    "neuron.scale": "Σ|τ|, the trivial bound on the gain",
+    "neuron.scale": "Σ|τ|, the trivial bound on the gain; of a model its published optimum, else what its signs allow",
     "neuron.groups": "rows after merging",
     "neuron.classes": "columns after merging",
     "neuron.bits": "weight bits after merging",
@@ -79,6 +79,7 @@ COLUMNS = {
     "run.decode_s": "reading the answer",
     "run.solver_seed": "the seed that the solver got, derived from key and seed",
     "run.stats": "JSON: what the solver reports about itself",
+    "run.setup_s": "one-off costs of the solver in its process, told with its first run there; not part of wall_s",
     "owner.id": "host, process and a random part",
     "owner.host": "host name",
     "owner.pid": "process",
@@ -88,7 +89,7 @@ COLUMNS = {
 }
 # What the model's own constraints do not say.
 FIELDS = {
-    "instances": "sources (digits, breast-cancer, a1a, random, planted) and .npz files, relative to the study file",
+    "instances": "sources (digits, a1a, random:n=20,d=9, qubo:name=…), .npz and QUBO files, relative to the study file",
     "solvers": "solver specs, as after `--solvers`",
     "encodings": "encodings that every sampler runs with; empty: each one's default",
     "reads": 'reads a run; several are crossed; "none": the solver\'s own',
@@ -99,6 +100,11 @@ FIELDS = {
     "instance_seed": "of training or generating the layers",
     "workers": "processes; 0: one a core",
     "grace_s": "a run is ended this many seconds past its limit",
+    "train": "experiments of `qproj train` that plainly named solvers are run in, all else equal",
+    "train_optimizer": "projected or qpsbgd",
+    "train_epochs": "instead of each experiment's own",
+    "train_settings": "of the optimiser, such as { lr = 0.01 }; none: the tuned ones",
+    "train_seeds": "how many, counted from 0",
 }
 
 
@@ -145,7 +151,14 @@ def _allowed(schema: dict[str, object]) -> str:
     kind = schema.get("type")
     if kind == "array":
         return f"list of {_allowed(schema['items'])}"  # type: ignore[arg-type]
-    names = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "null": "none"}
+    names = {
+        "string": "text",
+        "integer": "integer",
+        "number": "number",
+        "boolean": "true or false",
+        "null": "none",
+        "object": "table",
+    }
     words = names.get(str(kind), str(kind))
     for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤")):
         if key in schema:

@@ -62,17 +62,23 @@ def compare(
         "seeds": _count(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
         "workers": workers, "grace_s": grace,
     }  # fmt: skip
+    training = None
     if study_file is not None:
         from qproj.compare.config import read_study_file
 
-        told = read_study_file(study_file).model_dump()
+        content = read_study_file(study_file)
+        told, training = content.model_dump(), content.training()
         options = {name: value if _given(ctx, name) else told[name] for name, value in options.items()}
     processes, grace_s = _workers(options.pop("workers")), options.pop("grace_s")
     study = Study(out, options.pop("instances"), options.pop("solvers"), **options)
     if dry_run:
-        _show_plan(study, as_json)
+        _show_plan(study, training, processes, as_json)
         return
     ended = run_with_progress(study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed)
+    if training is not None:
+        from qproj.cli.progress import train_with_progress
+
+        train_with_progress(training, out)
     _show_results(out, ended, as_json)
 
 
@@ -111,30 +117,43 @@ def _show_results(out: Path, ended: Any, as_json: bool) -> None:
     )
 
 
-def _show_plan(study: Any, as_json: bool) -> None:
+def _show_plan(study: Any, training: Any, workers: int, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table
+    from qproj.compare.estimate import estimate
+    from qproj.compare.models import shape_of
     from qproj.compare.plan import plan_table
-    from qproj.compare.store import FILE, Store
+    from qproj.compare.summary import seconds
 
-    done: set[str] = set()
-    if (study.folder / FILE).is_file():
-        store = Store(study.folder)
-        done = store.done()
-        store.close()
-    titles, rows = plan_table(study.plan, done)
-    total = study.plan.num_runs
+    found = estimate(study, workers=workers)
+    titles, rows = plan_table(study.plan, found)
+    known = [one.seconds for one in found if one.seconds is not None]
+    unknown = [one.solver for one in found if one.seconds is None]
+    qpu = sum(one.qpu_s or 0.0 for one in found)
     if as_json:
-        solvers = [dict(zip(titles, row, strict=True)) for row in rows]
         print_json({
-            "layers": len(study.plan.instances), "neurons": study.plan.num_neurons, "runs": total, "solvers": solvers
+            "layers": len(study.plan.instances), "neurons": study.plan.num_neurons, "runs": study.plan.num_runs,
+            "training_runs": training.num_runs if training else 0, "workers": workers,
+            "seconds": sum(known) / workers, "unknown": unknown, "qpu_access_s": qpu,
+            "solvers": [dict(zip(titles, row, strict=True)) for row in rows],
         })  # fmt: skip
         return
     print_table(titles, rows)
-    sizes = sorted({f"{len(layer.X)}×{layer.X.shape[1]}" for layer in study.plan.instances})
+    sizes = sorted({shape_of(layer) for layer in study.plan.instances})
+    shown = ", ".join(f"{n}×{d}" if n else f"{d} variables" for n, d in sizes)
     typer.echo(
-        f"{len(study.plan.instances)} layers (rows × fan-in: {', '.join(sizes)}), "
-        f"{study.plan.num_neurons} neurons, {total} runs"
+        f"{len(study.plan.instances)} layers (rows × fan-in: {shown}), {study.plan.num_neurons} neurons, "
+        f"{study.plan.num_runs} runs, {sum(one.new for one in found)} of them new"
     )
+    typer.echo(
+        f"about {seconds(sum(known) / workers)} on {workers} workers"
+        + (f", without {', '.join(unknown)}, of which nothing is known" if unknown else "")
+        + (f"; {seconds(qpu)} of QPU access, emulated machines at what a real one would charge" if qpu else "")
+    )
+    if training is not None:
+        typer.echo(
+            f"then {training.num_runs} training runs: {', '.join(training.experiments)} × "
+            f"{', '.join(training.solvers)} × {len(training.seeds)} seeds"
+        )
 
 
 def _parts(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""``qproj export``: a study's rows as csv or parquet, its instances as npz, COO or LP."""
+"""``qproj export``: a study's rows as csv or parquet, its instances as npz, COO, LP or MPS."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def register(app: typer.Typer) -> None:
 
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")],
-    out: Annotated[Path, typer.Option(help="The file to write, or the folder for coo and lp.")],
+    out: Annotated[Path, typer.Option(help="The file to write, or the folder for coo, lp and mps.")],
     kind: Annotated[
-        str, typer.Option("--format", help="Rows: csv, parquet. Instances: npz (layers), coo, lp (one file a neuron).")
+        str, typer.Option("--format", help="Rows: csv, parquet. Instances: npz (layers); coo, lp, mps (a file each).")
     ] = "csv",
     encoding: Annotated[str, typer.Option(help="Of the models that coo holds.")] = "majority",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

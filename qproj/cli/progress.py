@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -38,6 +39,27 @@ def run_with_progress(study: Any, **options: Any) -> Any:
             now = state.get("now")
             done = f"{now.done} of {now.total} runs are kept" if now else "no run was done"
             typer.echo(f"stopped: {done} in {study.folder}; the same command goes on from there", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def train_with_progress(plan: Any, folder: Path) -> None:
+    """Do a study's training runs with a bar on stderr where that is a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from qproj.cli.output import console
+    from qproj.compare.training import run_training
+
+    bar = Progress(
+        TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console(stderr=True),
+        transient=True, refresh_per_second=4,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("training", total=plan.num_runs)
+        try:
+            run_training(plan, folder, watch=lambda done, runs: bar.update(task, completed=done))
+        except KeyboardInterrupt:
+            bar.stop()
+            typer.echo(f"stopped: what was trained is kept in {folder}; the same command goes on from there", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 

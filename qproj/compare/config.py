@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from qproj.compare.instances import parse_sources
+from qproj.compare.instances import FILES, parse_sources
 from qproj.compare.specs import parse_solvers
+from qproj.compare.training import TrainingPlan, check_training, plain_solvers
 from qproj.projections.options import nearest
 from qproj.projections.sign import ENCODINGS
 
@@ -41,7 +42,7 @@ class StudyFile(BaseModel):
     Attributes
     ----------
     instances : list of str
-        Sources and npz files; paths are relative to the study file.
+        Sources, npz files and QUBO files; paths are relative to the study file.
     solvers : list of str
         Solver specs.
     encodings : list of str
@@ -53,6 +54,10 @@ class StudyFile(BaseModel):
         Add the null models.
     max_neurons, instance_seed, workers, grace_s
         As on the command line.
+    train : list of str
+        Experiments of `qproj train`, run with every plainly named solver (and the null model), all else equal.
+    train_optimizer, train_epochs, train_settings, train_seeds
+        Its optimiser ("projected" or "qpsbgd"), length, settings (none: the tuned ones) and number of seeds.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -72,6 +77,11 @@ class StudyFile(BaseModel):
     instance_seed: Annotated[int, Field(ge=0, strict=True)] = 0
     workers: Annotated[int, Field(ge=0, strict=True)] = 0
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    train: Annotated[list[str], BeforeValidator(_listed)] = []
+    train_optimizer: str = "projected"
+    train_epochs: Annotated[int, Field(ge=1, strict=True)] | None = None
+    train_settings: dict[str, str | int | float | bool] = {}
+    train_seeds: Annotated[int, Field(ge=1, strict=True)] = 3
 
     @field_validator("solvers")
     @classmethod
@@ -101,9 +111,39 @@ class StudyFile(BaseModel):
                 raise ValueError(f"{text!r} is no encoding; {nearest(text, ENCODINGS)}")
         return value
 
+    @field_validator("train")
+    @classmethod
+    def _known_experiments(cls, value: list[str]) -> list[str]:
+        from qproj.train.experiments import get_experiment
+
+        for text in value:
+            try:
+                get_experiment(text)
+            except ValueError as error:
+                raise ValueError(f"{text!r}: {error}") from None
+        return value
+
+    def training(self) -> TrainingPlan | None:
+        """Return what is to be trained; None where the file names no experiment.
+
+        Raises
+        ------
+        ValueError
+            An optimiser or settings that there are not, or no solver by plain name.
+        """
+        if not self.train:
+            return None
+        names = plain_solvers(parse_solvers(self.solvers), nulls=self.nulls)
+        plan = TrainingPlan(
+            tuple(self.train), names, self.train_optimizer, tuple(range(self.train_seeds)), self.train_epochs,
+            self.train_settings,
+        )  # fmt: skip
+        check_training(plan)
+        return plan
+
 
 def read_study_file(path: str | Path) -> StudyFile:
-    """Return what a .toml, .yaml or .yml file says; npz paths are made relative to the file's folder.
+    """Return what a .toml, .yaml or .yml file says; paths are made relative to the file's folder.
 
     Raises
     ------
@@ -130,7 +170,7 @@ def read_study_file(path: str | Path) -> StudyFile:
             told.append(f"and {error.error_count() - _MOST_TOLD} more mistakes")
         raise ValueError("; ".join(told)) from None
     folder = source.parent
-    files = [str(folder / name) if name.endswith(".npz") else name for name in made.instances]
+    files = [str(folder / name) if name.endswith(FILES) else name for name in made.instances]
     return made.model_copy(update={"instances": files})
 
 

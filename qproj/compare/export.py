@@ -1,17 +1,20 @@
-"""A study for other tools: rows as csv or parquet, layers as npz, neurons as dimod COO or LP files."""
+"""A study for other tools: rows as csv or parquet, layers as npz, neurons as COO, LP or MPS files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from qproj.compare.frame import read_frame
+from qproj.compare.models import arrays_of, problems_of
+from qproj.compare.mps import mps
 from qproj.compare.store import Store
 from qproj.datasets.instances import LayerInstance, save_instances
-from qproj.projections import SignLayer, SignProjection
+from qproj.projections import SignProjection
 
-FORMATS = ("csv", "parquet", "npz", "coo", "lp")
+FORMATS = ("csv", "parquet", "npz", "coo", "lp", "mps")
 
 
 def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: str = "majority") -> tuple[int, str]:
@@ -20,15 +23,15 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
     Parameters
     ----------
     folder, out : path
-        The study; a file (csv, parquet, npz) or a folder (coo, lp).
+        The study; a file (csv, parquet, npz) or a folder (coo, lp, mps).
     kind : str
         "csv" and "parquet" hold one row a run; "npz" the layers; "coo" one BQM a neuron under `encoding`;
-        "lp" one constrained model a neuron.
+        "lp" and "mps" one constrained model a neuron. Published QUBOs are written as they are.
 
     Raises
     ------
     ValueError
-        Unknown format, or an encoding that refuses a neuron.
+        Unknown format, an encoding that refuses a neuron, or "npz" of a study without layers.
     FileNotFoundError
         No study.
     """
@@ -43,16 +46,22 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
     finally:
         store.close()
     if kind == "npz":
-        save_instances(target, _distinct(layers))
-        return len(layers), "layers"
-    write: Callable[[SignProjection], str] = (lambda p: _coo(p, encoding)) if kind == "coo" else _lp
+        kept = [layer for layer in layers if isinstance(layer, LayerInstance)]
+        if not kept:
+            raise ValueError("the study holds published models only; 'coo', 'lp' and 'mps' write those")
+        save_instances(target, _distinct(kept))
+        return len(kept), "layers"
+    write: dict[str, Callable[[Any], str]] = {
+        "coo": lambda p: _coo(p, encoding), "lp": _lp, "mps": lambda p: mps(_named(p)),
+    }  # fmt: skip
+    comment = {"coo": "#", "lp": "\\", "mps": "*"}[kind]
     target.mkdir(parents=True, exist_ok=True)
     count = 0
     for place, layer in enumerate(layers):
-        for j, problem in enumerate(SignLayer(layer.X, layer.T)):
+        for j, problem in enumerate(problems_of(arrays_of(layer))):
             head = f"{layer.name} neuron {j}, key {problem.key}"
-            text = f"# {head}\n{write(problem)}" if kind == "coo" else f"\\ {head}\n{write(problem)}"
-            (target / f"layer{place:03d}-neuron{j:03d}.{kind}").write_text(text, encoding="utf-8")
+            name = f"layer{place:03d}-neuron{j:03d}.{kind}"
+            (target / name).write_text(f"{comment} {head}\n{write[kind](problem)}", encoding="utf-8")
             count += 1
     return count, "neurons"
 
@@ -86,26 +95,41 @@ def _distinct(layers: list[LayerInstance]) -> list[LayerInstance]:
     return named
 
 
-def _coo(problem: SignProjection, encoding: str) -> str:
+def _coo(problem: Any, encoding: str) -> str:
     """The encoding's BQM over 0..N−1, the order of its labels; COO text has no offset, so a comment holds it."""
     import dimod.serialization.coo as coo
 
-    encoded = problem.encode(encoding)
-    bqm = encoded.bqm.copy()
-    labels = list(encoded.labels)
+    if isinstance(problem, SignProjection):
+        encoded = problem.encode(encoding)
+        bqm, labels = encoded.bqm.copy(), list(encoded.labels)
+    else:
+        bqm, labels = problem.bqm.copy(), list(problem.variables)
     bqm.relabel_variables({label: i for i, label in enumerate(labels)})
     offset = float(bqm.offset)
     text: str = coo.dumps(bqm, vartype_header=True)
     return f"# offset={offset!r}\n# variables 0..{len(labels) - 1}: {labels}\n{text}"
 
 
-def _lp(problem: SignProjection) -> str:
+def _named(problem: Any) -> Any:
+    """The constrained model, its labels as plain words."""
+    cqm = problem.cqm
+    variables = {
+        label: "_".join(str(part) for part in label) if isinstance(label, tuple) else f"x_{label}"
+        for label in cqm.variables
+    }
+    named = cqm.relabel_variables(variables, inplace=False)
+    named.relabel_constraints({label: f"row_{i}" for i, label in enumerate(cqm.constraints)})
+    return named
+
+
+def _lp(problem: Any) -> str:
+    """LP text; the objective's constant belongs to a variable fixed at 1, as readers differ over constants."""
     import dimod.lp
 
-    cqm = problem.cqm
-    variables = {label: "_".join(str(part) for part in label) for label in cqm.variables}
-    rows = {label: f"row_{i}" for i, label in enumerate(cqm.constraints)}
-    named = cqm.relabel_variables(variables, inplace=False)
-    named.relabel_constraints(rows)
+    named = _named(problem)
+    if named.objective.offset:
+        one = named.add_variable("INTEGER", "one", lower_bound=1, upper_bound=1)
+        named.objective.add_linear(one, named.objective.offset)
+        named.objective.offset = 0.0
     text: str = dimod.lp.dumps(named)
     return text

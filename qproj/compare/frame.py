@@ -23,15 +23,15 @@ SELECT r.key AS run, i.name AS instance, i.source AS source, r.neuron AS neuron,
     s.encoding AS encoding, s.exact AS exact, s.samples AS samples, s.is_null AS is_null,
     r.num_reads, r.time_limit_s, r.seed, r.solver_seed, r.withheld, r.status, r.message, r.ending, r.ended_by,
     r.gain, r.objective, r.gain_bound, r.bound, u.scale AS scale, r.raw_gain, r.descent_gain, r.descent_s, r.cosine,
-    r.reads, r.wall_s, r.build_s, r.embed_s, r.queue_s, r.solve_s, r.decode_s, r.stats, r.finished, r.environment,
-    i.id AS instance_id
+    r.reads, r.wall_s, r.build_s, r.embed_s, r.queue_s, r.solve_s, r.decode_s, r.setup_s, r.stats, r.finished,
+    r.environment, i.id AS instance_id
 FROM run r JOIN neuron u ON u.instance = r.instance AND u.neuron = r.neuron
 JOIN instance i ON i.id = r.instance JOIN solver s ON s.id = r.solver
 ORDER BY i.id, r.neuron, s.id, r.num_reads, r.time_limit_s, r.seed
 """
 _FLOATS = (
     "time_limit_s", "gain", "objective", "gain_bound", "bound", "scale", "raw_gain", "descent_gain", "descent_s",
-    "cosine", "wall_s", "build_s", "embed_s", "queue_s", "solve_s", "decode_s", "finished",
+    "cosine", "wall_s", "build_s", "embed_s", "queue_s", "solve_s", "decode_s", "setup_s", "finished",
 )  # fmt: skip
 
 
@@ -42,8 +42,9 @@ class Runs:
     Attributes
     ----------
     columns : dict of arrays
-        As in the store, with ``label`` (solver, and budget where there are several) and ``problem`` (index of the
-        neuron among all neurons) added.
+        As in the store, with ``ceiling`` (what bounds the gain without a solver: Σ|τ|; of a model its published
+        optimum or what its signs allow), ``label`` (solver, and budget where there are several) and ``problem`` (index
+        of the neuron among all neurons) added.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -94,7 +95,21 @@ def read_runs(store: Store) -> Runs:
         pairs = [(row["instance_id"], row["neuron"]) for row in rows]
         place = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
         columns["problem"] = np.array([place[pair] for pair in pairs], np.int64)
+        columns["ceiling"] = columns["scale"]
+        columns["scale"] = _scales(columns)
     return Runs(columns)
+
+
+def _scales(columns: dict[str, NDArray[Any]]) -> FloatArray:
+    """Half of what a gap is divided by: Σ|τ| of a neuron; max(1, |best objective|)/2 of a model, which has no rows."""
+    model, problem = columns["n"] == 0, columns["problem"]
+    size = np.ones(int(problem.max(initial=-1)) + 1)
+    known = model & ~np.isnan(columns["gain"])
+    best = np.full(len(size), -np.inf)
+    np.maximum.at(best, problem[known], columns["gain"][known])
+    size = np.where(np.isfinite(best), np.maximum(1.0, np.abs(best)), 1.0)
+    scales: FloatArray = np.where(model, size[problem] / 2.0, columns["scale"])
+    return scales
 
 
 def read_gains(store: Store, runs: Runs) -> dict[str, FloatArray]:
@@ -146,7 +161,7 @@ def to_polars(runs: Runs) -> polars.DataFrame:
 
     columns: dict[str, Any] = {}
     for name, column in runs.columns.items():
-        if name in ("instance_id", "problem", "label"):
+        if name in ("instance_id", "problem", "label", "ceiling"):
             continue
         if column.dtype.kind == "f":
             columns[name] = polars.Series(name, column, nan_to_null=True)

@@ -1,15 +1,18 @@
 """Where a study's neurons come from, as text: ``digits``, ``random:n=20,d=9|15``, ``a1a:hidden=9+8``, FILE.npz.
 
 A bare name is a source of :func:`qproj.datasets.layer_instances`. With options, ``random`` and ``planted`` make one
-layer of a shape, and a set of rows is trained on and captured.
+layer of a shape, and a set of rows is trained on and captured. ``qubo:name=bqp50-1|gka1b`` are published QUBOs of
+``$QPROJ_DATA_DIR/qubo``; FILE.txt and FILE.coo hold one QUBO each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from qproj.compare.models import Instance, from_file, published
 from qproj.compare.specs import alternatives, split_commas
 from qproj.datasets.capture import Capture, capture_layers
 from qproj.datasets.catalogue import TABULAR, load_tabular
@@ -30,6 +33,8 @@ def _several(text: str) -> tuple[int, ...]:
     return tuple(_whole(part) for part in text.split("+"))
 
 
+#: Files that hold a source: layers, or one QUBO.
+FILES = (".npz", ".txt", ".coo")
 _SHAPE: dict[str, Callable[[str], Any]] = {"n": _whole, "d": _whole, "neurons": _whole, "seed": _whole}
 _TRAINED: dict[str, Callable[[str], Any]] = {
     "hidden": _several, "batch": _whole, "steps": _several, "layers": _several, "neurons": _whole, "seed": _whole,
@@ -45,9 +50,13 @@ class Source:
     name: str
     options: tuple[tuple[str, Any], ...] = ()
 
-    def load(self, *, seed: int = 0, max_neurons: int | None = None) -> list[LayerInstance]:
+    def load(self, *, seed: int = 0, max_neurons: int | None = None) -> Sequence[Instance]:
         """Return its layers; `seed` and `max_neurons` where it says nothing itself."""
         told = dict(self.options)
+        if self.name == "qubo":
+            return [published(told["name"])]
+        if self.name.endswith((".txt", ".coo")):
+            return [from_file(Path(self.name))]
         if not told:
             return layer_instances(self.name, seed=seed, max_neurons=max_neurons)
         seed, most = told.pop("seed", seed), told.pop("neurons", None)
@@ -77,17 +86,19 @@ def parse_source(text: str) -> Source:
     (('n', 20), ('d', 9))
     """
     name, colon, rest = text.strip().partition(":")
-    if name.endswith(".npz") or (colon and text.strip().endswith(".npz")):
+    if name.endswith(FILES) or (colon and text.strip().endswith(FILES)):
         return Source(text, text.strip())
-    known = [*SOURCES, *(set(TABULAR) - set(SOURCES))]
+    known = [*SOURCES, *(set(TABULAR) - set(SOURCES)), "qubo"]
     base = name if name in known else name.split("-")[0] if name.split("-")[0] in TABULAR else name
     if base not in known:
         raise ValueError(f"unknown source {name!r}; {nearest(name, known)}, or the path of an .npz file")
     if not colon:
+        if name == "qubo":
+            raise ValueError("'qubo' alone is no source; say which: qubo:name=bqp50-1|gka1b")
         if name not in SOURCES:
             raise ValueError(f"{name!r} alone is no source; say what to train: {name}:hidden=16+8,batch=32,steps=100")
         return Source(text, name)
-    allowed = _SHAPE if name in _GENERATED else _TRAINED
+    allowed = _SHAPE if name in _GENERATED else {"name": str} if name == "qubo" else _TRAINED
     options: list[tuple[str, Any]] = []
     for piece in split_commas(rest):
         key, equals, value = (part.strip() for part in piece.partition("="))
@@ -117,19 +128,19 @@ def parse_sources(texts: str | Sequence[str]) -> list[Source]:
 
 
 def load_instances(
-    sources: Sequence[LayerInstance | str], *, max_neurons: int | None = None, seed: int = 0
-) -> list[LayerInstance]:
-    """Return the layers of all sources; `max_neurons` is for each source."""
-    if isinstance(sources, str | LayerInstance):
+    sources: Sequence[Instance | str], *, max_neurons: int | None = None, seed: int = 0
+) -> list[Instance]:
+    """Return the layers and models of all sources; `max_neurons` is for each source."""
+    if isinstance(sources, str | Instance):
         sources = [sources]
-    layers: list[LayerInstance] = []
+    layers: list[Instance] = []
     for source in sources:
-        if isinstance(source, LayerInstance):
+        if isinstance(source, Instance):
             layers.append(source)
             continue
         for one in parse_sources(source):
             layers += one.load(seed=seed, max_neurons=max_neurons)
-    require_unique(layers)
+    require_unique(layers)  # type: ignore[arg-type]
     return layers
 
 

@@ -33,7 +33,7 @@ class References:
     bound : (problems,) float64
         The lowest claimed upper bound on the gain that no incumbent beats; the gain itself where proved.
     proved : (problems,) bool
-        Some solver proved `gain` optimal, and none found better.
+        Some solver proved `gain` optimal, and none found better; or it is a model's published optimum.
     scale : (problems,) float64
         Σ|τ|.
     contradicted : (runs,) bool
@@ -51,8 +51,10 @@ def references(runs: Runs) -> References:
     """Return the best gain, the best bound and the proofs, neuron by neuron, and who contradicts them."""
     problem = runs["problem"]
     count = int(problem.max(initial=-1)) + 1
-    scale = np.zeros(count)
-    scale[problem] = runs["scale"]
+    scale, ceiling = np.zeros(count), np.zeros(count)
+    scale[problem], ceiling[problem] = runs["scale"], runs["ceiling"]
+    model = np.zeros(count, bool)
+    model[problem] = runs["n"] == 0
     usable = runs.usable
     gain = np.full(count, -np.inf)
     np.maximum.at(gain, problem[usable], runs["gain"][usable])
@@ -61,11 +63,12 @@ def references(runs: Runs) -> References:
     claimed = np.where(np.isnan(claimed), np.inf, claimed)
     contradicted = claimed < (gain - tolerance)[problem]
     believed = ~contradicted & ~runs.failed
-    bound = scale.copy()  # the trivial bound needs no solver
+    bound = ceiling.copy()  # the trivial bound, or a published optimum, needs no solver
     np.minimum.at(bound, problem[believed], claimed[believed])
     proofs = believed & usable & (runs["status"] == "optimal")
     proved = np.zeros(count, bool)
     proved[problem[proofs]] = True
+    proved |= model & (np.abs(gain - ceiling) <= TOLERANCE * scale)  # published optima are integers: no rounding
     bound = np.where(proved, gain, np.maximum(bound, gain))
     return References(np.where(np.isfinite(gain), gain, np.nan), bound, proved, scale, contradicted)
 

@@ -51,6 +51,8 @@ class Outcome:
         Compressed float64 gains of the reads, best first; packed weights.
     wall_s : float
         From the problem to the weights, on the worker's clock.
+    setup_s : float
+        One-off costs that came before it in its process (imports, compilation, a warm-up), never part of `wall_s`.
     """
 
     key: str
@@ -78,10 +80,11 @@ class Outcome:
     decode_s: float | None = None
     solver_seed: int | None = None
     stats: str = "{}"
+    setup_s: float | None = None
 
 
-def perform(key: str, problem: SignProjection, solver: Any, limits: Limits) -> Outcome:
-    """Solve one neuron and return what came of it, whatever the solver does short of ending the process."""
+def perform(key: str, problem: Any, solver: Any, limits: Limits) -> Outcome:
+    """Solve a neuron or a model and return what came of it, whatever the solver does short of ending the process."""
     asked: dict[str, Any] = {}
     if limits.num_reads is not None:
         asked["num_reads"] = limits.num_reads
@@ -106,9 +109,7 @@ def perform(key: str, problem: SignProjection, solver: Any, limits: Limits) -> O
         )
 
 
-def _judged(
-    key: str, problem: SignProjection, solution: Any, wall: float, seed: int | None, *, descend: bool
-) -> Outcome:
+def _judged(key: str, problem: Any, solution: Any, wall: float, seed: int | None, *, descend: bool) -> Outcome:
     if not isinstance(solution, Solution):
         return Outcome(
             key, WRONG, f"solve() returned {type(solution).__name__}, not a Solution", wall_s=wall, solver_seed=seed
@@ -117,7 +118,7 @@ def _judged(
     common: dict[str, Any] = {
         "ending": str(solution.ending), "ended_by": str(solution.ended_by), "wall_s": wall, "solver_seed": seed,
         "build_s": timing.build, "embed_s": timing.embed, "queue_s": timing.queue, "solve_s": timing.solve,
-        "decode_s": timing.decode, "scale": problem.gain_bound, "stats": _stats(solution.stats),
+        "decode_s": timing.decode, "scale": _scale(problem), "stats": _stats(solution.stats),
         "gain_bound": _number(solution.gain_bound), "bound": _number(solution.bound),
     }  # fmt: skip
     status, message = str(solution.status), _line(solution.message)
@@ -130,19 +131,25 @@ def _judged(
         status, message = WRONG, _line(f"{lie}; {message}" if message else lie)
     reads, gains = _reads(problem, solution)
     common |= {
-        "gain": gain, "objective": float(problem.objective_of_gain(gain)), "cosine": alignment(problem, best),
+        "gain": gain, "objective": float(problem.objective_of_gain(gain)),
+        "cosine": alignment(problem, best) if isinstance(problem, SignProjection) else None,
         "best": pack(best), "reads": reads, "read_gains": None if gains is None else compress(gains),
     }  # fmt: skip
     if solution.raw_best is not None:
         common["raw_gain"] = float(problem.gain(np.asarray(solution.raw_best)))
-    if descend and len(solution.candidates):
+    if descend and len(solution.candidates) and isinstance(problem, SignProjection):
         common |= _descent(problem, solution.candidates)
     return Outcome(key, status, message, **common)
 
 
-def _lie(problem: SignProjection, solution: Solution, gain: float) -> str:
+def _scale(problem: Any) -> float:
+    """Σ|τ| of a neuron; of a model, the largest gain that its signs allow."""
+    return abs(float(problem.gain_bound))
+
+
+def _lie(problem: Any, solution: Solution, gain: float) -> str:
     """Return what the solution claims and is not so, or ""."""
-    tolerance = TOLERANCE * problem.gain_bound
+    tolerance = TOLERANCE * _scale(problem)
     if solution.gain is None or not abs(solution.gain - gain) <= tolerance:
         return f"claims gain {solution.gain!r}, its weights have {gain!r}"
     objective = float(problem.objective_of_gain(gain))
@@ -155,7 +162,7 @@ def _lie(problem: SignProjection, solution: Solution, gain: float) -> str:
     return ""
 
 
-def _reads(problem: SignProjection, solution: Solution) -> tuple[int | None, FloatArray | None]:
+def _reads(problem: Any, solution: Solution) -> tuple[int | None, FloatArray | None]:
     """Return how many reads came back and their gains, best first, where each candidate is one read."""
     told = solution.stats.get("reads")
     if not isinstance(told, int | np.integer):

@@ -7,14 +7,18 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qproj.compare.models import Instance
 from qproj.compare.specs import SolverSpec, parse_solver, takes_encoding
-from qproj.datasets.instances import LayerInstance, require_unique
+from qproj.datasets.instances import require_unique
 from qproj.projections.sign import ENCODINGS
 from qproj.solving.contract import Capabilities, check_limits
+
+if TYPE_CHECKING:
+    from qproj.compare.estimate import Estimate
 
 #: Part of every run's key: raised when a run comes to mean something else.
 KEY_VERSION = 1
@@ -100,13 +104,13 @@ class Plan:
 
     Attributes
     ----------
-    instances : tuple of LayerInstance
+    instances : tuple of LayerInstance or ModelInstance
     solvers : tuple of PlannedSolver
     budgets : tuple of Budget
     seeds : tuple of int
     """
 
-    instances: tuple[LayerInstance, ...]
+    instances: tuple[Instance, ...]
     solvers: tuple[PlannedSolver, ...]
     budgets: tuple[Budget, ...]
     seeds: tuple[int, ...]
@@ -147,7 +151,7 @@ class Plan:
 
 
 def make_plan(
-    instances: Sequence[LayerInstance],
+    instances: Sequence[Instance],
     solvers: Sequence[SolverSpec | Any],
     *,
     encodings: Sequence[str] = (),
@@ -160,7 +164,7 @@ def make_plan(
 
     Parameters
     ----------
-    instances : sequence of LayerInstance
+    instances : sequence of LayerInstance or ModelInstance
     solvers : sequence of SolverSpec or Solver
         Solver objects need a ``name`` of their own.
     encodings : sequence of str
@@ -179,7 +183,7 @@ def make_plan(
     """
     if not instances:
         raise ValueError("no instance is given; name a source, such as 'digits'")
-    require_unique(instances)
+    require_unique(instances)  # type: ignore[arg-type]
     for encoding in encodings:
         if encoding not in ENCODINGS:
             raise ValueError(f"unknown encoding {encoding!r}; there are {', '.join(ENCODINGS)}")
@@ -251,7 +255,7 @@ def _encoding_of(solver: Any) -> str:
     return encoding if isinstance(encoding, str) else ""
 
 
-def run_key(instance: LayerInstance, neuron: int, solver: str, limits: Limits) -> str:
+def run_key(instance: Instance, neuron: int, solver: str, limits: Limits) -> str:
     """Return the SHA-256 that names a run: what is solved, by what, within which limits."""
     asked = [KEY_VERSION, instance.key, neuron, solver, limits.num_reads, limits.time_limit_s, limits.seed]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
@@ -270,22 +274,24 @@ def _batch(runs: Sequence[Run]) -> Batch:
     return Batch(digest.hexdigest(), tuple(runs))
 
 
-def plan_table(plan: Plan, done: set[str]) -> tuple[list[str], list[list[str]]]:
-    """Return the titles and rows of a dry run: each solver's runs, those that are new, its longest possible time."""
-    titles = ["solver", "encoding", "kind", "runs", "new", "at most", "withheld", "note"]
+def plan_table(plan: Plan, estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
+    """Return the titles and rows of a dry run: each solver's runs, those that are new, what time they take and may."""
+    titles = ["solver", "encoding", "kind", "runs", "new", "about", "from", "at most", "QPU access", "withheld", "note"]
     found: dict[int, list[Run]] = {}
     for run in plan.runs:
         found.setdefault(run.solver, []).append(run)
     rows = []
-    for number, solver in enumerate(plan.solvers):
+    for number, (solver, one) in enumerate(zip(plan.solvers, estimates, strict=True)):
         runs = found.get(number, [])
-        new = [run for run in runs if run.key not in done]
-        limits = [run.limits.time_limit_s for run in new]
-        longest = "no limit" if None in limits else f"{sum(limit or 0.0 for limit in limits):.0f} s"
+        limits = [run.limits.time_limit_s for run in runs]
+        share = one.new / max(len(runs), 1)
+        longest = "no limit" if None in limits else f"{share * sum(limit or 0.0 for limit in limits):.0f} s"
         withheld = sorted({name for run in runs for name in run.limits.withheld})
         note = "null model" if solver.is_null else "costs money" if solver.costs_money else solver.capabilities.note
         rows.append([
             solver.text, solver.encoding or "–", "exact" if solver.capabilities.exact else "heuristic",
-            str(len(runs)), str(len(new)), longest, ", ".join(withheld) or "–", note,
+            str(len(runs)), str(one.new), "unknown" if one.seconds is None else f"{one.seconds:.3g} s",
+            one.known_from or "–", longest, "–" if one.qpu_s is None else f"{one.qpu_s:.3g} s",
+            ", ".join(withheld) or "–", note,
         ])  # fmt: skip
     return titles, rows

@@ -22,12 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from qproj.compare.models import Instance, ModelInstance, arrays_of, instance_of, problems_of, shape_of
 from qproj.compare.outcome import Outcome
 from qproj.compare.plan import Plan, PlannedSolver, Run
-from qproj.datasets.instances import LayerInstance
-from qproj.projections import SignLayer
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "study.sqlite"
 #: Seconds without a sign of life after which another process's leases are free.
 LEASE_S = 120.0
@@ -119,6 +118,12 @@ class Store:
                         if statement.strip():
                             db.execute(statement)
                     db.execute(f"PRAGMA user_version = {SCHEMA}")
+        elif version < SCHEMA:
+            with self._transaction():
+                # another process may have been faster
+                if db.execute("PRAGMA user_version").fetchone()[0] == 1:
+                    db.execute("ALTER TABLE run ADD COLUMN setup_s REAL")
+                    db.execute(f"PRAGMA user_version = {SCHEMA}")
 
     def close(self) -> None:
         """Free this process's leases and close the file."""
@@ -162,22 +167,27 @@ class Store:
             solvers = [self._solver(solver) for solver in plan.solvers]
             return _Ids(int(cursor.lastrowid or 0), instances, solvers)
 
-    def _instance(self, layer: LayerInstance) -> int:
+    def _instance(self, layer: Instance) -> int:
         db = self._db
         row = db.execute("SELECT id FROM instance WHERE key = ?", (layer.key,)).fetchone()
         if row is not None:
             return int(row["id"])
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, X=layer.X, T=layer.T)
+        np.savez_compressed(buffer, **arrays_of(layer))  # type: ignore[arg-type]
         number = int(
             db.execute(
                 "INSERT INTO instance (key, name, source, meta, n, d, neurons, arrays) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (layer.key, layer.name, layer.source, json.dumps(dict(layer.meta), sort_keys=True), *layer.X.shape,
+                (layer.key, layer.name, layer.source, json.dumps(dict(layer.meta), sort_keys=True), *shape_of(layer),
                  layer.num_neurons, buffer.getvalue()),
             ).lastrowid or 0
         )  # fmt: skip
+        if isinstance(layer, ModelInstance):
+            problem, size = problems_of(layer.arrays)[0], shape_of(layer)[1]
+            row = (number, 0, problem.key, layer.ceiling, 0, size, size)
+            db.execute("INSERT INTO neuron VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            return number
         rows = []
-        for j, problem in enumerate(SignLayer(layer.X, layer.T)):
+        for j, problem in enumerate(problems_of(arrays_of(layer))):
             merged = problem.aggregated
             columns = merged.columns
             rows.append((
@@ -258,14 +268,13 @@ class Store:
         with _clear_errors(self.path):
             return self._db.execute(sql, values).fetchall()
 
-    def layers(self) -> list[LayerInstance]:
+    def layers(self) -> list[Instance]:
         """Return every stored layer, as it was given."""
         found = []
         for row in self.query("SELECT * FROM instance ORDER BY id"):
             with np.load(io.BytesIO(row["arrays"]), allow_pickle=False) as arrays:
-                found.append(
-                    LayerInstance(row["name"], arrays["X"], arrays["T"], row["source"], json.loads(row["meta"]))
-                )
+                plain = {name: arrays[name] for name in arrays.files}
+                found.append(instance_of(row["name"], row["source"], json.loads(row["meta"]), plain))
         return found
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 from qproj.compare.cluster import ClusterPool
 from qproj.compare.environment import environment
 from qproj.compare.instances import load_instances
+from qproj.compare.models import Instance, arrays_of
 from qproj.compare.outcome import FAILURES, Outcome
 from qproj.compare.plan import Batch, Plan, Run, make_plan
 from qproj.compare.pool import Pool
 from qproj.compare.specs import SolverSpec, parse_solvers
 from qproj.compare.store import Store
 from qproj.compare.worker import Task
-from qproj.datasets.instances import LayerInstance
 
 if TYPE_CHECKING:
     import polars
@@ -47,8 +47,8 @@ class Study:
     ----------
     out : path
         The study's folder; an existing study goes on, and only what is missing is run.
-    instances : sequence of LayerInstance or str
-        Layers, names of sources ("digits", …) and paths of npz files.
+    instances : sequence of LayerInstance, ModelInstance or str
+        Layers, models, names of sources ("digits", …) and paths of npz and QUBO files.
     solvers : sequence of str, SolverSpec or Solver
     encodings, reads, time_limits_s, seeds, nulls
         See :func:`qproj.compare.plan.make_plan`.
@@ -65,7 +65,7 @@ class Study:
     def __init__(
         self,
         out: str | Path,
-        instances: Sequence[LayerInstance | str],
+        instances: Sequence[Instance | str],
         solvers: Sequence[Any] | str,
         *,
         encodings: Sequence[str] = (),
@@ -191,7 +191,7 @@ class _Session:
         if number not in self.pickles:
             self.pickles[number] = _by_value(solver.spec if solver.spec is not None else solver.made)
         return Task(
-            solver.text, self.pickles[number], layer.key, (layer.X, layer.T),
+            solver.text, self.pickles[number], layer.key, arrays_of(layer),
             tuple((run.key, run.neuron, run.limits) for run in runs), warm_up=not solver.costs_money,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ import pytest
 
 from qproj.compare.cluster import ClusterPool, _leave, _places, _solve
 from qproj.compare.frame import read_runs
+from qproj.compare.models import arrays_of
 from qproj.compare.outcome import Outcome
 from qproj.compare.plan import Limits
 from qproj.compare.pool import Pool
@@ -131,15 +132,15 @@ class _Future:
 def _task(layers, text="random"):
     solver = parse_solver(text)
     return Task(
-        text, _by_value(solver), layers[0].key, (layers[0].X, layers[0].T),
+        text, _by_value(solver), layers[0].key, arrays_of(layers[0]),
         tuple((f"key{j}", j, Limits(5, 1.0, 0, ())) for j in range(3)), warm_up=False,
     )  # fmt: skip
 
 
 def test_a_batch_is_done_beside_the_thread_and_ends_with_its_study(layers):
-    outcomes = _solve(_task(layers), 1.0, "first")
+    outcomes = _solve(_task(layers), 60.0, "first")
     assert [o.key for o in outcomes] == ["key0", "key1", "key2"]
-    with Pool(1) as pool:
+    with Pool(1, grace_s=60.0) as pool:
         tasks = [_task(layers)]
         expected = [o for group in pool.run(lambda: tasks.pop() if tasks else None) for o in group]
     assert [(o.gain, o.best) for o in outcomes] == [(o.gain, o.best) for o in expected]

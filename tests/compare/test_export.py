@@ -9,6 +9,7 @@ import pytest
 
 import qproj
 from qproj.compare.export import export_study
+from qproj.compare.mps import mps
 from qproj.compare.study import Study
 from qproj.datasets import read_instances
 
@@ -74,13 +75,56 @@ def test_lp_files_have_the_neuron_s_optimum(study, tmp_path):
     best = dimod.ExactCQMSolver().sample_cqm(cqm)
     best = best.filter(lambda row: row.is_feasible)
     gains = [problem.gain([1 if b else -1 for b in bits]) for bits in np.ndindex(2, 2, 2)]
-    # LP has no constant: energies differ from objectives by one number
-    values = sorted(set(np.round(best.record.energy, 9)))
-    span = 2 * (max(gains) - min(gains))
-    assert values[-1] - values[0] >= span - 1e-9
+    assert best.first.energy == pytest.approx(float(problem.objective_of_gain(max(gains))))  # the constant included
     top = best.first.sample
     weights = [1 if top[f"w_{k}"] else -1 for k in range(3)]
     assert problem.gain(weights) == pytest.approx(max(gains))
+
+
+def _solved(path):
+    highspy = pytest.importorskip("highspy")
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    assert highs.readModel(str(path)) == highspy.HighsStatus.kOk
+    highs.run()
+    return highs.getInfo().objective_function_value
+
+
+@pytest.mark.parametrize("kind", ["lp", "mps"])
+def test_another_solver_reads_the_same_optimum_from_lp_and_mps(study, tmp_path, kind):
+    made, layers = study
+    assert export_study(made.folder, tmp_path, kind) == (4, "neurons")
+    for place, layer in enumerate(layers):
+        for j in range(2):
+            best = qproj.get_solver("exhaustive").solve(qproj.SignProjection(layer.X, layer.T[:, j]))
+            assert _solved(tmp_path / f"layer{place:03d}-neuron{j:03d}.{kind}") == pytest.approx(best.objective)
+
+
+def test_published_models_are_exported_as_they_are(tmp_path):
+    (tmp_path / "three.txt").write_text("3 4\n1 1 -2\n1 3 2\n2 2 -3\n3 3 -1\n")
+    made = Study(tmp_path / "s", [str(tmp_path / "three.txt")], "exhaustive", nulls=False)
+    made.run(workers=1)
+    for kind in ("coo", "lp", "mps"):
+        assert export_study(made.folder, tmp_path, kind) == (1, "neurons")
+    bqm = coo.loads((tmp_path / "layer000-neuron000.coo").read_text())
+    assert bqm.energy({0: 1, 1: 1, 2: 1}) == -2.0
+    with (tmp_path / "layer000-neuron000.lp").open("rb") as file:
+        cqm = dimod.lp.load(file)
+    assert cqm.objective.energy({"x_0": 1, "x_1": 1, "x_2": 1}) == -2.0
+    assert "    x_0  x_2  4.0" in (tmp_path / "layer000-neuron000.mps").read_text()  # ½ x'Qx counts it twice
+    with pytest.raises(ValueError, match="published models only"):
+        export_study(made.folder, tmp_path / "x.npz", "npz")
+
+
+def test_mps_refuses_what_the_format_cannot_say():
+    x, s = dimod.Binary("x"), dimod.Spin("s")
+    products, spins, spaces = (dimod.ConstrainedQuadraticModel() for _ in range(3))
+    products.add_constraint(x * dimod.Binary("y") <= 1, label="c")
+    spins.set_objective(s)
+    spaces.set_objective(dimod.Binary("a b"))
+    for model, text in ((products, "holds products"), (spins, "is SPIN"), (spaces, "no MPS name")):
+        with pytest.raises(ValueError, match=text):
+            mps(model)
 
 
 def test_unknown_formats_and_folders_are_refused(study, tmp_path):

@@ -30,8 +30,9 @@ def table(**columns):
     length = len(columns["gain"])
     full = {
         "run": [str(i) for i in range(length)], "status": ["feasible"] * length, "problem": [0] * length,
-        "gain_bound": [math.nan] * length, "scale": [1.0] * length, **columns,
+        "gain_bound": [math.nan] * length, "scale": [1.0] * length, "n": [1] * length, **columns,
     }  # fmt: skip
+    full.setdefault("ceiling", full["scale"])
     return Runs({name: np.array(v, object if name in ("run", "status") else None) for name, v in full.items()})
 
 

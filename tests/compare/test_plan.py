@@ -2,8 +2,10 @@
 
 import pytest
 
+from qproj.compare.estimate import estimate
 from qproj.compare.plan import Budget, Limits, make_plan, plan_table, run_key, solver_seed
 from qproj.compare.specs import parse_solvers
+from qproj.compare.study import Study
 from qproj.datasets.instances import LayerInstance
 
 
@@ -98,11 +100,30 @@ def test_nothing_to_run_and_equal_names_are_refused(layers):
         make_plan(layers, [object()])
 
 
-def test_the_dry_run_counts_what_is_new(layers):
-    made = plan(layers, "sa,sign", seeds=2)
-    done = {next(iter(made.runs)).key}
-    titles, rows = plan_table(made, done)
+def test_the_dry_run_counts_what_is_new_and_estimates_it(layers, tmp_path):
+    study = Study(tmp_path / "s", layers, "sa,sign", seeds=2)
+    found = estimate(study, workers=1)
+    titles, rows = plan_table(study.plan, found)
     table = {row[0]: dict(zip(titles, row, strict=True)) for row in rows}
-    assert (table["sa"]["runs"], table["sa"]["new"], table["sa"]["at most"]) == ("12", "11", "55 s")
+    assert (table["sa"]["runs"], table["sa"]["new"], table["sa"]["at most"]) == ("12", "12", "60 s")
     assert table["sign"]["withheld"] == "num_reads, seed"
     assert table["random"]["note"] == "null model"
+    assert {one.known_from for one in found} == {"a probe"}
+    assert all(one.seconds > 0 and one.qpu_s is None for one in found)
+    assert not (tmp_path / "s").exists()
+
+    study.run(workers=1)
+    larger = Study(tmp_path / "s", layers, "sa,sign", seeds=3)
+    told = {one.solver: one for one in estimate(larger, probe=False)}
+    assert (told["sa"].runs, told["sa"].new, told["sa"].known_from) == (18, 6, "stored rows")
+    frame = larger.frame
+    mean = frame.filter(frame["solver"] == "sa")["wall_s"].mean()
+    assert told["sa"].seconds == pytest.approx(6 * mean)
+    assert (told["sign"].new, told["sign"].seconds) == (0, 0.0)
+
+
+@pytest.mark.slow
+def test_an_emulated_machine_says_what_a_real_one_would_charge(layers, tmp_path):
+    pytest.importorskip("dwave.system")
+    found = estimate(Study(tmp_path / "s", layers, "dwave-emulated", seeds=1, nulls=False), workers=1)
+    assert found[0].qpu_s == pytest.approx(6 * (15_000 + 100 * 140) * 1e-6)  # programming, then a hundred reads
