@@ -1,0 +1,91 @@
+"""Training runs and tuning trials, kept small: benchmarks/results/training/, a file a study and experiment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import machine
+from qproj.train import loop
+from qproj.train.data import Data, load
+from qproj.train.settings import Config
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks" / "results" / "training"
+#: What is kept of a record; of its history only the accuracy that trials are chosen by.
+KEPT = (
+    "experiment", "optimizer", "seed", "test_accuracy", "best_val_test_accuracy", "val_accuracy", "seconds",
+    "binary_parameters", "float_parameters", "steps", "epochs", "settings", "solver", "weights_sha256", "key",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a study: `label` tells its runs apart where the optimiser's name does not."""
+
+    study: str
+    label: str
+    config: Config
+
+    @property
+    def file(self) -> Path:
+        return FOLDER / f"{self.study}-{self.config.experiment.name}.json"
+
+
+def stored(study: str, experiment: str) -> list[dict[str, Any]]:
+    """Return the stored runs of a study and experiment; none where there is no file."""
+    file = FOLDER / f"{study}-{experiment}.json"
+    return json.loads(file.read_text())["runs"] if file.exists() else []
+
+
+def records(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Return the stored runs of these jobs, in their order; those that are missing are left out."""
+    found: dict[Path, dict[str, dict[str, Any]]] = {}
+    for job in jobs:
+        if job.file not in found:
+            found[job.file] = {run["key"]: run for run in stored(job.study, job.config.experiment.name)}
+    return [
+        {**found[job.file][job.config.key], "label": job.label} for job in jobs if job.config.key in found[job.file]
+    ]
+
+
+def complete(jobs: Sequence[Job]) -> int:
+    """Run what is not stored, each run kept as soon as it is over; returns how many were run."""
+    done, last = 0, None
+    data: Data | None = None
+    for job in jobs:
+        if records([job]):
+            continue
+        config = job.config
+        what = (config.experiment, config.tuning, config.seed if config.tuning else 0)
+        if what != last:
+            data, last = load(config.experiment, tuning=config.tuning, seed=config.seed), what
+        _keep(job, loop.run(config, data=data))
+        done += 1
+    return done
+
+
+def _keep(job: Job, record: dict[str, Any]) -> None:
+    # as short as the choice among trials, or the table, allows
+    run = {name: record[name] for name in KEPT}
+    if job.config.tuning:
+        run["history"] = [{"test": round(row["test"], 5)} for row in record["history"]]
+    else:
+        run.update({name: record["history"][-1][name] for name in ("gap", "cosine") if name in record["history"][-1]})
+    run["commit"] = _commit()
+    wanted = stored(job.study, job.config.experiment.name)
+    wanted = [*(other for other in wanted if other["key"] != run["key"]), run]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    at = {name: value for name, value in machine().items() if name != "load"}
+    lines = ",\n".join(json.dumps(one) for one in wanted)
+    job.file.write_text(f'{{"machine": {json.dumps(at)},\n"runs": [\n{lines}\n]}}\n')
+
+
+def _commit() -> str:
+    return subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()

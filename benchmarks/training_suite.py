@@ -1,0 +1,123 @@
+"""The training runs of docs/results.md: every experiment, the plain method, step sizes, options, solvers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.training_store import Job
+from qproj.train.experiments import EXPERIMENTS, OPTIMIZERS, get_experiment
+from qproj.train.presets import preset
+from qproj.train.settings import TAKES, Config, Settings
+from qproj.train.tune import trials
+
+SEEDS = range(5)
+#: Those with an accuracy, in the order of the table.
+NAMES = tuple(name for name, one in EXPERIMENTS.items() if one.kind != "function")
+#: One experiment a preset, cheap ones first: those that trials are run on.
+TUNED = (
+    "digits-0-2", "adult-2layer", "adult-2layer-wide", "adult-2layer-thresholds", "karate", "pubmed", "cora",
+    "adult-10layer", "mnist-1-2", "mnist-10",
+)  # fmt: skip
+
+#: The experiment and the factors of the tuned step size in the plot.
+STEPS_ON = "mnist-1-2"
+FACTORS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+def tuning(name: str) -> list[Job]:
+    """Return the trials of all five optimisers."""
+    experiment = get_experiment(name)
+    return [Job("trials", o, config) for o in OPTIMIZERS for config in trials(experiment, o)]
+
+
+def table(name: str) -> list[Job]:
+    """Return all five optimisers with tuned settings."""
+    return _five(name, "best", OPTIMIZERS)
+
+
+def paper(name: str) -> list[Job]:
+    """Return the method as arXiv 2310.15128 states it."""
+    return _five(name, "paper", ("qpsbgd",))
+
+
+def _five(name: str, kind: str, optimizers: tuple[str, ...]) -> list[Job]:
+    experiment = get_experiment(name)
+    return [
+        Job(kind, o, Config(experiment, o, seed, preset(kind, experiment, o))) for o in optimizers for seed in SEEDS
+    ]
+
+
+def steps() -> list[Job]:
+    """Return tuned settings with other step sizes, up and down from the tuned one."""
+    experiment = get_experiment(STEPS_ON)
+    found = []
+    for optimizer in OPTIMIZERS:
+        tuned = preset("best", experiment, optimizer)
+        for factor in FACTORS:
+            settings = replace(tuned, lr=tuned.lr * factor)
+            found += [Job("steps", f"{factor:g}", Config(experiment, optimizer, seed, settings)) for seed in SEEDS[:2]]
+    return found
+
+
+#: (heading, experiment, changes of the experiment, changes of the tuned settings): one option at a time.
+ABLATIONS: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = tuple(
+    (heading, name, over, change)
+    for name in ("digits-0-2", "cora", "pubmed")
+    for heading, over, change in (
+        ("as tuned", {}, {}),
+        ("sign projection", {}, {"projection": "sign"}),
+        ("linear projection", {}, {"projection": "linear"}),
+        ("metric projection, M = I: sign(g)", {}, {"projection": "metric"}),
+        ("κ = 0.3", {}, {"projection": "margin", "kappa": 0.3}),
+        ("κ = 1", {}, {"projection": "margin", "kappa": 1.0}),
+        ("κ = 3", {}, {"projection": "margin", "kappa": 3.0}),
+        ("κ = 10", {}, {"projection": "margin", "kappa": 10.0}),
+        ("κ = 30", {}, {"projection": "margin", "kappa": 30.0}),
+        ("2 sweeps", {}, {"sweeps": 2}),
+        ("30 sweeps", {}, {"sweeps": 30}),
+        ("step size constant", {}, {"schedule": "constant"}),
+        ("step size cosine", {}, {"schedule": "cosine"}),
+        ("momentum 0", {}, {"momentum": 0.0}),
+        ("momentum 0.9", {}, {"momentum": 0.9}),
+        ("every 2nd step projects", {}, {"every": 2}),
+        ("sharpness 1", {"sharpness": 1.0}, {}),
+        ("sharpness 0.2", {"sharpness": 0.2}, {}),
+        ("hidden layer of 16", {"hidden": (16,)}, {}),
+        *(
+            (("1 hop", {"hops": 1}, {}), ("2 hops", {"hops": 2}, {}), ("columns centred", {"centred": True}, {}))
+            if name != "digits-0-2"
+            else (("batches of 8", {"batch": 8}, {}), ("batches of 128", {"batch": 128}, {}))
+        ),
+    )
+    if not (name == "cora" and change.get("projection") in ("sign", "linear"))
+)
+
+
+def ablations() -> list[Job]:
+    """Return the tuned projected QP-SBGD with one option changed."""
+    found = []
+    for heading, name, over, change in ABLATIONS:
+        tuned = preset("best", get_experiment(name), "projected")
+        experiment = replace(get_experiment(name), **over)
+        settings = Settings.of("projected", {**{k: getattr(tuned, k) for k in TAKES["projected"]}, **change})
+        found += [
+            Job("ablation", heading, Config(experiment, "projected", seed, settings)) for seed in SEEDS
+        ]  # fmt: skip
+    return found
+
+
+#: Solvers of the projection, from exact to the null model.
+SOLVERS = ("cpsat", "auto", "sa", "dwave-emulated", "qaoa-fast", "sign", "random")
+SOLVED = "adult-2layer"
+
+
+def solvers() -> list[Job]:
+    """Return one experiment with every solver, the sign projection."""
+    experiment = get_experiment(SOLVED)
+    settings = preset("paper", experiment, "projected")
+    return [
+        Job("solvers", solver, Config(experiment, "projected", seed, settings, solver))
+        for solver in SOLVERS
+        for seed in SEEDS
+    ]
