@@ -73,10 +73,8 @@ def _layer(layer: SignLayer, weights: SignArray) -> LayerSolution:
 
 def meets_bounds(layer: SignLayer, weights: SignArray) -> NDArray[np.bool_]:
     """Tell, for each neuron, whether its weights meet every group's sign, tested on signs."""
-    groups = layer.inputs.groups
-    tau = groups.sums(layer.T)
-    signs = layer.inputs.signs(weights)[:, groups.first]
-    met: NDArray[np.bool_] = np.all(signs * tau.T >= 0, axis=1)
+    signs = layer.inputs.signs(weights)[:, layer.inputs.groups.first]
+    met: NDArray[np.bool_] = np.all(signs * layer.tau.T >= 0, axis=1)
     return met
 
 

@@ -166,8 +166,7 @@ def layer_of_weights(
 
 def layer_gain_bounds(layer: SignLayer) -> FloatArray:
     """Return Σ_g |τ_g| of every neuron, (dout,), from the layer's row groups, found once."""
-    tau = layer.inputs.groups.sums(layer.T)
-    bounds: FloatArray = np.abs(np.ascontiguousarray(tau.T)).sum(axis=1)
+    bounds: FloatArray = np.abs(np.ascontiguousarray(layer.tau.T)).sum(axis=1)
     return bounds
 
 
