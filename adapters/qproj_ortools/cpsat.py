@@ -101,15 +101,16 @@ class CPSAT(LinearAdapter):
         solver = self._solver(seed, left)
         status = interruptible(lambda: solver.solve(native), solver.stop_search)
         name = solver.status_name(status)
+        work = float(solver.response_proto.deterministic_time)  # older CpSolvers have no property of that name
         stats = {
             "nodes": int(solver.num_branches), "conflicts": int(solver.num_conflicts),
-            "deterministic_time": float(solver.deterministic_time), "status": name,
+            "deterministic_time": work, "status": name,
         }  # fmt: skip
         if status == cp_model.INFEASIBLE:
             return Answer(Ending.REFUTED, EndedBy.PROOF, message=name, stats=stats)
         if status == cp_model.MODEL_INVALID:
             return Answer(Ending.FAILED, EndedBy.ERROR, message=f"{name}: {solver.solution_info()}", stats=stats)
-        late = deadline is not None and solver.deterministic_time < self.settings.get("max_deterministic_time", np.inf)
+        late = deadline is not None and work < self.settings.get("max_deterministic_time", np.inf)
         stop = EndedBy.CLOCK if late else EndedBy.BUDGET
         if status == cp_model.UNKNOWN:  # stopped before its first solution: its bound is then an empty field, 0
             return Answer(Ending.STOPPED, stop, message=name, stats=stats)
