@@ -14,14 +14,17 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="The study's folder; two for --diff.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR…", help="The folder of a study or of training runs; two studies for --diff."),
+    ],
     out: Annotated[Path | None, typer.Option(help="The file to write; default: report.html or .md in DIR.")] = None,
     kind: Annotated[str, typer.Option("--format", help="html, md, or text for the terminal.")] = "html",
     diff: Annotated[bool, typer.Option("--diff", help="Print how a second study differs from the first.")] = False,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write a stored study's page again, as HTML or Markdown, or compare two studies.
+    """Write a stored study's page again, as HTML or Markdown, or compare two studies; or the page of a training folder.
 
     Example: qproj report DIR --open
     """
@@ -32,6 +35,9 @@ def report(
         raise ValueError(f"--format is {kind!r}; html, md or text is needed")
     if len(folders) != (2 if diff else 1):
         raise ValueError(f"{len(folders)} folders are given; {'two with' if diff else 'one without'} --diff is needed")
+    if (folders[0] / "runs").is_dir():
+        _training(folders[0], out, "json" if as_json else kind, show, diff=diff)
+        return
     results = [Results.read(folder) for folder in folders]
     if diff:
         from qproj.compare.difference import difference_table
@@ -62,6 +68,29 @@ def report(
         from qproj.compare.report import write_report
 
         write_report(results[0], target)
+    typer.echo(f"written: {target}")
+    if show:
+        typer.launch(target.resolve().as_uri())
+
+
+def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bool) -> None:
+    """The page, table or JSON of a folder that ``qproj train`` filled."""
+    from qproj.cli.output import print_json
+    from qproj.cli.training import sessions, tables
+    from qproj.train.store import Store
+
+    if diff or kind == "md":
+        raise ValueError(f"{folder} holds training runs, for which there is html, text and --json, and no --diff")
+    records = Store(folder).all()
+    if kind == "json":
+        print_json({"runs": records})
+        return
+    if kind == "text":
+        tables(records)
+        return
+    from qproj.compare.report.training import write_training_report
+
+    target = write_training_report(records, out or folder / "report.html", sessions(folder))
     typer.echo(f"written: {target}")
     if show:
         typer.launch(target.resolve().as_uri())

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from qproj.cli import INTERRUPTED
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -17,89 +15,99 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="The experiment: digits-0-2, mnist-1-7, adult-2layer, cora, …")],
+    name: Annotated[str, typer.Argument(help="The experiment: digits-0-2, mnist-1-7, adult-2layer, cora, rate, …")],
     optimizers: Annotated[
         str, typer.Option(help="Comma-separated: qpsbgd,projected,binaryconnect,signsgd,proxquant.")
     ] = "",
     seeds: Annotated[str, typer.Option(help="How many seeds, from 0 on, or a list: 101,102.")] = "5",
     epochs: Annotated[int | None, typer.Option(help="Instead of the experiment's own number.")] = None,
     preset: Annotated[str, typer.Option(help="best (tuned) or paper.")] = "best",
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Run the declared grid on validation rows first, and use what it chooses.")
+    ] = False,
     solver: Annotated[str, typer.Option(help="Of the projections: auto, cpsat, sa, dwave-emulated, qaoa, …")] = "auto",
+    compare_solvers: Annotated[
+        str, typer.Option(help="Comma-separated: the same training with each, and what a worse projection costs.")
+    ] = "",
     out: Annotated[Path, typer.Option(help="The folder of runs; what is there already is not run again.")] = Path(
         "trained"
     ),
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 10.0,
+    pages: Annotated[bool, typer.Option("--pages/--no-pages", help="Write curves and report.html.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Train ±1 networks with QP-SBGD and its peers, and compare them.
 
-    The same command goes on where it was stopped, and ends with the same weights.
+    The same command goes on where it was stopped, and ends with the same weights. Experiments: rosenbrock, rate and
+    fixed-point (on functions, without PyTorch); digits-0-2 and other pairs (offline); mnist-0-2 and other pairs;
+    mnist-10; adult-2layer, adult-2layer-wide, adult-2layer-thresholds, adult-10layer; karate, karate-club, cora,
+    citeseer, pubmed.
 
     Example: qproj train digits-0-2 --seeds 5
     """
-    _need_torch()
-    from qproj.solving import get_solver
-    from qproj.train.experiments import check_optimizer, get_experiment
+    from qproj.cli.training import run_with_progress, show, tuned, write_pages
+    from qproj.train.experiments import get_experiment
     from qproj.train.session import plan
 
     experiment = get_experiment(name, epochs=epochs)
-    chosen = [check_optimizer(word) for word in _words(optimizers)] or list(experiment.optimizers)
-    if checkpoint_every <= 0:
+    if experiment.kind != "function":
+        _need_torch()
+    if not checkpoint_every > 0:
         raise ValueError(f"checkpoint-every is {checkpoint_every}; seconds > 0 are needed")
-    get_solver(solver)  # an unknown or missing solver is refused before any training
-    configs = plan(experiment, chosen, _seeds(seeds), preset=preset, solver=solver)
-    records = _run(configs, out, checkpoint_every)
+    solvers = _words(compare_solvers) or [solver]
+    if compare_solvers and (solver != "auto" or tune):
+        raise ValueError("--compare-solvers names the solvers itself; leave --solver and --tune out")
+    chosen = _optimizers(optimizers, experiment, comparing=bool(compare_solvers))
+    numbers = _seeds(seeds)
+    _check_solvers(solvers)
+    settings = None
+    if not tune:  # a preset that is not there is refused before any work
+        plan(experiment, chosen, numbers, preset=preset, solver=solvers[0])
+    else:
+        settings = tuned(experiment, chosen, out, solver, checkpoint_every)
+    configs = [
+        config
+        for one in solvers
+        for config in plan(experiment, chosen, numbers, preset=preset, solver=one, settings=settings)
+    ]
+    audit = AUDIT_EVERY if compare_solvers else 0
+    records = run_with_progress(configs, out, checkpoint_every, audit=audit)
+    written = write_pages(records, out, numbers) if pages else []
     if as_json:
         from qproj.cli.output import print_json
 
         print_json({"runs": records})
         return
-    _table(records, out)
+    show(records, out, written, comparing=bool(compare_solvers))
 
 
-def _run(configs: list[Any], out: Path, checkpoint_s: float) -> list[dict[str, Any]]:
-    """Run with a bar on stderr where that is a terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from qproj.cli.output import console
-    from qproj.train.session import run_all
-
-    bar = Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), console=console(stderr=True),
-        transient=True, refresh_per_second=4,
-    )  # fmt: skip
-    done = 0
-    with bar:
-        task = bar.add_task("loading", total=float(len(configs)))
-
-        def tell(now: Any) -> None:
-            nonlocal done
-            done = now.done
-            text = f"{now.done}/{now.runs} {now.config.experiment.name} {now.config.optimizer} seed {now.config.seed}"
-            bar.update(task, completed=now.done + now.step / now.steps, description=text)
-
-        try:
-            return run_all(configs, out, checkpoint_s=checkpoint_s, watch=tell)
-        except KeyboardInterrupt:
-            bar.stop()
-            typer.echo(
-                f"stopped: {done} of {len(configs)} runs are kept in {out}; the same command goes on from there",
-                err=True,
-            )
-            raise typer.Exit(INTERRUPTED) from None
+#: With --compare-solvers, every so many steps are solved with "auto" too.
+AUDIT_EVERY = 5
 
 
-def _table(records: list[dict[str, Any]], out: Path) -> None:
-    from qproj.cli.output import print_table
-    from qproj.train.summary import summaries
+def _optimizers(text: str, experiment: Any, *, comparing: bool) -> list[str]:
+    from qproj.train.experiments import check_optimizer
+    from qproj.train.settings import projects
 
-    rows = [
-        (s.optimizer, s.runs, s.accuracy, s.best_val, s.binary, s.floats, f"{s.seconds:.1f}")
-        for s in summaries(records)
-    ]
-    columns = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds a run")
-    print_table(columns, rows, title=records[0]["experiment"])
-    typer.echo(f"runs, weights and curves are in {out}")
+    chosen = [check_optimizer(word) for word in _words(text)]
+    if not comparing:
+        return chosen or list(experiment.optimizers)
+    if experiment.kind == "function" and experiment.name != "fixed-point":
+        raise ValueError(f"{experiment.name} calls no solver, so there are none to compare")
+    without = [one for one in chosen if not projects(one)]
+    if without:
+        raise ValueError(f"{', '.join(without)} projects nothing, so has no solver: compare qpsbgd or projected")
+    return chosen or ["projected"]
+
+
+def _check_solvers(names: list[str]) -> None:
+    """Refuse an unknown or missing solver before any training."""
+    from qproj.solving import get_solver
+
+    if len(set(names)) < len(names):
+        raise ValueError(f"solvers are {','.join(names)}; each once")
+    for name in names:
+        get_solver(name)
 
 
 def _words(text: str) -> list[str]:
@@ -108,15 +116,17 @@ def _words(text: str) -> list[str]:
 
 def _seeds(text: str) -> list[int]:
     words = _words(text)
-    if not words or not all(word.isdigit() for word in words):
+    if not words or not all(word.isascii() and word.isdigit() for word in words):
         raise ValueError(f"seeds is {text!r}; a number such as 5, or a list such as 101,102 is needed")
     numbers = [int(word) for word in words]
     if "," not in text:
-        if numbers[0] < 1:
-            raise ValueError("seeds is 0; at least 1 is needed")
+        if not 1 <= numbers[0] <= 10_000:
+            raise ValueError(f"seeds is {text}; 1 to 10000 seeds, or a list with commas, is needed")
         return list(range(numbers[0]))
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"seeds is {text!r}; each seed once")
+    if max(numbers) >= 2**32:
+        raise ValueError(f"seeds is {text!r}; numbers below 2³² are allowed")
     return numbers
 
 

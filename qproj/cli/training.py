@@ -1,0 +1,185 @@
+"""What `qproj train` does around its runs: the bar with the time left, tuning, tables, curves and the page."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from qproj.cli import INTERRUPTED
+from qproj.solving.contract import MissingPackageError
+
+#: The commands that filled a folder, newest last.
+SESSIONS = "sessions.json"
+_MOST_SESSIONS = 100
+
+
+def run_with_progress(configs: list[Any], out: Path, checkpoint_s: float, *, audit: int = 0) -> list[dict[str, Any]]:
+    """Return the records of all runs; a bar on stderr where that is a terminal."""
+    from qproj.train.session import run_all
+
+    with _bar(len(configs), out) as tell:
+        return run_all(configs, out, checkpoint_s=checkpoint_s, watch=tell, audit=audit)
+
+
+def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkpoint_s: float) -> dict[str, Any]:
+    """Return what the declared grid chooses, by optimiser; written to ``out/tuned.toml`` in the form of presets."""
+    from qproj.train import functions
+    from qproj.train.files import write_text
+    from qproj.train.tune import trials, tune
+
+    chosen: dict[str, Any] = {}
+    for optimizer in optimizers:
+        if experiment.name == "rosenbrock":
+            chosen[optimizer] = functions.tune(optimizer)
+            continue
+        count = 0 if experiment.kind == "function" else len(trials(experiment, optimizer, solver=solver))
+        with _bar(count, out) as tell:
+            chosen[optimizer] = tune(
+                experiment, optimizer, out / "tuning", solver=solver, checkpoint_s=checkpoint_s, watch=tell
+            )
+    lines = [f"{name} = {{ {_toml(settings.used(name))} }}" for name, settings in chosen.items()]
+    write_text(out / "tuned.toml", "\n".join([f"[best.{experiment.preset}]", *lines, ""]))
+    return chosen
+
+
+def _toml(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
+
+
+@contextmanager
+def _bar(total: int, out: Path) -> Iterator[Any]:
+    """Give a watch that moves a bar; Ctrl-C says what is kept and how to go on."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from qproj.cli.output import console
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}", markup=False), console=console(stderr=True), transient=True,
+        refresh_per_second=4,
+    )  # fmt: skip
+    begun, first, done = time.monotonic(), None, 0
+    with bar:
+        task = bar.add_task("loading", total=float(max(total, 1)), left="")
+
+        def tell(now: Any) -> None:
+            nonlocal first, done
+            first = now.done if first is None else first
+            done = now.done
+            part = now.step / now.steps
+            text = f"{now.done}/{now.runs} {now.config.experiment.name} {now.config.optimizer} seed {now.config.seed}"
+            left = time_left(time.monotonic() - begun, now.done - first + part, now.runs - now.done - part)
+            bar.update(task, completed=now.done + part, description=text, left=left)
+
+        try:
+            yield tell
+        except KeyboardInterrupt:
+            bar.stop()
+            typer.echo(
+                f"stopped: {done} of {total} runs are kept in {out}; the same command goes on from there", err=True
+            )
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def time_left(seconds: float, done: float, ahead: float) -> str:
+    """Return the time that is left if what is ahead takes as long a run as what was done."""
+    if done <= 0:
+        return ""
+    left = round(seconds / done * ahead)
+    hours, rest = divmod(left, 3600)
+    return (
+        f"about {hours}:{rest // 60:02d}:{rest % 60:02d} left" if hours else f"about {left // 60}:{left % 60:02d} left"
+    )
+
+
+def show(records: list[dict[str, Any]], out: Path, written: Sequence[Path], *, comparing: bool) -> None:
+    """Print the tables and where the files are."""
+    tables(records, comparing=comparing)
+    typer.echo(f"runs and weights are in {out}")
+    for path in written:
+        typer.echo(f"written: {path}")
+
+
+def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
+    """Print a table an experiment."""
+    from qproj.cli.output import print_table
+    from qproj.train.summary import figure_table, summaries
+
+    for name in dict.fromkeys(record["experiment"] for record in records):
+        mine = [record for record in records if record["experiment"] == name]
+        lines = summaries(mine)
+        if lines and comparing:
+            columns: tuple[str, ...] = (
+                "optimiser, solver",
+                "runs",
+                "test accuracy",
+                "gap to own bound",
+                "gain missed",
+                "seconds a run",
+            )
+            rows: list[Any] = [(s.label, s.runs, s.accuracy, s.gap, s.audit_gap, f"{s.seconds:.1f}") for s in lines]
+            print_table(columns, rows, title=f"{name}: what a worse projection costs")
+        elif lines:
+            columns = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds a run")
+            rows = [(s.label, s.runs, s.accuracy, s.best_val, s.binary, s.floats, f"{s.seconds:.1f}") for s in lines]
+            print_table(columns, rows, title=name)
+        titles, measured = figure_table(mine)
+        if measured:
+            print_table(titles, measured, title=name)
+
+
+def write_pages(records: list[dict[str, Any]], out: Path, seeds: list[int]) -> list[Path]:
+    """Write the curves of these runs, and the page of all runs in the folder; without the extra, say so on stderr."""
+    from qproj.compare.report.training import write_training_report
+    from qproj.train.curves import draw
+    from qproj.train.store import Store
+
+    sessions = _remember(out, seeds)
+    try:
+        return [*draw(records, out), write_training_report(Store(out).all(), out / "report.html", sessions)]
+    except MissingPackageError as error:
+        typer.echo(f"curves and page left out: {error}", err=True)
+        return []
+
+
+def sessions(out: Path) -> list[dict[str, Any]]:
+    """Return the commands that filled a folder, oldest first.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged.
+    """
+    path = out / SESSIONS
+    if not path.exists():
+        return []
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read ({error}); delete it: it only lists commands") from error
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError(f"{path} is no list of commands; delete it")
+    return found
+
+
+def _remember(out: Path, seeds: list[int]) -> list[dict[str, Any]]:
+    from qproj.compare.environment import environment
+    from qproj.train.files import plain, write_json
+
+    now = plain(environment(seeds))
+    for package in ("torch",):
+        try:
+            now["versions"][package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    known = [one for one in sessions(out) if one != now]
+    found = [*known, now][-_MOST_SESSIONS:]
+    write_json(out / SESSIONS, found)
+    return found
