@@ -50,7 +50,9 @@ def margin_search(
     seeds = np.random.SeedSequence(seed).generate_state(len(V), np.uint64) | np.uint64(1)
     warm = np.geomspace(HOT, COLD, sweeps - 2) if sweeps > 2 else np.empty(0)
     heat = np.concatenate([warm, np.zeros(min(sweeps, 2))]).astype(np.float32)
-    _search(x, scaled, np.float32(kappa * math.sqrt(X.shape[1])), heat, seeds, V)
+    margin = np.float32(kappa * math.sqrt(X.shape[1]))
+    R = np.abs(scaled) * (V.astype(np.float32) @ x) - margin * scaled
+    _search(x, scaled, R, heat, seeds, V)
     return V
 
 
@@ -62,18 +64,13 @@ def margin_energy(X: NDArray[np.generic], T: FloatArray, V: SignArray, kappa: fl
 
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
-def _search(x, T, margin, heat, seeds, V):  # type: ignore[no-untyped-def]
+def _search(x, T, R, heat, seeds, V):  # type: ignore[no-untyped-def]
     d, n = x.shape
     power = np.empty(d, np.float32)
-    r = np.empty(n, np.float32)
     for i in range(V.shape[0]):
         a = np.abs(T[i])
         v = V[i]
-        for g in range(n):
-            z = np.float32(0)
-            for k in range(d):
-                z += x[k, g] * v[k]
-            r[g] = a[g] * z - margin * T[i, g]
+        r = R[i]
         square = np.float32(0)
         for k in range(d):
             p = np.float32(0)
