@@ -78,6 +78,12 @@ class SignLayer(ByContent, Sequence[SignProjection]):
             self.inputs, self.T[:, index].copy(), aggregate_rows=merge_rows, aggregate_columns=merge_columns
         )
 
+    def part(self, start: int, stop: int) -> SignLayer:
+        """Return the layer of neurons start, …, stop − 1, on the same inputs."""
+        part = SignLayer.__new__(SignLayer)
+        part._set(T=frozen(self.T[:, start:stop].copy()), inputs=self.inputs, aggregate=self.aggregate)
+        return part
+
     def __iter__(self) -> Iterator[SignProjection]:
         return (self[j] for j in range(len(self)))
 

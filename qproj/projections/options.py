@@ -15,10 +15,14 @@ def nearest(name: object, allowed: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
 
 
-def check_options(function: Callable[..., Any], what: str, options: Mapping[str, Any], skip: int = 0) -> None:
+def check_options(
+    function: Callable[..., Any], what: str, options: Mapping[str, Any], skip: int = 0, *,
+    elsewhere: Iterable[str] = (), where: str = "",
+) -> None:  # fmt: skip
     """Raise TypeError, naming the nearest, where `function` takes no keyword of an option's name.
 
-    The first `skip` parameters are positional and cannot be set by options.
+    The first `skip` parameters are positional and cannot be set by options. Names `elsewhere` are offered too, and who
+    gives one of those is told `where` it belongs.
     """
     parameters = list(inspect.signature(function).parameters.values())[skip:]
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
@@ -26,7 +30,8 @@ def check_options(function: Callable[..., Any], what: str, options: Mapping[str,
     allowed = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     for name in options:
         if name not in allowed:
-            raise TypeError(f"{what} has no option {name!r}; {nearest(name, allowed)}")
+            remedy = f"it belongs to {where}" if name in elsewhere else nearest(name, [*allowed, *elsewhere])
+            raise TypeError(f"{what} has no option {name!r}; {remedy}")
 
 
 def call_with_options(

@@ -6,14 +6,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 import dimod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qproj.projections import SignProjection
 from qproj.solving.alternate import alternate
 from qproj.solving.contract import (
+    LIMITS,
     Capabilities,
     EndedBy,
     Ending,
@@ -23,10 +25,11 @@ from qproj.solving.contract import (
     Timing,
     check_capabilities,
     check_limits,
+    nearest,
 )
 from qproj.solving.interrupt import unswallowed
 from qproj.solving.models import as_problem, sampleset_of
-from qproj.solving.redact import scrub
+from qproj.solving.redact import logger, scrub
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,7 @@ class Adapter(ABC):
         seed: int | None = None,
         num_reads: int | None = None,
         hint: ArrayLike | None = None,
+        **unknown: Never,
     ) -> Solution:
         """Return argmin objective(v) as far as the search got.
 
@@ -143,6 +147,8 @@ class Adapter(ABC):
             What cannot be asked of this solver, with what can be done instead, before any work.
         """
         start = time.perf_counter()
+        for name in unknown:
+            raise TypeError(f"{self.name}.solve() has no argument {name!r}; {nearest(name, LIMITS)}")
         target = as_problem(problem)
         check_limits(time_limit_s, seed, num_reads)
         check_capabilities(self.name, self.capabilities, target, num_reads, hint)
@@ -153,6 +159,10 @@ class Adapter(ABC):
             hint=None if hint is None else checked_hint(hint, target),
             deadline=None if time_limit_s is None else start + float(time_limit_s),
         )
+        if isinstance(target, SignProjection) and not target.t.any():
+            logger().info("t is all zero: every v is optimal, and all +1 is returned")
+            ones = np.ones((1, target.num_weights), np.int8)
+            return judge(target, Found(ones, Ending.PROVED, EndedBy.PROOF), self.name)
         if getattr(target, "alternates", False):
             return alternate(self, target, ask)  # type: ignore[arg-type]
         self.check(target, ask)

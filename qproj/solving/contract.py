@@ -299,6 +299,10 @@ class Request:
         return np.random.default_rng(self.seed)
 
 
+#: The keywords of every solver's ``solve``.
+LIMITS = ("time_limit_s", "seed", "num_reads", "hint")
+
+
 def check_limits(time_limit_s: object, seed: object, num_reads: object) -> None:
     """Refuse limits that mean nothing: TypeError for a wrong type, ValueError for a wrong value."""
     if time_limit_s is not None:

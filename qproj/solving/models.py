@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import Any
@@ -218,11 +219,16 @@ def as_problem(problem: Any) -> Problem:
             raise ValueError("the CQM has a coefficient that is NaN or infinite; every bias has to be finite")
         return CQMProblem(problem)
     # not isinstance(problem, Problem): before Python 3.12 that would build the problem's models
-    if all(hasattr(type(problem), name) for name in ("kind", "variables", "gain", "objective", "bqm")):
+    if all(_has(problem, name) for name in ("kind", "variables", "gain", "objective", "bqm")):
         return problem  # type: ignore[no-any-return]
     raise TypeError(
         f"{type(problem).__name__} is no problem; pass a projection, a dimod BQM or CQM; layers go to qproj.project"
     )
+
+
+def _has(problem: object, name: str) -> bool:
+    """Tell whether there is such an attribute, of the object or its class, without computing it."""
+    return inspect.getattr_static(problem, name, None) is not None
 
 
 def sampleset_of(problem: Problem, candidates: NDArray[Any], gains: FloatArray) -> dimod.SampleSet:

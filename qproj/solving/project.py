@@ -12,6 +12,7 @@ from qproj.solving.adapter import solve_each
 from qproj.solving.contract import check_limits
 from qproj.solving.layer import LayerSolution, layer_of_solutions
 from qproj.solving.recheck import MalformedSolutionError, rechecked
+from qproj.solving.redact import logger
 from qproj.solving.registry import get_solver
 
 
@@ -31,8 +32,8 @@ def check_workers(workers: int) -> int:
 
 
 def project(
-    X: ArrayLike,
-    T: ArrayLike,
+    X: ArrayLike | SignLayer,
+    T: ArrayLike | None = None,
     solver: Any = "auto",
     *,
     seed: int | None = 0,
@@ -47,7 +48,7 @@ def project(
     Parameters
     ----------
     X : (n, d) array_like
-        Inputs, ±1 or real.
+        Inputs, ±1 or real; or a :class:`qproj.SignLayer`, which has its own targets.
     T : (n, dout) array_like
         Targets, usually −∂L/∂Y.
     solver : str or Solver
@@ -79,11 +80,14 @@ def project(
     ((4, 32), True)
     """
     check_limits(time_limit_s, seed, num_reads)
-    layer = X if isinstance(X, SignLayer) else SignLayer(X, T)
+    layer = _layer(X, T)
     chosen = get_solver(solver, **options)
     starts = None if hints is None else as_signs(hints, "hints", layer.num_weights)
     if starts is not None and starts.shape != (len(layer), layer.num_weights):
         raise ValueError(f"hints has shape {starts.shape}; ({len(layer)}, {layer.num_weights}) is needed")
+    idle = int((~layer.T.any(axis=0)).sum())
+    if idle:
+        logger().info("targets of %d of %d neurons are all zero: every v is optimal there", idle, len(layer))
     limits: dict[str, Any] = {"time_limit_s": time_limit_s, "seed": seed, "num_reads": num_reads}
     if starts is not None:
         limits["hints"] = starts
@@ -99,3 +103,13 @@ def project(
         raise MalformedSolutionError(f"{solver!r} returned {len(solutions)} solutions for {len(layer)} neurons")
     solutions = [rechecked(p, s, chosen) for p, s in zip(layer, solutions, strict=True)]
     return layer_of_solutions(solutions, layer.num_weights, getattr(chosen, "name", type(chosen).__name__))
+
+
+def _layer(X: ArrayLike | SignLayer, T: ArrayLike | None) -> SignLayer:
+    if isinstance(X, SignLayer):
+        if T is not None:
+            raise TypeError("a layer has its own targets; pass project(layer), or X and T")
+        return X
+    if T is None:
+        raise TypeError("T is missing; pass X and T, or a qproj.SignLayer")
+    return SignLayer(X, T)

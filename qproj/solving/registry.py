@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from qproj.projections.options import check_options, nearest
-from qproj.solving.contract import Capabilities, MissingPackageError, MissingTokenError, Solver
+from qproj.solving.contract import LIMITS, Capabilities, MissingPackageError, MissingTokenError, Solver
 
 GROUP = "qproj.solvers"
 
@@ -89,7 +89,7 @@ def get_solver(name: str | Solver, **options: Any) -> Any:
             raise TypeError(f"{type(name).__name__} is no solver; pass a name, or an object with solve()")
         return name
     factory = solver_class(name)
-    check_options(factory, f"solver {name!r}", options)
+    check_options(factory, f"solver {name!r}", options, elsewhere=LIMITS, where="solve()")
     availability = getattr(factory, "availability", None)
     if availability is not None:
         state = availability()

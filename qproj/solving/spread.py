@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qproj.projections import SignLayer
 from qproj.solving.adapter import child_seeds
@@ -45,8 +44,7 @@ def spread(solver: Any, layer: SignLayer, workers: int, **limits: Any) -> LayerS
         limits["time_limit_s"] = time_limit_s / math.ceil(len(starts) / max(1, effective_n_jobs(workers)))
     parts = Parallel(n_jobs=workers)(
         delayed(_batch)(
-            layer.X,
-            layer.T[:, start : start + BATCH],
+            layer.part(start, start + BATCH),
             solver,
             seed=seed,
             hints=None if hints is None else hints[start : start + BATCH],
@@ -57,10 +55,10 @@ def spread(solver: Any, layer: SignLayer, workers: int, **limits: Any) -> LayerS
     return joined(tuple(parts))
 
 
-def _batch(X: NDArray[Any], T: NDArray[Any], solver: Any, **limits: Any) -> LayerSolution:
+def _batch(layer: SignLayer, solver: Any, **limits: Any) -> LayerSolution:
     from qproj.solving.project import project
 
-    return project(X, T, solver, **limits)
+    return project(layer, solver=solver, **limits)
 
 
 def joined(parts: tuple[LayerSolution, ...]) -> LayerSolution:

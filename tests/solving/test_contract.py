@@ -2,13 +2,14 @@
 
 import itertools
 import pickle
+import warnings
 from dataclasses import replace
 
 import dimod
 import numpy as np
 import pytest
 
-from qproj import SignProjection, as_problem, get_solver, list_solvers, project
+from qproj import SignLayer, SignProjection, as_problem, get_solver, list_solvers, project
 from qproj.solving import (
     Adapter,
     Capabilities,
@@ -271,3 +272,62 @@ def test_project_takes_any_object_that_solves():
     assert layer.proved.all()
     with pytest.raises(TypeError, match="did you mean 'sweeps'"):
         project(np.ones((2, 3)), np.ones((2, 2)), "local-search", sweps=3)
+
+
+@pytest.mark.parametrize("name", ["auto", "cpsat", "exhaustive", "local-search", "random", "sa", "sqa", "sign", "tabu"])
+def test_all_zero_targets_are_remarked_and_give_one_vector_without_a_search(name, caplog):
+    idle = SignProjection([[1, -1, 1], [1, 1, 1]], [0.0, -0.0])
+    with caplog.at_level("INFO", logger="qproj"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        solution = get_solver(name).solve(idle)
+    assert "every v is optimal" in caplog.text
+    assert solution.best.tolist() == [1, 1, 1]
+    assert solution.status is Status.OPTIMAL
+    assert solution.gap == 0.0
+    assert solution.bound <= solution.objective == 2.0
+
+
+def test_idle_neurons_of_a_layer_are_remarked(caplog):
+    with caplog.at_level("INFO", logger="qproj"):
+        layer = project([[1, -1], [1, 1]], [[0.0, 1.0, 0.0], [0.0, 0.5, 0.0]])
+    assert "2 of 3 neurons" in caplog.text
+    assert layer.proved.all()
+    assert layer.weights[0].tolist() == layer.weights[2].tolist()
+
+
+def test_misspelt_arguments_of_a_call_are_refused_with_the_nearest():
+    with pytest.raises(TypeError, match="did you mean 'time_limit_s'"):
+        get_solver("sa").solve(P, time_limit=3)
+    with pytest.raises(TypeError, match="did you mean 'num_reads'"):
+        project([[1]], [[1.0]], "sa", num_read=3)
+    with pytest.raises(TypeError, match="belongs to solve"):
+        get_solver("sa", seed=3)
+
+
+def test_a_layer_is_projected_with_its_own_targets_and_switches():
+    rng = np.random.default_rng(0)
+    X, T = rng.choice([-1, 1], (6, 5)), rng.normal(size=(6, 40))
+    layer = SignLayer(X, T, aggregate_columns=False)
+    found = project(layer, solver="exhaustive")
+    assert (found.gain == project(X, T, "exhaustive").gain).all()
+    assert layer.part(32, 40)[3] == layer[35]
+    with pytest.raises(TypeError, match="its own targets"):
+        project(layer, T)
+    with pytest.raises(TypeError, match="T is missing"):
+        project(X)
+
+
+def test_a_problem_may_keep_what_it_is_in_attributes_of_its_own():
+    class Mine:
+        def __init__(self, p):
+            self.kind, self.inner = "bqm", p
+            for name in ("key", "variables", "num_variables", "bqm", "cqm", "gain_bound", "gain", "objective",
+                         "objective_of_gain", "bound_of_gain", "gap_scale", "meets_bound"):  # fmt: skip
+                setattr(self, name, getattr(p, name, None) if name != "cqm" else None)
+
+    model = dimod.BinaryQuadraticModel({"a": 1.0, "b": -2.0}, {"ab": 3.0}, 0.5, "BINARY")
+    mine = Mine(as_problem(model))
+    assert as_problem(mine) is mine
+    assert get_solver("exhaustive").solve(mine).objective == -1.5
+    with pytest.raises(TypeError, match="is no problem"):
+        as_problem(object())
