@@ -55,7 +55,12 @@ class Encoding:
     @cached_property
     def bqm(self) -> dimod.BinaryQuadraticModel:
         """The model (BINARY), labelled."""
-        bqm = dimod.BinaryQuadraticModel(self.coefficients, dimod.BINARY)
+        # in pieces: the constructor reads the whole matrix twice more
+        above = self.coefficients.copy()
+        np.fill_diagonal(above, 0.0)
+        bqm = dimod.BinaryQuadraticModel(dimod.BINARY)
+        bqm.add_linear_from_array(np.ascontiguousarray(np.diagonal(self.coefficients)))
+        bqm.add_quadratic_from_dense(above)
         bqm.offset = self.offset
         bqm.relabel_variables(dict(enumerate(self.labels)))
         return bqm
