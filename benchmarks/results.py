@@ -3,7 +3,7 @@
 python -m benchmarks.results                      the page and its plot, from what is stored
 python -m benchmarks.results --tune [NAME …]      missing trials, then qproj/train/presets.toml
 python -m benchmarks.results --run [NAME …]       missing runs of experiments (all without a name)
-python -m benchmarks.results --studies [NAME …]   missing runs of steps, ablation, solvers
+python -m benchmarks.results --studies [NAME …]   missing runs of functions, steps, ablation, solvers
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from qproj.train.experiments import OPTIMIZERS, get_experiment
 from qproj.train.tune import best
 
 PRESETS = ROOT / "qproj" / "train" / "presets.toml"
-STUDIES = {"steps": training_suite.steps, "ablation": training_suite.ablations, "solvers": training_suite.solvers}
+STUDIES = {
+    "functions": training_suite.on_functions, "steps": training_suite.steps, "ablation": training_suite.ablations,
+    "solvers": training_suite.solvers,
+}  # fmt: skip
 MARK = "# Tuned on validation rows"
 
 

@@ -24,13 +24,19 @@ NOTES = FOLDER / "notes.md"
 def write() -> None:
     """Rewrite the page and the plot."""
     plot()
+    PAGE.write_text(page())
+    print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def page() -> str:
+    """Return the text of docs/results.md."""
     parts = [
         INTRODUCTION, main_table(), SECTIONS["targets"], targets(), SECTIONS["baselines"], duels(), SECTIONS["steps"],
-        step_table(), SECTIONS["ablation"], ablation_tables(), SECTIONS["solvers"], solver_table(), SECTIONS["trials"],
-        chosen(), NOTES.read_text() if NOTES.exists() else "", COMMANDS, provenance(),
+        step_table(), SECTIONS["ablation"], ablation_tables(), SECTIONS["solvers"], solver_table(),
+        SECTIONS["functions"], function_tables(), SECTIONS["trials"], chosen(),
+        NOTES.read_text() if NOTES.exists() else "", COMMANDS, provenance(),
     ]  # fmt: skip
-    PAGE.write_text("\n".join(part.strip("\n") + "\n" for part in parts if part))
-    print(f"wrote {PAGE.relative_to(ROOT)}")
+    return "\n".join(part.strip("\n") + "\n" for part in parts if part)
 
 
 def accuracies(jobs: Sequence[Job], label: str | None = None) -> list[float]:
@@ -187,6 +193,28 @@ def solver_table() -> str:
     return table(("solver", "mean gap, last tenth of the steps", "test accuracy", "seconds a run"), rows)
 
 
+def function_tables() -> str:
+    """Return the mean of every figure over seeds, a table an experiment."""
+    parts = []
+    for name, jobs in groupby(suite.on_functions(), lambda job: job.config.experiment.name):
+        runs = records(list(jobs))
+        if not runs:
+            continue
+        figures = list(runs[0]["figures"])
+        labels = list(dict.fromkeys(run["label"] for run in runs))
+        rows = []
+        for figure in figures:
+            cells = [[run["figures"][figure] for run in runs if run["label"] == label] for label in labels]
+            rows.append([figure.replace("_", " "), *(_figure(values) for values in cells)])
+        parts.append(f"`{name}`, mean of {len(runs) // len(labels)} seeds:\n" + table(("", *labels), rows))
+    return "\n".join(parts)
+
+
+def _figure(values: Sequence[Any]) -> str:
+    numbers = [float(value) for value in values if value is not None]
+    return f"{statistics.fmean(numbers):.3g}" if numbers else "–"
+
+
 def chosen() -> str:
     """Return how many trials each optimiser had, and what was chosen."""
     rows = []
@@ -238,7 +266,10 @@ def _paired(jobs: Sequence[Job]) -> list[tuple[Job, dict[str, Any]]]:
 
 
 def _cell(values: Sequence[float]) -> str:
-    return mean_std(values) if values else "–"
+    if not values:
+        return "–"
+    few = "" if len(values) >= len(suite.SEEDS) else f" ({len(values)} seed{'s' if len(values) > 1 else ''})"
+    return mean_std(values) + few
 
 
 def _number(value: float | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import machine
-from qproj.train import loop
+from qproj.train import functions, loop
 from qproj.train.data import Data, load
 from qproj.train.settings import Config
 
@@ -61,6 +61,10 @@ def complete(jobs: Sequence[Job]) -> int:
         if records([job]):
             continue
         config = job.config
+        if config.experiment.kind == "function":
+            _keep(job, functions.run(config))
+            done += 1
+            continue
         what = (config.experiment, config.tuning, config.seed if config.tuning else 0)
         if what != last:
             data, last = load(config.experiment, tuning=config.tuning, seed=config.seed), what
@@ -72,7 +76,9 @@ def complete(jobs: Sequence[Job]) -> int:
 def _keep(job: Job, record: dict[str, Any]) -> None:
     # as short as the choice among trials, or the table, allows
     run = {name: record[name] for name in KEPT}
-    if job.config.tuning:
+    if "figures" in record:
+        run["figures"] = record["figures"]
+    elif job.config.tuning:
         run["history"] = [{"test": round(row["test"], 5)} for row in record["history"]]
     else:
         run.update({name: record["history"][-1][name] for name in ("gap", "cosine") if name in record["history"][-1]})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.training_store import Job
+from qproj.train import functions
 from qproj.train.experiments import EXPERIMENTS, OPTIMIZERS, get_experiment
 from qproj.train.presets import preset
 from qproj.train.settings import TAKES, Config, Settings
@@ -51,6 +52,17 @@ def _five(name: str, kind: str, optimizers: tuple[str, ...]) -> list[Job]:
         for seed in SEEDS[: _FEWER.get((kind, name), len(SEEDS))]
         for o in optimizers
     ]
+
+
+def on_functions() -> list[Job]:
+    """Return the experiments on functions, every optimiser that each is about."""
+    found = []
+    for name, seeds in (("rosenbrock", SEEDS), ("rate", SEEDS[:2]), ("fixed-point", SEEDS[:2])):
+        experiment = get_experiment(name)
+        for optimizer in experiment.optimizers:
+            settings = functions.best(experiment, optimizer)
+            found += [Job("functions", optimizer, Config(experiment, optimizer, seed, settings)) for seed in seeds]
+    return found
 
 
 def steps() -> list[Job]:

@@ -39,6 +39,7 @@ tuned value repeats the first row.
 `adult-2layer`, projected QP-SBGD with the plain sign projection, each solver with its defaults; the gap is the one that
 `LayerReport` gives, relative to the bound Σ|t|, which need not be reachable. `random` is the null model.
 """,
+    "functions": "## Functions of latent weights\n",
     "trials": """## How settings were chosen
 
 The grid of `qproj.train.tune`, with as many trials for every optimiser, seeds from 1000 on; the highest accuracy on

@@ -89,8 +89,8 @@ def _pair(source: str, a: int, b: int) -> Experiment:
     name = f"{source}-{a}-{b}"
     if source == "mnist":
         return Experiment(
-            name, "rows", f"MNIST's {a} and {b}, all of them, 784-64-1", name, (64,), batch=256, epochs=3, tuned_as="mnist-pair",
-            paper=paper, target=None if paper is None else 0.99,
+            name, "rows", f"MNIST's {a} and {b}, all of them, 784-64-1", name, (64,), batch=256, epochs=3,
+            tuned_as="mnist-pair", paper=paper, target=None if paper is None else 0.99,
         )  # fmt: skip
     return Experiment(
         name, "rows", f"scikit-learn's digits {a} and {b}, 64-32-1, offline", name, (32,), batch=32, epochs=10,
