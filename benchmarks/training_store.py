@@ -25,11 +25,15 @@ KEPT = (
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a study: `label` tells its runs apart where the optimiser's name does not."""
+    """One run of a study: `label` tells its runs apart where the optimiser's name does not.
+
+    With `audit`, every so-many-th projection is solved exactly too, and its gap kept.
+    """
 
     study: str
     label: str
     config: Config
+    audit: int = 0
 
     @property
     def file(self) -> Path:
@@ -68,7 +72,7 @@ def complete(jobs: Sequence[Job]) -> int:
         what = (config.experiment, config.tuning, config.seed if config.tuning else 0)
         if what != last:
             data, last = load(config.experiment, tuning=config.tuning, seed=config.seed), what
-        _keep(job, loop.run(config, data=data))
+        _keep(job, loop.run(config, data=data, audit=job.audit))
         done += 1
     return done
 
@@ -81,7 +85,7 @@ def _keep(job: Job, record: dict[str, Any]) -> None:
     elif job.config.tuning:
         run["history"] = [{"test": round(row["test"], 5)} for row in record["history"]]
     else:
-        run.update({name: record["history"][-1][name] for name in ("gap", "cosine") if name in record["history"][-1]})
+        run.update({name: record[name] for name in ("mean_gap", "mean_audit_gap") if name in record})
     run["commit"] = _commit()
     wanted = stored(job.study, job.config.experiment.name)
     wanted = [*(other for other in wanted if other["key"] != run["key"]), run]
