@@ -89,7 +89,8 @@ class SamplerSolver(Adapter):
 
     @property
     def default_reads(self) -> int:
-        return DEFAULT_READS
+        """Reads without num_reads and without a time limit; one call of a sampler that has no num_reads."""
+        return 1 if self._reads_name is None else DEFAULT_READS
 
     def _until(self, model: Model, ask: Request, deadline: float) -> tuple[dimod.SampleSet, EndedBy]:
         batches: list[dimod.SampleSet] = []
@@ -100,33 +101,37 @@ class SamplerSolver(Adapter):
                 break
             count = min(size, wanted - drawn)
             batches.append(self.sample(model, count, _seed(ask, len(batches)), deadline))
-            drawn += count
+            drawn += max(count, len(batches[-1]))  # a call may return more rows than it is asked for
             spent = max(time.perf_counter() - start, 1e-6)
             left = deadline - time.perf_counter()
             size = max(1, min(2 * size, int(0.5 * left / (spent / count))))
         return dimod.concatenate(batches), EndedBy.BUDGET if drawn >= wanted else EndedBy.CLOCK
 
     def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
-        """Return `num_reads` reads of one model."""
+        """Return `num_reads` reads of one model, or more where the sampler decides how many a call returns."""
         arguments = dict(self.parameters)
         if self._reads_name is not None:
             arguments[self._reads_name] = num_reads
-        if self._seed_name is not None and seed is not None:
-            arguments[self._seed_name] = seed
-        if self._reads_name is not None:
-            reads: dimod.SampleSet = self.sampler.sample(model.bqm, **arguments)
-            return reads
-        single: dimod.SampleSet = dimod.concatenate(
-            [self.sampler.sample(model.bqm, **arguments) for _ in range(num_reads)]
-        )
-        return single
+        batches: list[dimod.SampleSet] = []
+        rows = 0
+        while rows < num_reads and (deadline is None or not batches or time.perf_counter() < deadline):
+            if self._seed_name is not None and seed is not None:
+                arguments[self._seed_name] = seed if not batches else _mixed(seed, len(batches))
+            batches.append(self.sampler.sample(model.bqm, **arguments))
+            rows += len(batches[-1])
+            if self._reads_name is not None or not rows:
+                break
+        reads: dimod.SampleSet = dimod.concatenate(batches)
+        return reads
 
 
 def _seed(ask: Request, batch: int) -> int | None:
     """A seed of its own for every batch, fixed by the request's; 31 bits, which every sampler takes."""
-    if ask.seed is None:
-        return None
-    return int(np.random.SeedSequence([ask.seed, batch]).generate_state(1, np.uint32)[0] >> 1)
+    return None if ask.seed is None else _mixed(ask.seed, batch)
+
+
+def _mixed(seed: int, batch: int) -> int:
+    return int(np.random.SeedSequence([seed, batch]).generate_state(1, np.uint32)[0] >> 1)
 
 
 class SimulatedAnnealing(SamplerSolver):

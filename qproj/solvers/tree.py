@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dimod
@@ -14,12 +16,16 @@ from qproj.solving.sampling import Model
 
 #: Width beyond which the tables (2^width floats) do not fit; dwave-samplers refuses late and with a crash.
 MAX_WIDTH = 22
+#: Seconds an entry of the tables, measured at widths from 12 to 18.
+ENTRY_S = 3e-7
 
 
 class TreeDecomposition(SamplerSolver):
     """argmin of a plain BQM, or of a projection's exact encoding, by dynamic programming of dwave-samplers (``tree``).
 
-    Exact where the treewidth, found by the min-fill order, is at most 22.
+    Exact where the treewidth, found by eliminating a variable of least degree first, is at most 22. The tables cannot
+    be interrupted: their time is known before (a second at width 15, minutes at 22), and where a time limit is shorter
+    they are not begun.
 
     Raises
     ------
@@ -37,28 +43,32 @@ class TreeDecomposition(SamplerSolver):
 
     def build(self, problem: Any, ask: Request) -> Model:
         model = super().build(problem, ask)
-        width = treewidth(model.bqm)
+        width = max(elimination(model.bqm)[1], default=0)
         if width > MAX_WIDTH:
             raise TooLargeError(
                 f"the model has treewidth {width}; tree takes at most {MAX_WIDTH}: use 'auto' or 'cpsat'"
             )
         return model
 
-    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
-        """Return the ground state; it runs to its end, which the treewidth limits to about a second."""
-        reads: dimod.SampleSet = self.sampler.sample(model.bqm, num_reads=1)
-        return reads
-
     def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
+        """Return the ground state, or nothing where the time limit is shorter than the tables take."""
         if not model.bqm.num_variables:
             return super().sample_model(model, ask)
-        return self.sample(model, 1, None, None), EndedBy.PROOF
+        order, widths = elimination(model.bqm)
+        seconds = ENTRY_S * sum(2.0 ** (width + 1) for width in widths)
+        if ask.deadline is not None and time.perf_counter() + seconds > ask.deadline:
+            none = np.empty((0, model.bqm.num_variables), np.int8)
+            nothing: dimod.SampleSet = dimod.SampleSet.from_samples_bqm((none, list(model.bqm.variables)), model.bqm)
+            return nothing, EndedBy.CLOCK
+        reads: dimod.SampleSet = self.sampler.sample(model.bqm, num_reads=1, elimination_order=order)
+        return reads, EndedBy.PROOF
 
     def decode(self, raw: tuple[Model, dimod.SampleSet, EndedBy], problem: Any) -> Found:
         found = super().decode(raw, problem)
         model = raw[0]
-        exact = model.encoding is None or model.encoding.exact
-        if not exact or not len(found.candidates):
+        if not len(found.candidates):
+            return replace(found, message="the tables take longer than the time limit; raise it, or use 'auto'")
+        if model.encoding is not None and not model.encoding.exact:
             return found
         gain = float(np.max(problem.gain(found.candidates)))
         return Found(
@@ -67,17 +77,17 @@ class TreeDecomposition(SamplerSolver):
         )  # fmt: skip
 
 
-def treewidth(bqm: dimod.BinaryQuadraticModel) -> int:
-    """Return the width of the min-fill elimination order: an upper bound on the treewidth."""
+def elimination(bqm: dimod.BinaryQuadraticModel) -> tuple[list[Any], list[int]]:
+    """Return variables, least degree first, and how many others each meets; ends beyond the largest width taken."""
     graph = {v: set(bqm.adj[v]) for v in bqm.variables}
-    width = 0
-    while graph:
+    order: list[Any] = []
+    widths: list[int] = []
+    while graph and max(widths, default=0) <= MAX_WIDTH:
         v = min(graph, key=lambda u: len(graph[u]))
         around = graph.pop(v)
-        width = max(width, len(around))
-        if width > MAX_WIDTH:
-            return width
+        order.append(v)
+        widths.append(len(around))
         for u in around:
             graph[u] |= around
             graph[u] -= {u, v}
-    return width
+    return order, widths

@@ -160,9 +160,10 @@ class Adapter(ABC):
             deadline=None if time_limit_s is None else start + float(time_limit_s),
         )
         if isinstance(target, SignProjection) and not target.t.any():
-            logger().info("t is all zero: every v is optimal, and all +1 is returned")
-            ones = np.ones((1, target.num_weights), np.int8)
-            return judge(target, Found(ones, Ending.PROVED, EndedBy.PROOF), self.name)
+            logger().info("t is all zero: every v is optimal")
+            if not self.capabilities.exact:  # which would draw one at random, or pay for it
+                ones = np.ones((1, target.num_weights), np.int8)
+                return judge(target, Found(ones, Ending.PROVED, EndedBy.PROOF), self.name)
         if getattr(target, "alternates", False):
             return alternate(self, target, ask)  # type: ignore[arg-type]
         self.check(target, ask)

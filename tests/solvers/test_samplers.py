@@ -48,6 +48,62 @@ def test_tree_is_exact_and_refuses_wide_models():
     assert get_solver("tree").solve(small).status == "optimal"
 
 
+def test_tree_does_not_begin_what_the_time_limit_cannot_hold():
+    rng = np.random.default_rng(0)
+    p = SignProjection(rng.choice([-1, 1], (20, 15)), rng.normal(size=20))
+    late = get_solver("tree").solve(p, time_limit_s=0.05)
+    assert late.status == "no_solution"
+    assert late.ended_by == "clock"
+    assert "raise it" in late.message
+    small = SignProjection([[1, -1, 1], [1, 1, 1]], [1.0, -0.4])
+    assert get_solver("tree").solve(small, time_limit_s=5).status == "optimal"
+
+
+class Counted(dimod.ExactSolver):
+    calls = 0
+
+    def sample(self, bqm, **kwargs):
+        type(self).calls += 1
+        return super().sample(bqm, **kwargs)
+
+
+def test_a_sampler_without_num_reads_is_called_once_and_its_rows_are_reads():
+    exact = from_sampler(Counted())
+    solution = exact.solve(P)
+    rows = 2 ** P.encode("margin").num_variables
+    assert Counted.calls == 1
+    assert len(solution.candidates) == rows
+    assert exact.solve(P, num_reads=rows + 1).stats["reads"] == 2 * rows
+    assert Counted.calls == 3
+    exact.solve(P, num_reads=rows, time_limit_s=60)
+    assert Counted.calls == 4
+
+
+def test_repeated_calls_of_a_seeded_sampler_differ():
+    class Single(dimod.Sampler):
+        properties: dict = {}  # noqa: RUF012
+        parameters: dict = {"seed": []}  # noqa: RUF012
+
+        def sample(self, bqm, seed=None):
+            bits = np.random.default_rng(seed).integers(0, 2, (1, bqm.num_variables))
+            return dimod.SampleSet.from_samples_bqm((bits, list(bqm.variables)), bqm)
+
+    first, second = (from_sampler(Single()).solve(P, num_reads=20, seed=3) for _ in range(2))
+    assert (first.candidates == second.candidates).all()
+    assert len(np.unique(first.candidates, axis=0)) > 10
+
+
+def test_random_draws_stop_at_the_clock_or_at_num_reads_whichever_is_first():
+    rng = np.random.default_rng(1)
+    large = SignProjection(rng.choice([-1, 1], (200, 100)), rng.normal(size=200))
+    cut = get_solver("random").solve(large, seed=0, num_reads=10_000_000, time_limit_s=0.1)
+    assert cut.ended_by == "clock"
+    assert 0 < len(cut.candidates) < 10_000_000
+    free, limited = (get_solver("random").solve(P, seed=4, num_reads=9000, time_limit_s=s) for s in (None, 60))
+    assert (free.candidates == limited.candidates).all()
+    assert len(free.candidates) == 9000
+
+
 def test_any_dimod_sampler_in_one_line():
     solution = from_sampler(dimod.ExactSolver(), encoding="margin").solve(P)
     assert solution.has_incumbent
