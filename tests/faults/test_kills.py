@@ -1,4 +1,4 @@
-"""kill -9 at random moments: what was reported is there once, and a resumed study ends as one that nobody killed."""
+"""kill -9 at random moments: what was reported is there once, and what is resumed ends as what nobody killed."""
 
 import os
 import random
@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import trained
 
 from qproj.compare.store import FILE, Store
 
@@ -77,3 +78,18 @@ def test_five_kills_of_a_study(tmp_path, tally):
 def test_a_hundred_kills_of_a_study(tmp_path, tally):
     killed_at_random(tmp_path, 95, seed=2)
     tally("kill -9 of a study", 95, "the same command goes on; every row as in a study that nobody killed")
+
+
+TRAINING = "the same command goes on; records and weights, bit for bit, as of a training that nobody killed"
+
+
+@pytest.mark.slow
+def test_five_kills_of_training(tmp_path, tally):
+    assert trained.killed_at_random(tmp_path, 5, seed=1) > 0
+    tally("kill -9 of training", 5, TRAINING)
+
+
+@pytest.mark.nightly
+def test_a_hundred_kills_of_training(tmp_path, tally):
+    assert trained.killed_at_random(tmp_path, 95, seed=2) > 40
+    tally("kill -9 of training", 95, TRAINING)
