@@ -12,10 +12,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj.compare.distance import distances
 from qproj.compare.frame import Runs, read_gains, read_runs
 from qproj.compare.metrics import References, references
 from qproj.compare.store import Store
 from qproj.compare.summary import SolverLine, summarise
+from qproj.compare.training import read_training
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +31,21 @@ class Results:
         Gains of all reads, best first.
     environments : list of dict
         Of every call that added to the study, oldest first.
+    known : References
+        What is known of each neuron.
+    distances : (runs,) float64
+        To the nearest proved optimum, in weights to flip; NaN where none is proved.
+    training : list of dict
+        Records of the study's training runs.
     """
 
     folder: Path
     runs: Runs
     gains: Mapping[str, FloatArray]
     environments: list[dict[str, Any]]
+    known: References
+    distances: FloatArray
+    training: list[dict[str, Any]]
 
     @classmethod
     def read(cls, folder: str | Path) -> Results:
@@ -51,17 +62,22 @@ class Results:
             if not len(runs):
                 raise ValueError(f"{folder} has no finished run yet; `qproj compare --out {folder}` runs the study")
             rows = store.query("SELECT content FROM environment WHERE id IN (SELECT environment FROM run) ORDER BY id")
-            return cls(Path(folder), runs, read_gains(store, runs), [json.loads(row["content"]) for row in rows])
+            known = references(runs)
+            return cls(
+                Path(folder), runs, read_gains(store, runs), [json.loads(row["content"]) for row in rows], known,
+                distances(store, runs, known), read_training(Path(folder)),
+            )  # fmt: skip
         finally:
             store.close()
 
     @cached_property
-    def known(self) -> References:
-        return references(self.runs)
+    def lines(self) -> list[SolverLine]:
+        return summarise(self.runs, self.known, self.gains, self.distances)
 
     @cached_property
-    def lines(self) -> list[SolverLine]:
-        return summarise(self.runs, self.known, self.gains)
+    def stats(self) -> list[dict[str, Any]]:
+        """What each run's solver reported about itself: variables, qubits, chain breaks, …"""
+        return [json.loads(text) for text in self.runs["stats"].tolist()]
 
     @property
     def neurons(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -54,6 +55,14 @@ class SolverLine:
         Reads at the proved optimum, of all reads.
     tts_s : float
         Median over neurons of the time to solution at 99 %.
+    setup_s : float
+        One-off costs a process.
+    distance : float
+        Mean weights to flip to the nearest proved optimum.
+    chain_breaks : float
+        Mean share of broken chains.
+    variables : float
+        Mean binary variables of the model that the sampler saw.
     """
 
     label: str
@@ -80,13 +89,19 @@ class SolverLine:
     cosine: float
     wall_s: float
     descent_s: float
+    setup_s: float
+    distance: float
+    chain_breaks: float
+    variables: float
     seconds: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def summarise(runs: Runs, known: References, gains: Mapping[str, FloatArray]) -> list[SolverLine]:
+def summarise(
+    runs: Runs, known: References, gains: Mapping[str, FloatArray], distances: FloatArray
+) -> list[SolverLine]:
     """Return one line a solver and budget, best mean gap first, the null models in their place among them."""
     if not len(runs):
         return []
@@ -114,7 +129,8 @@ def summarise(runs: Runs, known: References, gains: Mapping[str, FloatArray]) ->
                 raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),
                 descent=Share.of(descent[mask]), read=read, tts_s=_median(times), tts_low=tts_low, tts_high=tts_high,
                 disagreement=_mean(differs[mask]), cosine=_mean(own["cosine"]), wall_s=_mean(own["wall_s"][usable]),
-                descent_s=_mean(own["descent_s"]),
+                descent_s=_mean(own["descent_s"]), setup_s=_mean(own["setup_s"]), distance=_mean(distances[mask]),
+                chain_breaks=_mean(told(own, "chain_break_fraction")), variables=_mean(told(own, "variables")),
                 seconds={part: _mean(own[f"{part}_s"]) for part in PARTS},
             )
         )  # fmt: skip
@@ -122,24 +138,38 @@ def summarise(runs: Runs, known: References, gains: Mapping[str, FloatArray]) ->
 
 
 def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> tuple[Share, FloatArray]:
-    """Return the share of optimal reads of one solver's runs, and each neuron's TTS99 in seconds.
+    """Return the share of optimal reads of one solver's runs, and each neuron's TTS99 in seconds."""
+    found = _read_counts(own, known, gains)
+    share = Share.counted(sum(hits for hits, _, _ in found.values()), sum(reads for _, reads, _ in found.values()))
+    return share, np.array(list(neuron_times(own, known, gains).values()), np.float64)
 
-    A read's seconds are the run's build, solve and decode divided by its reads: the wall clock from problem to weights.
+
+def neuron_times(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> dict[int, float]:
+    """Return the TTS99 in seconds by neuron, where its optimum is proved and reads were kept.
+
+    A read's seconds are the run's wall clock, from problem to weights, divided by its reads.
     """
-    hits: dict[int, int] = {}
-    reads: dict[int, int] = {}
-    spent: dict[int, float] = {}
+    found = _read_counts(own, known, gains)
+    return {p: float(tts(hits / reads, spent / reads)) for p, (hits, reads, spent) in found.items()}
+
+
+def _read_counts(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> dict[int, tuple[int, int, float]]:
+    """Optimal reads, reads and seconds by neuron."""
+    counts: dict[int, tuple[int, int, float]] = {}
     for key, problem, wall in zip(own["run"], own["problem"].tolist(), own["wall_s"].tolist(), strict=True):
         values = gains.get(key)
         if values is None or not len(values) or not known.proved[problem]:
             continue
         found = successes(values, float(known.gain[problem]), float(known.scale[problem]))
-        hits[problem] = hits.get(problem, 0) + found
-        reads[problem] = reads.get(problem, 0) + len(values)
-        spent[problem] = spent.get(problem, 0.0) + wall
-    share = Share.counted(sum(hits.values()), sum(reads.values()))
-    times = np.array([tts(hits[p] / reads[p], spent[p] / reads[p]) for p in hits], np.float64)
-    return share, times
+        hits, reads, spent = counts.get(problem, (0, 0, 0.0))
+        counts[problem] = (hits + found, reads + len(values), spent + wall)
+    return counts
+
+
+def told(runs: Runs, name: str) -> FloatArray:
+    """Return one figure that solvers report about a run; NaN where they do not."""
+    found = (json.loads(text).get(name) for text in runs["stats"].tolist())
+    return np.array([value if isinstance(value, int | float) else math.nan for value in found], np.float64)
 
 
 def _by_problem(values: FloatArray, problem: NDArray[np.int64]) -> FloatArray:

@@ -84,8 +84,8 @@ def test_a_cluster_gives_the_rows_of_a_local_run_also_when_a_worker_is_killed(tm
 @pytest.mark.slow
 def test_solvers_that_crash_or_hang_are_rows_on_a_cluster_too(tmp_path, layers, cluster, odd_solvers):
     solvers = [odd_solvers.Crashing(), odd_solvers.Hanging(), odd_solvers.Nonsense()]
-    study = Study(tmp_path, layers[:1], solvers, reads=[5], time_limits_s=[0.3], seeds=1, nulls=False)
-    study.run(dask=cluster[0], grace_s=0.3)
+    study = Study(tmp_path, layers[:1], solvers, reads=[5], time_limits_s=[1.0], seeds=1, nulls=False)
+    study.run(dask=cluster[0], grace_s=4.0)
     store = Store(tmp_path)
     runs = read_runs(store)
     store.close()

@@ -107,7 +107,7 @@ def test_failures_are_listed_and_counted(results):
 
 def test_figures_hold_what_they_say(results):
     drawn = {figure.name: figure for figure in figures(results)}
-    assert set(drawn) == {"gaps", "sizes", "success", "reads", "time", "split", "alignment"}
+    assert set(drawn) == {"gaps", "sizes", "reads", "time", "split", "alignment"}  # one size: no growth with it
     profile = {trace["name"]: trace for trace in drawn["gaps"].traces}
     assert profile["auto"]["y"][0] == profile["auto"]["y"][-1] == 1.0
     assert all(0 <= y <= 1 and trace["y"] == sorted(trace["y"]) for trace in profile.values() for y in trace["y"])
@@ -182,7 +182,7 @@ def test_a_browser_shows_it(results, browser, tmp_path):
 
     # tabs by key and by click; each draws its figures
     tabs = browser.find_elements(By.CSS_SELECTOR, "[role=tab]")
-    assert len(tabs) == 8
+    assert len(tabs) == 10
     tabs[0].send_keys(Keys.ARROW_RIGHT)
     assert browser.switch_to.active_element == tabs[1]
     for tab in tabs:
@@ -194,11 +194,17 @@ def test_a_browser_shows_it(results, browser, tmp_path):
         assert sum(p.is_displayed() for p in browser.find_elements(By.CSS_SELECTOR, "[role=tabpanel]")) == 1
 
     # the drill-down's filter
-    tabs[5].click()
+    browser.find_element(By.ID, "tab-runs").click()
     Select(browser.find_element(By.NAME, "label")).select_by_visible_text("sa")
     browser.find_element(By.NAME, "neuron").send_keys("1")
     assert browser.find_element(By.ID, "count").text.startswith(f"4 of {len(results.runs)} runs")
     assert len(browser.find_elements(By.CSS_SELECTOR, "#all-runs tbody tr")) == 4
+    assert browser.find_element(By.ID, "neuron").text == ""
+    Select(browser.find_element(By.NAME, "instance")).select_by_visible_text("plain")
+    wait.until(lambda b: b.find_element(By.ID, "count").text.startswith("2 of "))
+    about = browser.find_element(By.ID, "neuron").text
+    assert about.startswith("12 rows in 12 groups, 9 weights in ")
+    assert "proved optimal" in about
 
     # light and dark
     before = browser.execute_script("return getComputedStyle(document.body).backgroundColor")

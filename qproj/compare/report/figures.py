@@ -5,65 +5,34 @@ Every text that reaches plotly is escaped, because plotly reads a little markup 
 
 from __future__ import annotations
 
-import html
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.compare.metrics import best_of_k, gaps, means_by_problem
+from qproj.compare.report.cost import training_cost
+from qproj.compare.report.scaling import success_against, tts_scaling
+from qproj.compare.report.scans import scans
+from qproj.compare.report.style import PALETTE, Figure, colours, named, safe
 from qproj.compare.results import Results
-from qproj.compare.summary import PARTS, Share, read_successes
+from qproj.compare.summary import PARTS
 
-#: Okabe and Ito's palette, told apart with any colour vision; null models are grey and dashed.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B5A900", "#7A5195", "#8C564B", "#3D9970")
-GREY = "#888888"
-DASHES = ("solid", "dash", "dot", "dashdot")
 #: Left end of the logarithmic gap axis: everything below, and 0, is drawn there.
 LEAST_GAP = 1e-5
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure: what it shows, and plotly's traces and layout."""
-
-    name: str
-    title: str
-    text: str
-    traces: list[dict[str, Any]]
-    layout: dict[str, Any]
+#: Points that bear their names in the figure; more would hide one another, and the legend has them.
+MOST_NAMED = 8
 
 
 def figures(results: Results) -> list[Figure]:
     """Return the figures that the study has data for."""
-    made = [gap_profile(results), gap_by_size(results), read_success(results), best_of_reads(results),
-            time_and_gap(results), time_split(results), alignment_and_gap(results)]  # fmt: skip
+    made = [
+        gap_profile(results), gap_by_size(results), success_against(results, "d"), success_against(results, "n"),
+        best_of_reads(results), time_and_gap(results), tts_scaling(results), time_split(results),
+        alignment_and_gap(results), *scans(results), training_cost(results),
+    ]  # fmt: skip
     return [figure for figure in made if figure is not None]
-
-
-def colours(results: Results) -> dict[str, dict[str, Any]]:
-    """Return each label's line: a colour of its own, then dashes; null models grey."""
-    lines: dict[str, dict[str, Any]] = {}
-    place = 0
-    for label in sorted({line.label for line in results.lines}):
-        if next(line.is_null for line in results.lines if line.label == label):
-            lines[label] = {"color": GREY, "dash": "dash", "width": 2}
-            continue
-        dash = DASHES[place // len(PALETTE) % len(DASHES)]
-        lines[label] = {"color": PALETTE[place % len(PALETTE)], "dash": dash, "width": 2}
-        place += 1
-    return lines
-
-
-def safe(text: str) -> str:
-    """Return text that plotly shows as it is."""
-    return html.escape(text, quote=False)
-
-
-def _name(line: Any) -> str:
-    return safe(line.label) + (" (null model)" if line.is_null else "")
 
 
 def gap_profile(results: Results) -> Figure:
@@ -78,9 +47,9 @@ def gap_profile(results: Results) -> Figure:
             continue
         x, y = _steps(np.maximum(known, LEAST_GAP), total)
         traces.append({
-            "type": "scatter", "mode": "lines", "name": _name(line), "x": x, "y": y,
+            "type": "scatter", "mode": "lines", "name": named(line), "x": x, "y": y,
             "line": {**styles[line.label], "shape": "hv"},
-            "hovertemplate": "%{y:.1%} of runs within %{x:.2g}<extra>" + _name(line) + "</extra>",
+            "hovertemplate": "%{y:.1%} of runs within %{x:.2g}<extra>" + named(line) + "</extra>",
         })  # fmt: skip
     layout: dict[str, Any] = {
         "xaxis": {
@@ -115,7 +84,7 @@ def _sizes(results: Results) -> tuple[list[str], np.ndarray[Any, Any]]:
     pairs = sorted({(d, n) for d, n in zip(runs["d"].tolist(), runs["n"].tolist(), strict=True)})
     place = {pair: i for i, pair in enumerate(pairs)}
     index = np.array([place[pair] for pair in zip(runs["d"].tolist(), runs["n"].tolist(), strict=True)])
-    return [f"d={d}, n={n}" for d, n in pairs], index
+    return [f"d={d}, n={n}" if n else f"{d} variables" for d, n in pairs], index
 
 
 def gap_by_size(results: Results) -> Figure:
@@ -130,7 +99,7 @@ def gap_by_size(results: Results) -> Figure:
             for i in range(len(names))
         ]
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": names, "y": means,
+            "type": "scatter", "mode": "lines+markers", "name": named(line), "x": names, "y": means,
             "line": styles[line.label], "connectgaps": False,
         })  # fmt: skip
     layout: dict[str, Any] = {
@@ -138,41 +107,6 @@ def gap_by_size(results: Results) -> Figure:
         "yaxis": {"title": "mean gap", "rangemode": "tozero"},
     }
     return Figure("sizes", "Gap against size", "Mean gap over the neurons of each size.", traces, layout)
-
-
-def read_success(results: Results) -> Figure | None:
-    """Share of reads at the proved optimum, against size, with Wilson intervals and the null model."""
-    styles = colours(results)
-    names, index = _sizes(results)
-    traces: list[dict[str, Any]] = []
-    for line in results.lines:
-        shares: list[Share] = []
-        for i in range(len(names)):
-            own = results.runs.where((results.runs["label"] == line.label) & (index == i))
-            shares.append(read_successes(own, results.known, results.gains)[0])
-        if not any(share.trials for share in shares):
-            continue
-        values = [share.value if share.trials else None for share in shares]
-        traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": names, "y": values,
-            "line": styles[line.label], "connectgaps": False,
-            "error_y": {
-                "type": "data", "symmetric": False, "thickness": 1,
-                "array": [s.high - s.value if s.trials else 0.0 for s in shares],
-                "arrayminus": [s.value - s.low if s.trials else 0.0 for s in shares],
-            },
-        })  # fmt: skip
-    if not traces:
-        return None
-    layout: dict[str, Any] = {
-        "xaxis": {"title": "fan-in d and rows n", "type": "category"},
-        "yaxis": {"title": "reads at the optimum", "tickformat": ".1%", "rangemode": "tozero"},
-    }
-    return Figure(
-        "success", "Success of one read",
-        "Share of single reads at the proved optimum, with 95 % Wilson intervals, beside the null model: as many "
-        "uniformly random vectors. Neurons without a proof are left out.", traces, layout,
-    )  # fmt: skip
 
 
 def best_of_reads(results: Results) -> Figure | None:
@@ -194,7 +128,7 @@ def best_of_reads(results: Results) -> Figure | None:
             continue
         ks = sorted(curves)
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": _name(line), "x": ks,
+            "type": "scatter", "mode": "lines+markers", "name": named(line), "x": ks,
             "y": [_mean(curves[k]) for k in ks],
             "line": styles[line.label], "marker": {"size": 5},
         })  # fmt: skip
@@ -223,9 +157,10 @@ def time_and_gap(results: Results) -> Figure:
         first = lines[0]
         suffix = " (null model)" if first.is_null else ""
         traces.append({
-            "type": "scatter", "mode": "lines+markers+text" if len(lines) == 1 else "lines+markers",
+            "type": "scatter",
+            "mode": "lines+markers+text" if len(by_solver) <= MOST_NAMED and len(lines) == 1 else "lines+markers",
             "name": safe(solver) + suffix, "x": [line.wall_s for line in lines], "y": [line.gap_mean for line in lines],
-            "text": [_name(line) for line in lines], "textposition": "top center",
+            "text": [named(line) for line in lines], "textposition": "top center",
             "line": styles[first.label], "marker": {"size": 9, "color": styles[first.label]["color"]},
             "error_y": {
                 "type": "data", "symmetric": False, "thickness": 1,
@@ -255,7 +190,7 @@ def time_split(results: Results) -> Figure:
         if not any(values):
             continue
         traces.append({
-            "type": "bar", "orientation": "h", "name": part, "y": [_name(line) for line in lines],
+            "type": "bar", "orientation": "h", "name": part, "y": [named(line) for line in lines],
             "x": [value / total if total > 0 else 0.0 for value, total in zip(values, totals, strict=True)],
             "customdata": values, "marker": {"color": colour},
             "hovertemplate": "%{x:.0%}, %{customdata:.3g} s<extra>" + part + "</extra>",
@@ -276,8 +211,10 @@ def alignment_and_gap(results: Results) -> Figure:
     styles = colours(results)
     traces = [
         {
-            "type": "scatter", "mode": "markers+text", "name": _name(line), "x": [line.gap_mean], "y": [line.cosine],
-            "text": [_name(line)], "textposition": "top center", "showlegend": False,
+            "type": "scatter", "mode": "markers+text" if len(results.lines) <= MOST_NAMED else "markers",
+            "name": named(line), "x": [line.gap_mean], "y": [line.cosine],
+            "text": [named(line)], "textposition": "top center", "showlegend": len(results.lines) > MOST_NAMED,
+            "hovertemplate": "cosine %{y:.3f} at a gap of %{x:.3g}<extra>" + named(line) + "</extra>",
             "marker": {"size": 10, "color": styles[line.label]["color"]},
         }
         for line in results.lines
@@ -289,7 +226,8 @@ def alignment_and_gap(results: Results) -> Figure:
     }
     return Figure(
         "alignment", "Alignment with the gradient against gap",
-        "A better projection need not point more along the gradient: sign(Xᵀt) has the largest cosine of all.",
+        "Each solver's means over all neurons. A better projection need not point more along the gradient: "
+        "sign(Xᵀt) has the largest cosine of all.",
         traces, layout,
     )  # fmt: skip
 

@@ -120,12 +120,13 @@
     const describe = () => {
       const one = form.elements.instance.value !== "" && form.elements.neuron.value !== "" && chosen.length;
       const p = one ? runs.problem[chosen[0]] : 0, about = data.neurons;
+      document.getElementById("neuron").hidden = !one;
       document.getElementById("neuron").textContent = !one ? ""
         : (about.n[p] ? `${about.n[p]} rows in ${about.groups[p]} groups, ${about.d[p]} weights in ${about.classes[p]} column classes `
           + `(${about.weight_bits[p]} bits). ` : `${about.d[p]} variables. `)
         + `Best gain ${shown(about.best[p])}, ` + (about.proved[p] ? "proved optimal." : `bound ${shown(about.bound[p])}, not proved.`);
     };
-    form.addEventListener("input", filter);
+    for (const kind of ["input", "change"]) form.addEventListener(kind, filter);
     form.addEventListener("submit", (event) => event.preventDefault());
     document.getElementById("back").addEventListener("click", () => { start = Math.max(0, start - size); list(); });
     document.getElementById("more").addEventListener("click", () => { start += size; list(); });

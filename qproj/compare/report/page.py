@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from qproj._arrays import FloatArray
 from qproj.compare.metrics import Comparison, agreement, gaps, means_by_problem, paired_bootstrap
+from qproj.compare.report.cost import training_rows
 from qproj.compare.report.figures import figures
 from qproj.compare.results import Results
 from qproj.compare.summary import SolverLine, number, percent, seconds
@@ -60,7 +62,15 @@ def render(results: Results) -> str:
         style=Markup(folder.joinpath("page.css").read_text("utf-8")),  # nosec B704: our own file
         script=Markup(folder.joinpath("page.js").read_text("utf-8")),  # nosec B704
         plotly=Markup(get_plotlyjs()),  # nosec B704
-        data=Markup(_json({"figures": {f.name: [f.traces, f.layout] for f in drawn}, "runs": run_table(results)})),  # nosec B704: _json escapes
+        data=Markup(
+            _json(
+                {
+                    "figures": {f.name: [f.traces, f.layout] for f in drawn},
+                    "runs": run_table(results),
+                    "neurons": neuron_table(results),
+                }
+            )
+        ),  # nosec B704: _json escapes
         figures=drawn,
         summary=summary_rows(results.lines),
         pairs=pair_rows(results),
@@ -71,6 +81,8 @@ def render(results: Results) -> str:
         neurons=results.neurons,
         optima=results.optima,
         layers=layer_rows(results),
+        training=training_rows(results),
+        scanned=[f.name for f in drawn if f.name.startswith("scan-")],
         runs=len(results.runs),
         environments=results.environments[::-1][:20],
     )
@@ -105,11 +117,14 @@ def summary_rows(lines: list[SolverLine]) -> list[dict[str, Any]]:
             _cell(str(line.cut), line.cut, "runs that the clock cut short: they need not repeat"),
             _share_cell(line.proved),
             _cell(number(line.gap_mean), line.gap_mean, f"95 %: {number(line.gap_low)} to {number(line.gap_high)}"),
+            _cell(seconds(line.wall_s), line.wall_s),
             _share_cell(line.best), _share_cell(line.raw), _share_cell(line.descent), _share_cell(line.read),
             _cell(seconds(line.tts_s), line.tts_s, f"95 %: {seconds(line.tts_low)} to {seconds(line.tts_high)}"),
             _cell(percent(line.disagreement), line.disagreement),
             _cell(number(line.cosine), line.cosine),
-            _cell(seconds(line.wall_s), line.wall_s),
+            _cell(number(line.distance), line.distance),
+            _cell(percent(line.chain_breaks), line.chain_breaks),
+            _cell(seconds(line.setup_s), line.setup_s, "once a process: imports, compilation, a warm-up"),
         ]  # fmt: skip
         kind = "null model" if line.is_null else "exact" if line.exact else "heuristic"
         rows.append({"label": line.label, "kind": kind, "cells": cells})
@@ -201,12 +216,28 @@ def run_table(results: Results) -> dict[str, Any]:
         columns[f"{name}s"], columns[name] = texts, index
     gap = gaps(runs, results.known)
     columns |= {
-        "neuron": runs["neuron"], "seed": runs["seed"].tolist(),
-        "gap": [None if math.isnan(x) else float(f"{x:.4g}") for x in gap.tolist()],
-        "gain": [None if math.isnan(x) else float(f"{x:.8g}") for x in runs["gain"].tolist()],
-        "seconds": [None if math.isnan(x) else float(f"{x:.3g}") for x in runs["wall_s"].tolist()],
+        "neuron": runs["neuron"], "problem": runs["problem"], "seed": runs["seed"].tolist(),
+        "reads": runs["reads"].tolist(), "gap": _rounded(gap, 4), "gain": _rounded(runs["gain"], 8),
+        "distance": [None if math.isnan(x) else int(x) for x in results.distances.tolist()],
+        "cosine": _rounded(runs["cosine"], 3), "seconds": _rounded(runs["wall_s"], 3),
     }  # fmt: skip
     return columns
+
+
+def neuron_table(results: Results) -> dict[str, Any]:
+    """Return what is known of every neuron, in columns, in the order of ``problem``."""
+    runs, known = results.runs, results.known
+    _, first = np.unique(runs["problem"], return_index=True)
+    return {
+        **{name: runs[name][first] for name in ("n", "d", "groups", "classes", "weight_bits")},
+        "best": _rounded(known.gain, 8), "bound": _rounded(known.bound, 8), "proved": known.proved.astype(int),
+    }  # fmt: skip
+
+
+def _rounded(values: FloatArray, digits: int) -> list[float | None]:
+    """Return numbers of so many digits, None for NaN: whole numbers as such, which is shorter."""
+    texts = (f"{x:.{digits}g}" for x in values.tolist())
+    return [None if text == "nan" else int(text) if text.lstrip("-").isdigit() else float(text) for text in texts]
 
 
 def _coded(values: list[Any]) -> tuple[list[str], list[int]]:
