@@ -15,6 +15,7 @@ import importlib
 import json
 import pkgutil
 import time
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -50,7 +51,7 @@ def measure(name: str, module: ModuleType, quick: bool) -> None:
     record = {"machine": before, "quick": quick, "seconds": round(took, 1), "result": result}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(f"{name}: {took:.0f} s", flush=True)
+    print(f"\n## {module.TITLE}\n{module.section(json.loads(json.dumps(result)))}\n{name}: {took:.0f} s", flush=True)
 
 
 def page(found: dict[str, ModuleType]) -> str:
@@ -84,11 +85,18 @@ def main() -> None:
     unknown = sorted(set(arguments.names) - set(found))
     if unknown:
         options.error(f"no module {', '.join(unknown)}; there are {', '.join(found)}")
+    failed: list[str] = []
     if not arguments.page:
         for name in arguments.names or found:
-            measure(name, found[name], quick=not arguments.full)
+            try:
+                measure(name, found[name], quick=not arguments.full)
+            except Exception:  # one module that fails does not cost the others' results
+                traceback.print_exc()
+                failed.append(name)
     PAGE.write_text(page(found))
     print(f"wrote {PAGE}")
+    if failed:
+        raise SystemExit(f"failed, and left as they were: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

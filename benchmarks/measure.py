@@ -39,6 +39,11 @@ def range_of(cell: dict[str, float]) -> str:
     return f"{seconds(cell['median'])} ({seconds(cell['least'])} to {seconds(cell['most'])})"
 
 
+def ratio_of(value: float) -> str:
+    """Return a ratio with two significant digits, or all digits before the point."""
+    return f"{value:.2g}×" if value < 10 else f"{value:.0f}×"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]

@@ -25,9 +25,7 @@ _BLOCK = 1 << 8  # gains of one neuron that are ranked at once: they and their s
 _SECONDS = 5e-11  # a gain's row, roughly: decides whether threads pay, never the result
 
 
-def enumerate_layer(
-    A: NDArray[Any], sizes: CountArray, tau: FloatArray, *, threads: int | None = None
-) -> CountArray:
+def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray, *, threads: int | None = None) -> CountArray:
     """Return argmax over integer 0 ≤ c ≤ sizes of Σ_g tau[g, i] σ(Σ_j A[g, j] (2c_j − sizes_j)) for every neuron i.
 
     Ties go to the c that comes first with the last class counting fastest; where Σ sizes is odd, each c is followed
