@@ -59,7 +59,8 @@ class Encoding:
         above = self.coefficients.copy()
         np.fill_diagonal(above, 0.0)
         bqm = dimod.BinaryQuadraticModel(dimod.BINARY)
-        bqm.add_linear_from_array(np.ascontiguousarray(np.diagonal(self.coefficients)))
+        linear = np.ascontiguousarray(np.diagonal(self.coefficients))
+        bqm.add_linear_from_array(linear)  # type: ignore[arg-type]
         bqm.add_quadratic_from_dense(above)
         bqm.offset = self.offset
         bqm.relabel_variables(dict(enumerate(self.labels)))
