@@ -114,16 +114,18 @@ def test_published_model_is_its_formula(d):
     np.testing.assert_allclose(found, energies, atol=1e-9)
 
 
-@pytest.mark.parametrize("d", [2, 8, 9, 10])
-def test_published_minimiser_is_mostly_wrong(d):
-    wrong = 0
-    for neuron in range(40):
+@pytest.mark.parametrize("d", range(2, 16))
+def test_the_published_minimiser_is_right_only_where_its_shift_fits(d):
+    """n = 20 rows, X uniform ±1, t standard normal, seeds 1000·d + neuron; docs/findings.md has larger samples."""
+    neurons, wrong = 40 if d <= 10 else 8, 0
+    for neuron in range(neurons):
         rng = np.random.default_rng(1000 * d + neuron)
         X, t = rng.choice([-1, 1], (20, d)), rng.normal(size=20)
         V, energies = published_minimum(X, t)
         gains = SignProjection(X, t).gain(V)
         wrong += gains[np.argmin(energies)] < gains.max() - 1e-9
-    assert wrong / 40 >= (0.5 if d == 2 else 0.9)
+    least, most = {2: (0.5, 0.9), **dict.fromkeys(range(8, 15), (0.8, 1.0))}.get(d, (0.0, 0.0))
+    assert least <= wrong / neurons <= most
 
 
 def test_published_is_refused_where_it_has_no_case():
