@@ -12,10 +12,13 @@ _HOME = {
     "DWaveHybrid": "qproj_dwave.hybrid",
     "Budget": "qproj_dwave.budget",
     "BudgetExceededError": "qproj_dwave.budget",
+    "LostAnswerError": "qproj_dwave.qpu",
     "scan_chain_strength": "qproj_dwave.scan",
 }
 
-__all__ = ["Budget", "BudgetExceededError", "DWave", "DWaveEmulated", "DWaveHybrid", "scan_chain_strength"]
+__all__ = [
+    "Budget", "BudgetExceededError", "DWave", "DWaveEmulated", "DWaveHybrid", "LostAnswerError", "scan_chain_strength",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:  # lazy: the registry imports this package to list it, without importing Ocean

@@ -76,7 +76,7 @@ class Annealer(Adapter):
 
     name: ClassVar[str] = "annealer"
     extra: ClassVar[str] = "dwave"
-    requires: ClassVar[tuple[str, ...]] = ("dwave", "minorminer", "tenacity")
+    requires: ClassVar[tuple[str, ...]] = ("dwave.system", "minorminer")
     capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True)
 
     def __init__(

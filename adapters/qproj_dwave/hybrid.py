@@ -34,7 +34,7 @@ class DWaveHybrid(Adapter):
 
     name: ClassVar[str] = "dwave-hybrid"
     extra: ClassVar[str] = "dwave"
-    requires: ClassVar[tuple[str, ...]] = ("dwave", "tenacity")
+    requires: ClassVar[tuple[str, ...]] = ("dwave.system",)
     capabilities = Capabilities(
         forms=frozenset({"projection", "bqm", "cqm"}), seed=False, thread_safe=False, picklable=False,
         note="Leap hybrid, paid by time limit",
@@ -62,7 +62,7 @@ class DWaveHybrid(Adapter):
             model = problem.bqm
         else:
             model = problem.bqm if problem.kind == "bqm" else problem.cqm
-        if ask.time_limit_s is not None:
+        if ask.time_limit_s is not None and model.variables:
             least = float(self._sampler(model).min_time_limit(model))
             if ask.time_limit_s < least:
                 raise ValueError(
@@ -71,6 +71,10 @@ class DWaveHybrid(Adapter):
         return model
 
     def call(self, model: Any, ask: Request) -> dimod.SampleSet:
+        if not model.variables:  # nothing to pay for
+            kind = "from_samples_bqm" if isinstance(model, dimod.BinaryQuadraticModel) else "from_samples_cqm"
+            only: dimod.SampleSet = getattr(dimod.SampleSet, kind)((np.empty((1, 0), np.int8), []), model)
+            return only
         sampler = self._sampler(model)
         send = sampler.sample if isinstance(model, dimod.BinaryQuadraticModel) else sampler.sample_cqm
         limit = {} if ask.time_limit_s is None else {"time_limit": ask.time_limit_s}

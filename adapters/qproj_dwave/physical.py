@@ -12,7 +12,7 @@ import numpy as np
 from qproj.projections.options import nearest
 from qproj_dwave.embedding import Embedding
 
-#: Chain strengths by name; a number is taken as it is, in units of the model's largest coefficient.
+#: Chain strengths by name; a number is in units of the largest h or J of the model's Ising form.
 CHAIN_STRENGTHS = ("uniform_torque_compensation", "scaled")
 ChainStrength = str | float
 
@@ -33,9 +33,10 @@ def check_chain_strength(value: Any) -> ChainStrength:
 def chain_strength_of(
     value: ChainStrength, prefactor: float | None, bqm: dimod.BinaryQuadraticModel, embedding: Embedding
 ) -> float:
-    """Return the chain strength of one model: by Ocean's rule of that name, or the number itself."""
+    """Return the chain strength of one SPIN model: by Ocean's rule of that name, or so many times its largest bias."""
     if not isinstance(value, str):
-        return value
+        largest = max((abs(bias) for bias in [*bqm.linear.values(), *bqm.quadratic.values()]), default=0.0)
+        return value * (largest or 1.0)
     from dwave.embedding import chain_strength
 
     rule: Callable[..., float] = getattr(chain_strength, value)

@@ -64,6 +64,7 @@ class DWave(Annealer):
     """
 
     name: ClassVar[str] = "dwave"
+    requires: ClassVar[tuple[str, ...]] = ("dwave.system", "minorminer", "tenacity")
     capabilities = Capabilities(
         forms=frozenset({"projection", "bqm"}), seed=False, time_limit=False, num_reads=True, thread_safe=False,
         picklable=False, note="quantum annealer, paid by access time",
@@ -148,23 +149,31 @@ class QPU:
             raise
 
     def _sampled(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
-        reserved = self.budget.reserve(self.estimate_us(bqm.num_variables, num_reads))
         start = time.perf_counter()
+        reads: dimod.SampleSet = self._retried(lambda: self._paid(bqm, num_reads))
+        spent = time.perf_counter() - start
+        timing = dict(reads.info.get("timing", {}))
+        reads.info["queue_s"] = max(0.0, spent - 1e-6 * float(timing.get("qpu_access_time", 0.0)))
+        return well_formed(reads, bqm, num_reads)
+
+    def _paid(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
+        """Return one submission's answer; every try has its own reservation, so that all together keep the limit."""
+        reserved = self.budget.reserve(self.estimate_us(bqm.num_variables, num_reads))
         try:
-            pending = self._retried(lambda: self._submit(bqm, num_reads))
+            pending = self._submit(bqm, num_reads)
         except BaseException:
-            self.budget.release(reserved)
+            self.budget.release(reserved)  # the client has not sent it
             raise
         try:
             reads = self._answer(pending)
-        except BaseException:
-            self.budget.settle(reserved, None)  # it was accepted, so it may be charged
+        except turned_away():
+            self.budget.release(reserved)
             raise
-        timing = dict(reads.info.get("timing", {}))
-        self.budget.settle(reserved, timing.get("qpu_access_time"))
-        spent = time.perf_counter() - start
-        reads.info["queue_s"] = max(0.0, spent - 1e-6 * float(timing.get("qpu_access_time", 0.0)))
-        return well_formed(reads, bqm, num_reads)
+        except BaseException:
+            self.budget.settle(reserved, None)  # it may have been accepted, so it may be charged
+            raise
+        self.budget.settle(reserved, dict(reads.info.get("timing", {})).get("qpu_access_time"))
+        return reads
 
     def _submit(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
         pending: dimod.SampleSet = self.sampler.sample(
@@ -173,12 +182,13 @@ class QPU:
         return pending
 
     def _answer(self, pending: dimod.SampleSet) -> dimod.SampleSet:
+        """Return the answer; what failed on the way to the service is told here too, since the client sends later."""
         try:
             pending.resolve()
             return pending
         except transient() as error:
             known = problem_id(pending)
-            if known is None:
+            if known is None:  # it was not accepted, as far as is known
                 raise
             LOG.warning("dwave: the answer of %s is late (%s); it is fetched by its id", known, error)
 
@@ -187,7 +197,10 @@ class QPU:
             answer.resolve()
             return answer
 
-        late: dimod.SampleSet = self._retried(fetch)
+        try:
+            late: dimod.SampleSet = self._retried(fetch)
+        except Exception as error:  # another submission would be paid a second time
+            raise LostAnswerError(f"dwave: {known} has no answer yet ({error}); fetch it later by this id") from error
         return late
 
     def _retried(self, attempt: Any) -> Any:
@@ -205,15 +218,28 @@ class QPU:
 PAUSE_S = 1.0
 
 
+class LostAnswerError(RuntimeError):
+    """A submission was accepted and, it seems, paid; its answer cannot be fetched now. The text has its id."""
+
+
 def transient() -> tuple[type[BaseException], ...]:
-    """Return the errors that another try may not meet: offline, overloaded, timed out. Others are final."""
+    """Return the errors that another try may not meet: offline, overloaded, timed out, cut off. Others are final."""
     from dwave.cloud.api.exceptions import InternalServerError, RequestTimeout, ResourceLimitsExceededError
     from dwave.cloud.exceptions import PollingTimeout, SolverOfflineError
+    from requests import exceptions as requests
 
     return (
         SolverOfflineError, RequestTimeout, PollingTimeout, InternalServerError, ResourceLimitsExceededError,
-        ConnectionError, TimeoutError,
+        ConnectionError, TimeoutError, requests.ConnectionError, requests.Timeout,
     )  # fmt: skip
+
+
+def turned_away() -> tuple[type[BaseException], ...]:
+    """Return the errors by which the service says that it did not take a submission, so that nothing is charged."""
+    from dwave.cloud.api.exceptions import ResourceAuthenticationError, ResourceLimitsExceededError
+    from dwave.cloud.exceptions import SolverOfflineError
+
+    return (SolverOfflineError, ResourceLimitsExceededError, ResourceAuthenticationError)
 
 
 def problem_id(pending: dimod.SampleSet) -> str | None:

@@ -18,9 +18,6 @@ from qproj._arrays import FloatArray
 
 ComplexArray = NDArray[np.complex128]
 
-#: Bytes an amplitude: energy, ψ, adjoint state, probabilities.
-BYTES_PER_STATE = 8 + 16 + 16 + 8
-
 
 def energies(bqm: dimod.BinaryQuadraticModel) -> FloatArray:
     """Return the model's 2^N energies over integer labels 0..N−1, offset included; bit i of an index is x_i.

@@ -16,8 +16,9 @@ from qproj.projections import SignProjection
 from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
 from qproj.solving.sampling import Model, decode_reads, require_positive, sampled_model
 from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
-from qproj_qiskit.diagonal import BYTES_PER_STATE, Diagonal, energies
 
+#: Bytes an amplitude: energy, ψ, adjoint state, probabilities.
+BYTES_PER_STATE = 8 + 16 + 16 + 8
 DEFAULT_READS = 1000
 
 
@@ -69,6 +70,8 @@ class QAOAFast(Adapter):
         return model, warm_axes(model, ask.hint, problem, self.warm_start), problem
 
     def call(self, model: tuple[Model, FloatArray, Any], ask: Request) -> Sampled:
+        from qproj_qiskit.diagonal import Diagonal, energies  # and numba, which lists of solvers can do without
+
         scaled, theta, _ = model
         rng = ask.rng()
         state = Diagonal(energies(scaled.bqm), theta, self.cvar)

@@ -37,6 +37,8 @@ class Case:
 
 def case(name: str) -> Any:
     """Return the problem of a case by name, to reproduce a failure."""
+    if name == "a market split":
+        return market_split()
     for each in cases(hard=True):
         if each.name == name:
             return each.make()
@@ -187,3 +189,21 @@ def _hard() -> list[Case]:
         Case("sign projection that takes too long", "projection", 60, sign, frozenset({"hard"})),
         Case("spin glass that takes too long", "bqm", 90, glass, frozenset({"hard"})),
     ]
+
+
+def market_split(constraints: int = 5, variables: int = 40) -> dimod.ConstrainedQuadraticModel:
+    """Return a market split problem, feasible by construction: Σ a_ij x_j = Σ a_ij x*_j, a up to 100.
+
+    Cornuéjols and Dawande (1998): branch and bound needs about 2^variables nodes to find that x*.
+    """
+    rng = np.random.default_rng(42)
+    A = rng.integers(1, 100, (constraints, variables))
+    b = A @ rng.integers(0, 2, variables)
+    cqm = dimod.ConstrainedQuadraticModel()
+    for j in range(variables):
+        cqm.add_variable("BINARY", j)
+    cqm.set_objective([(0, 1.0)])
+    for i in range(constraints):
+        terms = [(j, int(A[i, j])) for j in range(variables)]
+        cqm.add_constraint(terms, sense="==", rhs=int(b[i]), label=f"market {i}")
+    return cqm

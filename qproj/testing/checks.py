@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -58,6 +60,33 @@ def enough(solver: Any) -> dict[str, float]:
     return {"time_limit_s": ENOUGH_S} if solver.capabilities.exact else {}
 
 
+#: Answers to cases by name, in the course of one run of checks.
+ANSWERS: ContextVar[dict[str, Solution | None] | None] = ContextVar("ANSWERS", default=None)
+
+
+def answered(solver: Any, found: list[Case]) -> Iterator[tuple[Case, Any, Any]]:
+    """Yield what `solved` does for seed 1, solving each case once a run: what checks of one answer look at."""
+    answers = ANSWERS.get()
+    if answers is None:
+        answers = {}
+    count = 0
+    for each in found:
+        if each.name not in answers:
+            try:
+                answers[each.name] = next(solution for _, _, solution in solved(solver, [each], seed=1))
+            except Skipped:
+                answers[each.name] = None
+        solution = answers[each.name]
+        if solution is not None:
+            count += 1
+            yield each, as_problem(each.make()), solution
+    if not count:
+        raise Skipped(NONE_TAKEN)
+
+
+NONE_TAKEN = "it takes none of the problems of this check"
+
+
 def solved(solver: Any, found: list[Case], **asked: Any) -> Iterator[tuple[Case, Any, Any]]:
     """Solve each case and yield (case, problem, well-formed answer); Skipped where the solver took none.
 
@@ -66,60 +95,75 @@ def solved(solver: Any, found: list[Case], **asked: Any) -> Iterator[tuple[Case,
     count = 0
     for each in found:
         problem = as_problem(each.make())
+        limits = {**enough(solver), **asked}
         try:
-            limits = {**enough(solver), **asked}
             if "hard" in each.tags:
                 limit = limits.get("time_limit_s")
                 patience = PATIENCE_S if limit is None else 5 * limit + 2
-                answer, _ = watched(solver, _handed(problem), patience_s=patience, **limits)
+                answer, _ = watched(solver, handed(problem), patience_s=patience, **limits)
             else:
-                answer = solver.solve(_handed(problem), **limits)
+                answer = solver.solve(handed(problem), **limits)
         except TooLargeError:
             continue
-        except StillRunningError:
+        except StillRunningError as late:
             if limits.get("time_limit_s") is None:  # a budget of its own may be long
                 continue
-            raise
-        except TypeError:
-            if each.kind == "projection" and not each.name.startswith("sign"):
+            raise AssertionError(f"{where(each)}: {late}") from late
+        except Exception as error:
+            if isinstance(error, TypeError) and each.kind == "projection" and not each.name.startswith("sign"):
                 continue
-            raise
+            raise raised(error, each) from error
         count += 1
         yield each, problem, well_formed(answer, problem, each)
     if not count:
-        raise Skipped("it takes none of the problems of this check")
+        raise Skipped(NONE_TAKEN)
 
 
-def _handed(problem: Any) -> Any:
+def raised(error: Exception, each: Case) -> AssertionError:
+    """Return what is said of an exception, with the case that it came from."""
+    return AssertionError(f"{where(each)}: solve() raised {type(error).__name__}: {error}")
+
+
+def handed(problem: Any) -> Any:
     """Plain models are handed over as what they are."""
     return getattr(problem, "model", problem)
 
 
 def well_formed(answer: Any, problem: Problem, each: Case) -> Solution:
     """Return the answer, or fail where it is no Solution of this problem."""
-    assert isinstance(answer, Solution), f"{where(each)}: solve() returned {type(answer).__name__}, no Solution"
-    status = answer.status
-    EndedBy(answer.ended_by)  # a word of its own is refused here
+    told = where(each)
+    assert isinstance(answer, Solution), f"{told}: solve() returned {type(answer).__name__}, no Solution"
+    ending, ended_by, status = Ending(answer.ending), EndedBy(answer.ended_by), answer.status  # strange words end here
+    proof = ending in (Ending.PROVED, Ending.REFUTED)
+    assert proof or ended_by is not EndedBy.PROOF, f"{told}: ended by proof, and {ending} is none"
     if answer.best is None:
-        assert answer.ending is not Ending.PROVED, f"{where(each)}: proved optimal, and there is no incumbent"
-        assert answer.gain is None, f"{where(each)}: a gain without an incumbent"
-        assert answer.objective is None, f"{where(each)}: an objective without an incumbent"
+        assert ending is not Ending.PROVED, f"{told}: proved optimal, and there is no incumbent"
+        assert answer.gain is None, f"{told}: a gain without an incumbent"
+        assert answer.objective is None, f"{told}: an objective without an incumbent"
         return answer
-    assert answer.ending is not Ending.REFUTED, f"{where(each)}: proved infeasible, and there is an incumbent"
-    failed = answer.ending is Ending.FAILED
-    assert answer.message or not failed, f"{where(each)}: it failed, and the backend's text is lost"
-    best = np.asarray(answer.best)
-    assert best.shape == (problem.num_variables,), (
-        f"{where(each)}: best has shape {best.shape}, not ({problem.num_variables},)"
-    )
-    assert np.isfinite(best.astype(np.float64)).all(), f"{where(each)}: best holds NaN or infinity"
-    try:
-        problem.gain(best)
-    except ValueError as error:
-        raise AssertionError(f"{where(each)}: best is no assignment of the problem: {error}") from error
-    assert answer.gain is not None, f"{where(each)}: an incumbent without a gain (status {status})"
-    assert answer.objective is not None, f"{where(each)}: an incumbent without an objective (status {status})"
+    assert ending is not Ending.REFUTED, f"{told}: proved infeasible, and there is an incumbent"
+    assert answer.message or ending is not Ending.FAILED, f"{told}: it failed, and the backend's text is lost"
+    assignment("best", answer.best, problem, each, ndim=1)
+    assert answer.gain is not None, f"{told}: an incumbent without a gain (status {status})"
+    assert answer.objective is not None, f"{told}: an incumbent without an objective (status {status})"
+    if answer.raw_best is not None:
+        assignment("raw_best", answer.raw_best, problem, each, ndim=1)
     return answer
+
+
+def assignment(name: str, array: Any, problem: Problem, each: Case, *, ndim: int) -> None:
+    """Fail where an array holds no assignments of the problem: their type, shape, numbers, domain."""
+    told = f"{where(each)}: {name}"
+    assert isinstance(array, np.ndarray), f"{told} is {type(array).__name__}, no array"
+    assert array.ndim == ndim, f"{told} has {array.ndim} axes instead of {ndim}"
+    assert array.shape[-1] == problem.num_variables, f"{told} has shape {array.shape} for {problem.num_variables}"
+    assert np.isfinite(array.astype(np.float64)).all(), f"{told} holds NaN or infinity"
+    whole = problem.kind == "cqm" or not array.size or np.issubdtype(array.dtype, np.integer)
+    assert whole, f"{told} is {array.dtype}; ±1 and 0/1 are whole numbers"
+    try:
+        problem.gain(array)
+    except ValueError as error:
+        raise AssertionError(f"{told} is no assignment of the problem: {error}") from error
 
 
 def where(each: Case) -> str:
@@ -127,5 +171,6 @@ def where(each: Case) -> str:
     return f"on qproj.testing.case({each.name!r})"
 
 
-# The checks register themselves.
-from qproj.testing import honesty, limits, manners, stopped  # noqa: E402, F401
+# The checks register themselves, in the order in which they are told.
+for _name in ("honesty", "limits", "several", "manners", "hints", "stopped", "imports"):
+    import_module(f"qproj.testing.{_name}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qproj.projections.options import nearest
-from qproj.testing.checks import CHECKS, Skipped
+from qproj.testing.checks import ANSWERS, CHECKS, Skipped
 
 
 class ConformanceError(AssertionError):
@@ -40,7 +40,11 @@ def run_checks(
         A name that is no check; the nearest is offered.
     """
     expected, chosen = set(known_names(expected_failures)), known_names(CHECKS if names is None else names)
-    return [_run(name, solver, expected=name in expected) for name in chosen]
+    token = ANSWERS.set({})
+    try:
+        return [_run(name, solver, expected=name in expected) for name in chosen]
+    finally:
+        ANSWERS.reset(token)
 
 
 def known_names(names: Iterable[str]) -> list[str]:
@@ -119,13 +123,17 @@ def solver_checks(solver: Any, *, expected_failures: Iterable[str] = ()) -> Call
     import pytest
 
     expected = set(known_names(expected_failures))
+    answers: dict[str, Any] = {}
 
     def bound(name: str) -> Callable[[], None]:
         def check() -> None:
+            token = ANSWERS.set(answers)
             try:
                 CHECKS[name](solver)
             except Skipped as reason:
                 pytest.skip(str(reason))
+            finally:
+                ANSWERS.reset(token)
 
         return check
 
