@@ -123,7 +123,7 @@ def verdict(gap: float, error: float) -> str:
 
 def step_table() -> str:
     """Return accuracy against step size, and the span of step sizes above .95."""
-    found = _by_optimizer(suite.steps)
+    found = {one: runs for one, runs in _by_optimizer(suite.steps).items() if runs}
     head = ["step size, times the tuned one", *(f"{factor:g}" for factor in suite.FACTORS), "span with ≥ .95"]
     rows = []
     for one, runs in found.items():
@@ -149,7 +149,9 @@ def plot() -> None:
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
 
-    found = _by_optimizer(suite.steps)
+    found = {one: runs for one, runs in _by_optimizer(suite.steps).items() if runs}
+    if not found:
+        return
     with plt.rc_context({"svg.hashsalt": "qproj", "font.size": 9}):
         figure, axes = plt.subplots(figsize=(6.4, 3.4))
         for one, runs in found.items():
