@@ -25,13 +25,14 @@ difference is within two standard errors.
 """,
     "steps": """## Step size
 
-Every optimiser as tuned, with its step size multiplied by the factor given; mean of two seeds.
+Every optimiser as tuned, with its step size multiplied by the factor given: `mnist-1-2`, one epoch, mean of two
+seeds.
 
 ![Accuracy against step size for five optimisers](_static/step-size.svg)
 """,
     "ablation": """## One option at a time
 
-Projected QP-SBGD as tuned, with one option changed; mean of five seeds ± standard deviation. A row that repeats the
+Projected QP-SBGD as tuned, with one option changed; mean of three seeds ± standard deviation. A row that repeats the
 tuned value repeats the first row.
 """,
     "solvers": """## What a worse projection costs
