@@ -61,7 +61,8 @@ def section(result: dict[str, Any]) -> str:
     header = ["topology", "d", "encoding", "searches, first step", "searches, later", "calls a step", "qubits a call",
               "first step", "later steps"]  # fmt: skip
     return f"""
-{STEPS} steps of a layer of {NEURONS} neurons, n = {ROWS} rows, {READS} reads, on the emulated machines (`dwave-emulated`,
+{STEPS} steps of a layer of {NEURONS} neurons, n = {ROWS} rows, {READS} reads, on the emulated machines
+(`dwave-emulated`,
 no stored embedding). Targets: no search after the first step, and at most {CALLS_TARGET} calls for the layer at d = 3.
 Times are the emulation's: a real annealer needs milliseconds for the same calls.
 """ + table(header, rows)

@@ -194,8 +194,10 @@ def section(result: dict[str, Any]) -> str:
     ]
     return (
         f"""
-n = {ROWS} rows uniform ±1, new ones in each of {result["repeats"]} rounds ({result["calls"]} for the peer). dimod builds
-the majority encoding with one `add_linear_equality_constraint` a row, the fastest of its ways; the two models are compared
+n = {ROWS} rows uniform ±1, new ones in each of {result["repeats"]} rounds ({result["calls"]} for the peer).
+dimod builds
+the majority encoding with one `add_linear_equality_constraint` a row, the fastest of its ways; the two
+models are compared
 coefficient by coefficient. `ratio` is what merging rows and columns and building by matrix products give together;
 the last two columns have merging off.
 """
