@@ -10,6 +10,7 @@ they are certain. Random rows with n below about 0.6 d are all met in some 100 i
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numba as nb
@@ -23,7 +24,7 @@ MEMORY = 0.97  # reinforcement 1 − MEMORY^iteration; .99 needs 1.5 times the i
 
 
 def message_passing(
-    X: NDArray[Any], T: FloatArray, *, seed: int = 0, iterations: int = 200
+    X: NDArray[Any], T: FloatArray, *, seed: int = 0, iterations: int = 200, deadline: float | None = None
 ) -> tuple[SignArray, NDArray[np.bool_]]:
     """Seek, for each neuron i, v with σ(X v) = sign T[:, i] in every row with T ≠ 0.
 
@@ -37,6 +38,8 @@ def message_passing(
         Of the small random fields that break ties between equal columns.
     iterations
         A neuron stops at the first iteration whose rounded beliefs meet its signs, checked on integer sums.
+    deadline : float, optional
+        `time.perf_counter()` instant after which no iteration begins.
 
     Returns
     -------
@@ -60,6 +63,8 @@ def message_passing(
     H = np.ascontiguousarray(H)
     g = np.zeros((n, dout), np.float32)
     for iteration in range(iterations):
+        if deadline is not None and time.perf_counter() >= deadline:
+            break
         m = np.tanh(H)
         variance = np.maximum(d - np.einsum("kj,kj->j", m, m), 0.0) + np.float32(0.25)
         omega = rows @ m - g * variance + shift
