@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable
 
 from benchmarks import training_page, training_suite
-from benchmarks.training_store import ROOT, Job, complete, records
+from benchmarks.training_store import ROOT, Job, complete, prune, records
 from qproj.train.experiments import OPTIMIZERS, get_experiment
 from qproj.train.tune import best
 
@@ -64,7 +64,11 @@ def run(jobs: list[Job], what: str) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("names", nargs="*", metavar="NAME", help="experiments, or studies; default: all")
-    for flag, about in (("tune", "missing trials"), ("run", "missing runs"), ("studies", "missing studies")):
+    flags = {
+        "tune": "missing trials", "run": "missing runs", "studies": "missing studies",
+        "prune": "drop what is out of date",
+    }  # fmt: skip
+    for flag, about in flags.items():
         options.add_argument(f"--{flag}", action="store_true", help=about)
     asked = options.parse_args()
     if asked.tune:
@@ -76,6 +80,8 @@ def main() -> None:
     if asked.studies:
         for name in asked.names or STUDIES:
             run(STUDIES[name](), name)
+    if asked.prune:
+        print(f"{prune(training_suite.everything())} stored runs dropped")
     training_page.write()
 
 

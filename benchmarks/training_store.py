@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def complete(jobs: Sequence[Job]) -> int:
 
 
 def _keep(job: Job, record: dict[str, Any]) -> None:
-    # as short as the choice among trials, or the table, allows
+    # as short as the choice among trials, or a table, allows
     run = {name: record[name] for name in KEPT}
     if "figures" in record:
         run["figures"] = record["figures"]
@@ -87,12 +87,32 @@ def _keep(job: Job, record: dict[str, Any]) -> None:
     else:
         run.update({name: record[name] for name in ("mean_gap", "mean_audit_gap") if name in record})
     run["commit"] = _commit()
-    wanted = stored(job.study, job.config.experiment.name)
-    wanted = [*(other for other in wanted if other["key"] != run["key"]), run]
+    others = [one for one in stored(job.study, job.config.experiment.name) if one["key"] != run["key"]]
     FOLDER.mkdir(parents=True, exist_ok=True)
     at = {name: value for name, value in machine().items() if name != "load"}
-    lines = ",\n".join(json.dumps(one) for one in wanted)
-    job.file.write_text(f'{{"machine": {json.dumps(at)},\n"runs": [\n{lines}\n]}}\n')
+    _write(job.file, at, [*others, run])
+
+
+def prune(jobs: Iterable[Job]) -> int:
+    """Drop stored runs that belong to none of these jobs, files that hold no others too; returns how many."""
+    wanted: dict[Path, set[str]] = {}
+    for job in jobs:
+        wanted.setdefault(job.file, set()).add(job.config.key)
+    dropped = 0
+    for file in sorted(FOLDER.glob("*.json")):
+        content = json.loads(file.read_text())
+        kept = [run for run in content["runs"] if run["key"] in wanted.get(file, ())]
+        dropped += len(content["runs"]) - len(kept)
+        if not kept:
+            file.unlink()
+        elif len(kept) < len(content["runs"]):
+            _write(file, content["machine"], kept)
+    return dropped
+
+
+def _write(file: Path, at: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
+    lines = ",\n".join(json.dumps(one) for one in runs)
+    file.write_text(f'{{"machine": {json.dumps(at)},\n"runs": [\n{lines}\n]}}\n')
 
 
 def _commit() -> str:

@@ -138,3 +138,13 @@ def solvers() -> list[Job]:
         for solver in SOLVERS
         for seed in SEEDS[:3]
     ]
+
+
+def everything() -> list[Job]:
+    """Return all runs and trials that the page and presets.toml are made of."""
+    jobs = [*on_functions(), *steps(), *ablations(), *solvers()]
+    for name in TUNED:
+        jobs += tuning(name)
+    for name in NAMES:
+        jobs += [*table(name), *paper(name)]
+    return jobs
