@@ -1,4 +1,7 @@
-"""What encodings and samplers find at the paper's sizes, beside chance; rewrites docs/findings.md.
+"""What encodings and samplers find at the paper's sizes, beside chance, and what the built-in studies say.
+
+    python -m benchmarks.findings           measures the first part anew and rewrites docs/findings.md
+    python -m benchmarks.findings --page    rewrites the page from what is stored: findings.json and studies/*.tar.xz
 
 Neurons: rows uniform ±1, targets standard normal, n = 20, seeds fixed. A neuron counts as solved where the best read
 reaches the optimum that `auto` proves.
@@ -122,8 +125,13 @@ def run(quick: bool = False) -> dict[str, object]:
 
 INTRODUCTION = """# What encodings and samplers find
 
+Two parts, both rewritten by a command from stored results (`python -m benchmarks.findings --page`). First encodings and
+samplers at the published method's sizes, on random neurons. Then five studies, each run by one command,
+`qproj compare examples/studies/NAME.toml --out NAME`, and kept whole: `python -m benchmarks.studies --report NAME`
+writes its interactive page again. What the columns mean is in [metrics](reference/metrics.md).
+
 Random neurons with n = {rows} rows (uniform ±1, targets standard normal, fixed seeds), {neurons} neurons a cell and
-{reads} reads a neuron unless said otherwise. Written by `python -m benchmarks.findings`.
+{reads} reads a neuron unless said otherwise.
 
 ## The published encoding's minimiser is often wrong
 
@@ -183,16 +191,28 @@ def page(result: dict) -> str:
     )
 
 
+def write_page() -> None:
+    """Rewrite docs/findings.md from what is stored."""
+    from benchmarks.study_findings import sections
+
+    stored = json.loads((ROOT / "benchmarks" / "results" / "findings.json").read_text())
+    (ROOT / "docs" / "findings.md").write_text(page(stored) + sections())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer neurons; prints JSON and writes nothing")
+    parser.add_argument("--page", action="store_true", help="measure nothing: rewrite the page from stored results")
     arguments = parser.parse_args()
+    if arguments.page:
+        write_page()
+        return
     result = run(arguments.quick)
     print(json.dumps(result, indent=1))
     if not arguments.quick:
         (ROOT / "benchmarks" / "results").mkdir(exist_ok=True)
         (ROOT / "benchmarks" / "results" / "findings.json").write_text(json.dumps(result, indent=1) + "\n")
-        (ROOT / "docs" / "findings.md").write_text(page(result))
+        write_page()
 
 
 if __name__ == "__main__":

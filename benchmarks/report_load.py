@@ -125,8 +125,8 @@ def section(result: dict[str, Any]) -> str:
     opened = sorted(result["opened_s"])
     return f"""
 A report of {result["rows"]:,} rows weighs **{result["megabytes"]:.1f} MB** (limit {LIMIT_MB:g} MB) and opens in
-**{opened[1]:.2f} s** ({opened[0]:.2f} to {opened[-1]:.2f}, limit {LIMIT_S:g} s) in headless Chromium: from asking for it to
-figures drawn and runs listed. Reading the study takes {result["read_s"]:.1f} s, writing the page as well
+**{opened[1]:.2f} s** ({opened[0]:.2f} to {opened[-1]:.2f}, limit {LIMIT_S:g} s) in headless Chromium: from asking for
+it to figures drawn and runs listed. Reading the study takes {result["read_s"]:.1f} s, writing the page as well
 {result["written_s"]:.1f} s.
 """
 

@@ -39,8 +39,8 @@ def keep(name: str, folder: Path, seconds: float | None = None, commit: str = ""
             source.execute("VACUUM INTO ?", (str(store),))
             count = source.execute("SELECT count(*) FROM run").fetchone()[0]
         about = {
-            "command": f"qproj compare examples/studies/{name}.toml --out {name}", "commit": commit or _commit(), "runs": count,
-            "seconds": seconds, "machine": machine(),
+            "command": f"qproj compare examples/studies/{name}.toml --out {name}", "commit": commit or _commit(),
+            "runs": count, "seconds": seconds, "machine": machine(),
         }  # fmt: skip
         (Path(space) / "about.json").write_text(json.dumps(about, indent=1) + "\n")
         with (

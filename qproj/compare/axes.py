@@ -80,10 +80,9 @@ def _trace(axes: Any, trace: dict[str, Any]) -> None:
     else:
         axes.plot(x, y, **style)
     if "text" in mode:
-        for place, text in zip(zip(x, y, strict=True), trace["text"], strict=True):
-            axes.annotate(
-                html.unescape(text), place, textcoords="offset points", xytext=(0, 5), ha="center", fontsize="small"
-            )
+        for i, (place, text) in enumerate(zip(zip(x, y, strict=True), trace["text"], strict=True)):
+            offset = (6, (5, -12, 16, -23)[i % 4])  # names of points that lie together stay readable
+            axes.annotate(html.unescape(text), place, textcoords="offset points", xytext=offset, fontsize="small")
 
 
 def _numbers(values: list[Any]) -> list[Any]:
@@ -98,6 +97,9 @@ def _error(spread: dict[str, Any]) -> Any:
 
 def _axis(axes: Any, told: dict[str, Any], letter: str) -> None:
     getattr(axes, f"set_{letter}label")(html.unescape(told.get("title", "")))
+    if told.get("rangemode") == "tozero" and told.get("type") != "log":
+        low, high = getattr(axes, f"get_{letter}lim")()
+        getattr(axes, f"set_{letter}lim")(min(0.0, low), high)
     if told.get("type") == "log":
         getattr(axes, f"set_{letter}scale")("log")
     if "%" in told.get("tickformat", ""):

@@ -223,3 +223,22 @@ def test_a_browser_shows_it(results, browser, tmp_path):
     assert values == sorted(values, reverse=True)
     assert browser.execute_script("return window.hacked") is None
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.nightly
+def test_a_hundred_thousand_rows_weigh_at_most_15_mb_and_open():
+    """Seconds are the benchmark's to state: `python -m benchmarks --full report_load` keeps them."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    if not shutil.which("chromedriver"):
+        pytest.skip("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.report_load"], cwd=root, capture_output=True, text=True, timeout=1200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["rows"] == 100_000
+    assert told["megabytes"] <= 15

@@ -161,7 +161,8 @@ def time_and_gap(results: Results) -> Figure:
             "mode": "lines+markers+text" if len(by_solver) <= MOST_NAMED and len(lines) == 1 else "lines+markers",
             "name": safe(solver) + suffix, "x": [line.wall_s for line in lines], "y": [line.gap_mean for line in lines],
             "text": [named(line) for line in lines], "textposition": "top center",
-            "line": styles[first.label], "marker": {"size": 9, "color": styles[first.label]["color"]},
+            "line": styles[min(line.label for line in lines)],
+            "marker": {"size": 9, "color": styles[first.label]["color"]},
             "error_y": {
                 "type": "data", "symmetric": False, "thickness": 1,
                 "array": [line.gap_high - line.gap_mean for line in lines],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qproj.compare.metrics import gaps, means_by_problem
-from qproj.compare.report.style import GREY, PALETTE, Figure, named, safe
+from qproj.compare.report.style import PALETTE, Figure, colours, named, safe
 from qproj.compare.results import Results
 from qproj.compare.specs import SolverSpec, parse_solver
 from qproj.compare.summary import SolverLine
@@ -95,7 +95,7 @@ def _scan(results: Results, option: str, known: list[tuple[SolverSpec, SolverLin
             level = float(np.mean(list(means_by_problem(gap[own], results.runs["problem"][own]).values())))
             traces.append({
                 "type": "scatter", "mode": "lines", "name": named(line), "x": [min(everything), max(everything)],
-                "y": [level, level], "line": {"color": GREY, "dash": "dash", "width": 2},
+                "y": [level, level], "line": colours(results)[line.label],
             })  # fmt: skip
     title, axis = TITLES.get(option, (option, option))
     layout: dict[str, Any] = {

@@ -26,16 +26,20 @@ class Figure:
 
 
 def colours(results: Results) -> dict[str, dict[str, Any]]:
-    """Return each label's line: a colour of its own, then dashes; null models grey."""
+    """Return each label's line: a colour a solver, a dash a budget or a round of the palette; null models grey."""
     lines: dict[str, dict[str, Any]] = {}
-    place = 0
-    for label in sorted({line.label for line in results.lines}):
-        if next(line.is_null for line in results.lines if line.label == label):
-            lines[label] = {"color": GREY, "dash": "dash", "width": 2}
-            continue
-        dash = DASHES[place // len(PALETTE) % len(DASHES)]
-        lines[label] = {"color": PALETTE[place % len(PALETTE)], "dash": dash, "width": 2}
-        place += 1
+    null = {line.solver for line in results.lines if line.is_null}
+    coloured = sorted({line.solver for line in results.lines} - null)
+    for solver in {line.solver for line in results.lines}:
+        budgets = sorted(line.label for line in results.lines if line.solver == solver)
+        place = coloured.index(solver) if solver not in null else 0
+        for budget, label in enumerate(budgets):
+            if solver in null:
+                dash = "dot" if solver.startswith("polished") else "dash"
+                lines[label] = {"color": GREY, "dash": dash, "width": 2}
+            else:
+                dash = DASHES[(place // len(PALETTE) + budget) % len(DASHES)]
+                lines[label] = {"color": PALETTE[place % len(PALETTE)], "dash": dash, "width": 2}
     return lines
 
 
