@@ -39,8 +39,9 @@ def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkp
         if experiment.name == "rosenbrock":
             chosen[optimizer] = functions.tune(optimizer)
             continue
-        count = 0 if experiment.kind == "function" else len(trials(experiment, optimizer, solver=solver))
-        with _bar(count, out) as tell:
+        if experiment.kind == "function":
+            raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
+        with _bar(len(trials(experiment, optimizer, solver=solver)), out) as tell:
             chosen[optimizer] = tune(
                 experiment, optimizer, out / "tuning", solver=solver, checkpoint_s=checkpoint_s, watch=tell
             )

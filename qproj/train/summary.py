@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qproj.train.experiments import OPTIMIZERS
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -27,7 +29,7 @@ class Summary:
 
 
 def summaries(records: Sequence[dict[str, Any]]) -> list[Summary]:
-    """Return a summary a group (:func:`groups`), in the order of first appearance; functions have none."""
+    """Return a summary a group (:func:`groups`); functions have none."""
     found = []
     for label, mine in groups([record for record in records if "figures" not in record]).items():
         values = _numbers(mine, "test_accuracy")
@@ -44,16 +46,16 @@ def summaries(records: Sequence[dict[str, Any]]) -> list[Summary]:
 
 
 def groups(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Return the runs by optimiser, and by solver, settings and length where these differ."""
-    variants: dict[str, set[str]] = {}
-    for record in records:
-        variants.setdefault(record["optimizer"], set()).add(_settings(record))
+    """Return the runs by optimiser, in their usual order, and by solver, settings and length where these differ."""
+    known = {name: place for place, name in enumerate(OPTIMIZERS)}
+    ordered = sorted(records, key=lambda record: known.get(record["optimizer"], len(known)))
     found: dict[str, list[dict[str, Any]]] = {}
-    for record in records:
+    for record in ordered:
+        peers = [one for one in ordered if one["optimizer"] == record["optimizer"]]
         label = record["optimizer"]
-        if record["solver"] not in (None, "auto"):
+        if len({one["solver"] for one in peers}) > 1 or record["solver"] not in (None, "auto"):
             label += f", {record['solver']}"
-        if len(variants[record["optimizer"]]) > 1:
+        if len({_settings(one) for one in peers}) > 1:
             label += f", {_settings(record)}"
         found.setdefault(label, []).append(record)
     return found

@@ -100,7 +100,7 @@ def _figure(name: str, panel: Panel, lines: Sequence[Line], colours: dict[str, s
     if panel.log_x:
         layout["xaxis"]["type"] = "log"
     if panel.log_y:
-        layout["yaxis"]["type"] = "log"
+        layout["yaxis"] |= {"type": "log", "dtick": 1}
     return Figure(name, panel.title, "", traces, layout)
 
 
