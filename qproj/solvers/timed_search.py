@@ -111,9 +111,14 @@ class TimedSearch(LayerSearch):
         if len(left) > 1 or self._threads == 1:
             self._step_in_pairs(left, self.seed, end)
         elif len(left):
+            stop = Event()
             with ThreadPoolExecutor(self._threads) as pool:
-                for walk in [pool.submit(self._pairs, left, self.seed + i, end) for i in range(self._threads)]:
-                    self._better(left, *walk.result())
+                walks = [pool.submit(self._pairs, left, self.seed + i, end, stop) for i in range(self._threads)]
+                try:
+                    for walk in walks:
+                        self._better(left, *walk.result())
+                finally:
+                    stop.set()  # Ctrl-C does not wait for the other walks
 
     def _step_in_pairs(self, left: NDArray[np.intp], seed: int, end: float) -> None:
         self._better(left, *self._pairs(left, seed, end))
