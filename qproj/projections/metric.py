@@ -46,8 +46,8 @@ class MetricProjection(Projection):
             raise ValueError(f"M has shape {matrix.shape}; a metric is square, as long as g")
         vector = as_vector(g, "g", len(matrix))
         require_square(vector)
-        symmetric = (matrix.astype(np.float64) + matrix.T.astype(np.float64)) / 2.0
         with np.errstate(all="ignore"):
+            symmetric = (matrix.astype(np.float64) + matrix.T.astype(np.float64)) / 2.0
             reach = (np.abs(vector) + 1.0) @ (np.abs(symmetric) @ (np.abs(vector) + 1.0))
         if not np.isfinite(reach):
             raise ValueError("(r − g)ᵀM(r − g) overflows float64; scale M or g down")
