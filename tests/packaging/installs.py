@@ -1,9 +1,10 @@
 """Installs the wheel and the sdist in empty environments, each Python that is here, core alone and every extra, newest
 and lowest versions; runs the smoke test in each and writes what came of it.
 
-    python tests/packaging/installs.py DIST [--out FILE] [--only core,lowest,...] [--pythons 3.11,3.12]
+    python tests/packaging/installs.py DIST [--out FILE] [--only "lowest;scip"] [--pythons 3.11,3.12]
 
-DIST holds one wheel and one sdist (`make dist`). Needs uv (`pip install uv`) and a package index.
+DIST holds one wheel and one sdist (`make dist`). Needs uv (`pip install uv`) and a package index. FILE keeps what was
+tried before and is not tried now; each case names its commit.
 """
 
 import argparse
@@ -102,16 +103,19 @@ def main():
             )
         ]
     assert set(EXTRAS) | set(LEFT_OUT) == set(PROJECT["optional-dependencies"])
-    results = {}
+    results, tries = {}, 0
+    if asked.out and asked.out.exists():
+        results = json.loads(asked.out.read_text())["installs"]
+    commit = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").stdout.strip()
     for name, python, packages, code, options in cases:
         if asked.only and not any(part in name for part in asked.only.split(";")):
             continue
-        results[name] = tried(asked.uv, python, packages, code, **options)
+        results[name] = tried(asked.uv, python, packages, code, **options) | {"commit": commit}
+        tries += 1
         print(("ok    " if results[name]["ok"] else "FAILED"), name, results[name].get("error", "")[-400:], flush=True)
-    assert results, "nothing was tried"
+    assert tries, "nothing was tried"
     if asked.out:
         told = {
-            "commit": run("git", "-C", ROOT, "rev-parse", "HEAD").stdout.strip(),
             "command": "python tests/packaging/installs.py dist --out tests/packaging/installs.json",
             "machine": f"{platform.system()} {platform.machine()}", "left_out": LEFT_OUT, "installs": results,
         }  # fmt: skip
