@@ -10,6 +10,9 @@ from qproj.compare.results import Results
 from qproj.compare.summary import number, percent
 from qproj.compare.training import training_lines
 
+#: Where names stand at their points, in turn: good solvers lie close together.
+_PLACES = ("top right", "bottom right", "middle right", "top left", "bottom left")
+
 
 def training_cost(results: Results) -> Figure | None:
     """Accuracy against gap, one point a solver and experiment; None for a study without training."""
@@ -21,16 +24,17 @@ def training_cost(results: Results) -> Figure | None:
         traces.append({
             "type": "scatter", "mode": "markers+text", "name": safe(experiment),
             "x": [known[line.solver].gap_mean for line in own], "y": [line.accuracy for line in own],
-            "text": [safe(line.solver) for line in own], "textposition": "top center",
+            "text": [safe(line.solver) for line in own],
+            "textposition": [_PLACES[i % len(_PLACES)] for i in range(len(own))],
             "marker": {
                 "size": 10, "color": [GREY if known[line.solver].is_null else colour for line in own],
             },
             "error_y": {
-                "type": "data", "thickness": 1,
+                "type": "data", "thickness": 1, "color": GREY,
                 "array": [0.0 if math.isnan(line.deviation) else line.deviation for line in own],
             },
             "error_x": {
-                "type": "data", "symmetric": False, "thickness": 1,
+                "type": "data", "symmetric": False, "thickness": 1, "color": GREY,
                 "array": [known[line.solver].gap_high - known[line.solver].gap_mean for line in own],
                 "arrayminus": [known[line.solver].gap_mean - known[line.solver].gap_low for line in own],
             },

@@ -143,7 +143,7 @@ def tts_scaling(results: Results) -> Figure | None:
                 "showlegend": False, "x": beyond, "y": [10 ** (slope.start + slope.slope * x) for x in beyond],
                 "line": {**styles[line.label], "dash": "dot", "width": 1}, "opacity": 0.7, "hoverinfo": "skip",
             })  # fmt: skip
-    if not traces:
+    if not any(sum(y is not None for y in trace["y"]) > 1 for trace in traces):
         return None
     none = f" Never at the optimum in half of the neurons of every size: {safe(', '.join(missing))}." if missing else ""
     layout: dict[str, Any] = {

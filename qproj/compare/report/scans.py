@@ -103,7 +103,7 @@ def _scan(results: Results, option: str, known: list[tuple[SolverSpec, SolverLin
     }  # fmt: skip
     if breaks:
         layout["yaxis2"] = {
-            "title": "broken chains", "overlaying": "y", "side": "right", "tickformat": ".0%", "rangemode": "tozero",
+            "title": "broken chains", "overlaying": "y", "side": "right", "tickformat": ".1~%", "rangemode": "tozero",
             "showgrid": False,
         }  # fmt: skip
     text = "Mean gap with its 95 % bootstrap interval over neurons, all else equal, beside the null models."
