@@ -1,0 +1,101 @@
+"""What a fresh process pays: imports, `qproj --help`, the first call compiled or loaded; and limits, once compiled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+
+import qproj
+from benchmarks.measure import range_of, seconds, spread, table, timed
+
+TITLE = "Starting, and stopping in time"
+IMPORT_TARGET, HELP_TARGET, OVERRUN_TARGET = 0.1, 0.5, 0.3
+LIMITS = (0.01, 0.1, 1.0)
+#: A layer each of whose searches is reached: learning, message passing, annealing, branch and bound.
+_FIRST = """
+import time, numpy as np, qproj
+rng = np.random.default_rng(0)
+start = time.perf_counter()
+for n, d in ((16, 64), (64, 26)): qproj.project(rng.choice([-1, 1], (n, d)), rng.standard_normal((n, 4)))
+print(time.perf_counter() - start)
+"""
+
+
+def _python(code: str, **environment: str) -> float:
+    begin = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, env={**os.environ, **environment}, timeout=600
+    )
+    return time.perf_counter() - begin
+
+
+def _inside(code: str, **environment: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, **environment},
+        timeout=600,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def run(quick: bool) -> dict[str, Any]:
+    repeats = 7 if quick else 25
+    clock = "import time; a = time.perf_counter(); import qproj; print(time.perf_counter() - a)"
+    helping = [sys.executable, "-m", "qproj.cli", "--help"]
+    with tempfile.TemporaryDirectory() as empty:
+        compiled = _inside(_FIRST, NUMBA_CACHE_DIR=empty)
+    result: dict[str, Any] = {
+        "import": spread([_inside(clock) for _ in range(repeats)]),
+        "python": spread([_python("pass") for _ in range(repeats)]),
+        "help": spread([
+            timed(lambda: subprocess.run(helping, check=True, capture_output=True))[0] for _ in range(repeats)
+        ]),
+        "compiled": compiled,
+        "loaded": spread([_inside(_FIRST) for _ in range(3)]),
+    }  # fmt: skip
+    return {**result, "limits": _overruns(5 if quick else 20), "repeats": repeats}
+
+
+def _overruns(count: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng()
+    rows = []
+    for name, n, d, dout in (("a neuron", 64, 48, None), ("a layer of 64", 64, 48, 64), ("784→128", 1000, 784, 128)):
+        for limit in LIMITS:
+            over = []
+            for _ in range(count):
+                X = rng.choice([-1, 1], (n, d))
+                if dout is None:
+                    p = qproj.SignProjection(X, rng.standard_normal(n))
+                    took, _found = timed(
+                        lambda p=p, limit=limit: qproj.get_solver("auto").solve(p, seed=0, time_limit_s=limit)
+                    )
+                else:
+                    T = rng.standard_normal((n, dout))
+                    took, _found = timed(lambda X=X, T=T, limit=limit: qproj.project(X, T, time_limit_s=limit))
+                over.append(max(took - limit, 0.0))
+            rows.append({"case": name, "limit": limit, "over": spread(over)})
+    return rows
+
+
+def section(result: dict[str, Any]) -> str:
+    starts = [
+        ["`import qproj`", f"≤ {seconds(IMPORT_TARGET)}", range_of(result["import"])],
+        ["`qproj --help`, whole process", f"≤ {seconds(HELP_TARGET)}", range_of(result["help"])],
+        ["python itself, whole process", "", range_of(result["python"])],
+        ["first call ever: numba compiles", "", seconds(result["compiled"])],
+        ["first call of a process: numba loads", "", range_of(result["loaded"])],
+    ]
+    limits = [
+        [row["case"], seconds(row["limit"]), f"≤ {seconds(OVERRUN_TARGET)}", range_of(row["over"])]
+        for row in result["limits"]
+    ]
+    return f"""
+{result["repeats"]} fresh processes each. `qproj doctor --warm` pays the first row of numba's in advance.
+""" + table(["what", "target", "time"], starts) + """
+How much later than its limit `auto` returns, on neurons that no limit here proves.
+""" + table(["case", "limit", "target", "over"], limits)  # fmt: skip
