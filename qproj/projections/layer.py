@@ -81,7 +81,7 @@ class SignLayer(ByContent, Sequence[SignProjection]):
     def part(self, start: int, stop: int) -> SignLayer:
         """Return the layer of neurons start, …, stop − 1, on the same inputs."""
         part = SignLayer.__new__(SignLayer)
-        part._set(T=frozen(self.T[:, start:stop].copy()), inputs=self.inputs, aggregate=self.aggregate)
+        part._set(T=frozen(self.T[:, start:stop]), inputs=self.inputs, aggregate=self.aggregate)
         return part
 
     def __iter__(self) -> Iterator[SignProjection]:

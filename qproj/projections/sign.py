@@ -253,7 +253,7 @@ class Inputs(Immutable):
 
 def require_square(t: FloatArray) -> None:
     """Refuse targets whose squares overflow the objective."""
-    largest = float(np.abs(t).max(initial=0.0))
+    largest = max(float(t.max(initial=0.0)), -float(t.min(initial=0.0)))  # without a copy of t
     if largest > 1e150:
         raise ValueError(
             f"|t| reaches {largest:.3g}; beyond 1e150 the objective overflows float64: scale t by 1/max|t|"

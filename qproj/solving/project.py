@@ -14,6 +14,7 @@ from qproj.solving.layer import LayerSolution, layer_of_solutions
 from qproj.solving.recheck import MalformedSolutionError, rechecked
 from qproj.solving.redact import logger
 from qproj.solving.registry import get_solver
+from qproj.solving.spread import block_of, in_blocks, spread
 
 
 def check_workers(workers: int) -> int:
@@ -92,9 +93,9 @@ def project(
     if starts is not None:
         limits["hints"] = starts
     if workers is not None:
-        from qproj.solving.spread import spread
-
         return spread(chosen, layer, check_workers(workers), **limits)
+    if len(layer) > block_of(layer):
+        return in_blocks(chosen, layer, **limits)
     many = getattr(chosen, "solve_many", None)
     solutions = many(layer, **limits) if many is not None else solve_each(chosen, layer, **limits)
     if isinstance(solutions, LayerSolution):

@@ -1,23 +1,28 @@
-"""One layer over many processes: neurons in batches of a fixed size, so that the number of workers changes no result.
+"""One layer in parts: batches over many processes, or block after block in this one, where memory asks for it.
 
-Batches go through joblib: processes of this machine, or a Dask cluster inside ``joblib.parallel_config("dask")``.
+Batches have a fixed size, so that the number of workers changes no result. They go through joblib: processes of this
+machine, or a Dask cluster inside ``joblib.parallel_config("dask")``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from qproj._arrays import SignArray
 from qproj.projections import SignLayer
 from qproj.solving.adapter import child_seeds
 from qproj.solving.contract import Solution, Timing
-from qproj.solving.layer import LayerSolution
+from qproj.solving.layer import Judged, LayerSolution
 
 #: Neurons a batch: many enough to share the work on X, few enough to spread.
 BATCH = 32
+#: Numbers that a block's neurons have in one row of work space, (neurons, n or d): some 8 MiB of float64.
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,39 @@ class Joined:
     """Neuron i's solution out of those of consecutive batches."""
 
     parts: tuple[LayerSolution, ...]
+    size: int
 
     def __call__(self, index: int) -> Solution:
-        return self.parts[index // BATCH].solution(index % BATCH)
+        return self.parts[index // self.size].solution(index % self.size)
+
+
+def block_of(layer: SignLayer) -> int:
+    """Return how many neurons are searched at once, so that the work space stays small beside a large layer."""
+    return max(BATCH, BLOCK // max(layer.num_weights, len(layer.T)))
+
+
+def in_blocks(solver: Any, layer: SignLayer, **limits: Any) -> LayerSolution:
+    """Return the layer's solution, searched block after block; each gets its share of the time that is left."""
+    size = block_of(layer)
+    starts = range(0, len(layer), size)
+    seeds = child_seeds(limits.pop("seed"), len(starts))
+    hints, time_limit_s = limits.pop("hints", None), limits.pop("time_limit_s")
+    end = None if time_limit_s is None else time.perf_counter() + time_limit_s
+    parts = []
+    weights = np.empty((len(layer), layer.num_weights), np.int8)
+    for start, seed in zip(starts, seeds, strict=True):
+        if end is not None:
+            left = (end - time.perf_counter()) * size / (len(layer) - start)
+            limits["time_limit_s"] = max(min(left, end - time.perf_counter()), 1e-3)
+        if hints is not None:
+            limits["hints"] = hints[start : start + size]
+        part = _batch(layer.part(start, start + size), solver, seed=seed, **limits)
+        own = weights[start : start + size]  # one copy of the weights, not a block's and the layer's
+        own[:] = part.weights
+        own.setflags(write=False)
+        judged = replace(part.solution, weights=own) if isinstance(part.solution, Judged) else part.solution
+        parts.append(replace(part, weights=own, solution=judged))
+    return joined(tuple(parts), size, weights)
 
 
 def spread(solver: Any, layer: SignLayer, workers: int, **limits: Any) -> LayerSolution:
@@ -52,7 +87,7 @@ def spread(solver: Any, layer: SignLayer, workers: int, **limits: Any) -> LayerS
         )
         for start, seed in zip(starts, seeds, strict=True)
     )
-    return joined(tuple(parts))
+    return joined(tuple(parts), BATCH)
 
 
 def _batch(layer: SignLayer, solver: Any, **limits: Any) -> LayerSolution:
@@ -61,13 +96,15 @@ def _batch(layer: SignLayer, solver: Any, **limits: Any) -> LayerSolution:
     return project(layer, solver=solver, **limits)
 
 
-def joined(parts: tuple[LayerSolution, ...]) -> LayerSolution:
+def joined(parts: tuple[LayerSolution, ...], size: int, weights: SignArray | None = None) -> LayerSolution:
     """Return one layer's solution from those of its batches, in order; times are sums over processes."""
     spent = [part.timing for part in parts]
     names = ("build", "embed", "queue", "solve", "decode")
     failures = [failure for part in parts for failure in part.stats.get("failures", ())]
+    whole = np.concatenate([part.weights for part in parts]) if weights is None else weights
+    whole.setflags(write=False)
     return LayerSolution(
-        weights=np.concatenate([part.weights for part in parts]),
+        weights=whole,
         gain=np.concatenate([part.gain for part in parts]),
         objective=np.concatenate([part.objective for part in parts]),
         bound=np.concatenate([part.bound for part in parts]),
@@ -77,5 +114,5 @@ def joined(parts: tuple[LayerSolution, ...]) -> LayerSolution:
         timing=Timing(*(sum(getattr(t, name) for t in spent) for name in names)),
         solver=parts[0].solver,
         stats={"batches": len(parts), **({"failures": failures} if failures else {})},
-        solution=Joined(parts),
+        solution=Joined(parts, size),
     )

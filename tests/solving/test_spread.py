@@ -82,3 +82,17 @@ def test_a_dask_cluster_through_the_same_call():
         joblib.parallel_config("dask"),
     ):
         same(alone, qproj.project(X, T, seed=3, workers=-1))
+
+
+@pytest.mark.parametrize("solver", [qproj.get_solver("auto", epochs=5, sweeps=10, starts=1, nodes=100), "sign"])
+def test_blocks_are_parts_of_the_layer(monkeypatch, solver):
+    X, T = layer()
+    monkeypatch.setattr("qproj.solving.spread.BLOCK", 0)  # blocks of BATCH neurons, as small as they get
+    found = qproj.project(X, T, solver, seed=3)
+    assert T.shape[1] > BATCH
+    same(found, qproj.project(X, T, solver, seed=3, workers=1))  # the same parts, with the same seeds
+    for i in (0, BATCH, T.shape[1] - 1):
+        np.testing.assert_array_equal(found[i].best, found.weights[i])
+        assert found[i].gain == found.gain[i]
+    with pytest.raises(ValueError, match="read-only"):
+        found.weights[0, 0] = 1
