@@ -3,8 +3,9 @@
 A flip changes every sum by ±2, so a weight that moves alone breaks a row for nearly each that it mends; two that move
 together leave half of the rows as they are. All pairs of 64 weights on 64 rows are looked at in some 30 µs, so local
 optima of pairs are cheap: kick a few counts at random, descend by single moves and pairs, go on from what is not much
-worse, return to the best after a while (iterated local search: Lourenço, Martin, Stützle 2003). At equal time it loses
-a tenth of what annealing loses against the best gain known (docs/performance.md).
+worse, return to the best after a while, begin anew at random after some returns (iterated local search: Lourenço,
+Martin, Stützle 2003). At equal time it loses a tenth of what annealing loses against the best gain known
+(docs/performance.md).
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -26,7 +27,8 @@ from qproj.solvers.kernels.descent import CountArray, score
 WINDOW = 64  # classes that one kick and its descent look at: all, or a random choice
 KICK = (4, 16)  # moves of a kick: at least, and below
 WORSE = 0.1  # the walk goes on from what loses at most this share more
-PATIENCE = 200  # kicks without a better vector after which the walk returns to the best
+PATIENCE = 200  # kicks without a better vector after which the walk returns to the best since it began
+RETURNS = 5  # without a better vector, after which it begins anew at random
 _LANES = 32  # rows are filled up to a multiple, with weight 0
 _CHUNK_S = 0.004  # between two looks at the clock
 
@@ -126,8 +128,9 @@ class _Walk:
     exact: FloatArray  # (rows,) |τ|: what decides what is better
     now: CountArray
     z: NDArray[Any]
+    home: CountArray  # the best since the walk began, where it returns to
     best: CountArray
-    lost: FloatArray  # of the best, of the walk, and kicks since the best (−1: no descent yet)
+    lost: FloatArray  # of best, now, home; kicks since home (−1: no descent yet), returns to it
 
     @classmethod
     def of(cls, A: NDArray[Any], M: CountArray, tau: FloatArray, start: CountArray) -> _Walk:
@@ -145,61 +148,85 @@ class _Walk:
         unit = min(32767.0, (1 << 30) / max(1, len(rows))) / float(exact.max(initial=1e-300))
         weights[: len(rows)] = np.maximum(1, np.rint(exact[: len(rows)] * unit))
         lost = float(exact[z < 0].sum())
-        return cls(columns, weights, exact, start.copy(), z, start.copy(), np.array([lost, lost, -1.0]))
+        state = np.array([lost, lost, lost, -1.0, 0.0])
+        return cls(columns, weights, exact, start.copy(), z, start.copy(), start.copy(), state)
 
     def go(self, sizes: CountArray, state: NDArray[np.uint64], kicks: int) -> int:
         """Kick and descend `kicks` times, fewer once nothing is lost; return how often."""
         if self.lost[0] == 0:
             return 0
         return int(
-            _walk(self.columns, sizes, self.weights, self.exact, self.now, self.z, self.best, self.lost, state, kicks)
-        )
+            _walk(
+                self.columns, sizes, self.weights, self.exact, self.now, self.z, self.home, self.best, self.lost, state,
+                kicks, WINDOW, *KICK, WORSE, PATIENCE, RETURNS,
+            )
+        )  # fmt: skip
 
 
 @nb.njit(cache=True, nogil=True)
-def _walk(columns, sizes, weights, exact, now, z, best, lost, state, kicks):
+def _walk(
+    columns, sizes, weights, exact, now, z, home, best, lost, state, kicks,
+    window, least, most, worse, patience, returns,
+):  # fmt: skip
     C = sizes.size
     order = np.arange(C)
     counts, sums, room = now.copy(), z.copy(), np.empty_like(z)
-    best_z = z.copy()  # of this call's start: exact only where the walk is at the best
-    _sums(columns, sizes, best, now, z, best_z)
-    if lost[2] < 0:
-        _descend_pairs(columns, sizes, weights, now, z, room, order)
-        lost[1] = _loss(z, exact)
-        lost[2] = 0
-        if lost[1] < lost[0]:
-            lost[0] = lost[1]
-            best[:], best_z[:] = now, z
     x = state[0]
+    if lost[3] < 0:
+        _descend_pairs(columns, sizes, weights, now, z, room, order)
+        _arrived(now, _loss(z, exact), home, best, lost)
+    window = min(C, window)
     done = 0
     while done < kicks and lost[0] > 0:
         done += 1
-        counts[:], sums[:] = now, z
-        window = min(C, WINDOW)
         for a in range(window):
             x = _next(x)
             b = a + _below(x, C - a)
             order[a], order[b] = order[b], order[a]
+        if lost[4] >= returns:
+            for j in range(C):
+                x = _next(x)
+                _set(now, z, columns, j, _below(x, sizes[j] + 1))
+            _descend_pairs(columns, sizes, weights, now, z, room, order)
+            lost[2] = np.inf
+            _arrived(now, _loss(z, exact), home, best, lost)
+            continue
+        counts[:], sums[:] = now, z
         x = _next(x)
-        for _ in range(KICK[0] + _below(x, KICK[1] - KICK[0])):
+        for _ in range(least + _below(x, most - least)):
             x = _next(x)
             j = order[_below(x, window)]
             step = 1 if x & np.uint64(1 << 20) else -1
             if counts[j] + step < 0 or counts[j] + step > sizes[j]:
                 step = -step
-            counts[j] += step
-            _shift(sums, columns, j, sums.dtype.type(2 * step))
+            _set(counts, sums, columns, j, counts[j] + step)
         _descend_pairs(columns, sizes, weights, counts, sums, room, order[:window])
         after = _loss(sums, exact)
-        if after <= lost[1] * (1.0 + WORSE):
-            now[:], z[:], lost[1] = counts, sums, after
-        lost[2] += 1
-        if after < lost[0]:
-            best[:], best_z[:], lost[0], lost[2] = counts, sums, after, 0
-        elif lost[2] >= PATIENCE:
-            now[:], z[:], lost[1], lost[2] = best, best_z, lost[0], 0
+        if after <= lost[1] * (1.0 + worse) or after < lost[2]:
+            now[:], z[:] = counts, sums
+            _arrived(now, after, home, best, lost)
+        lost[3] += 1
+        if lost[3] >= patience:
+            for j in range(C):
+                if home[j] != now[j]:
+                    _set(now, z, columns, j, home[j])
+            lost[1], lost[3] = lost[2], 0
+            lost[4] += 1
     state[0] = x
     return done
+
+
+@nb.njit(cache=True, nogil=True)
+def _arrived(now, after, home, best, lost):
+    """Note where the walk is, as its best and the best of all where it is that."""
+    lost[1] = after
+    lost[3] = max(lost[3], 0)
+    if after < lost[2]:
+        home[:] = now
+        lost[2], lost[3], lost[4] = after, 0, 0
+    if after < lost[0]:
+        best[:] = now
+        lost[0] = after
 
 
 @nb.njit(cache=True, nogil=True)
@@ -215,15 +242,6 @@ def _below(x, n):
     """A number from 0 to n − 1."""
     word = (x * np.uint64(2685821657736338717)) >> np.uint64(32)
     return np.int64((word * np.uint64(n)) >> np.uint64(32))
-
-
-@nb.njit(cache=True, nogil=True)
-def _sums(columns, sizes, best, now, z, out):
-    """Write the sums of `best`, from those z of `now`."""
-    out[:] = z
-    for j in range(sizes.size):
-        if best[j] != now[j]:
-            _shift(out, columns, j, out.dtype.type(2 * (best[j] - now[j])))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -298,6 +316,13 @@ def _lost_to(out, z, columns, j, move, weights):
         flag = min(max(y, z.dtype.type(-1)), z.dtype.type(0))
         total = nb.int32(total - nb.int32(nb.int32(weights[g]) * nb.int32(flag)))
     return total
+
+
+@nb.njit(cache=True, nogil=True)
+def _set(counts, z, columns, j, value):
+    """Give class j a count, and the sums what it adds."""
+    _shift(z, columns, j, z.dtype.type(2 * (value - counts[j])))
+    counts[j] = value
 
 
 @nb.njit(cache=True, nogil=True)
