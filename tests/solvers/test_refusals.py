@@ -1,0 +1,162 @@
+"""What constructors and wrappers refuse, each with what is allowed; and the small turns of solvers on plain models."""
+
+import dimod
+import numpy as np
+import pytest
+
+import qproj
+from qproj import SignProjection, as_problem, get_solver
+from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found
+
+P = SignProjection([[1, 1, -1], [1, -1, 1], [-1, 1, 1]], [0.5, -0.2, 0.9])
+
+OPTIONS = [
+    ("cpsat", {"num_workers": 0}, "an integer ≥ 1"),
+    ("cpsat", {"num_workers": True}, "an integer ≥ 1"),
+    ("cpsat", {"linearization_level": 3}, "0, 1 or 2"),
+    ("cpsat", {"deterministic_time": 0}, "a number > 0"),
+    ("sa", {"beta_schedule_type": "cubic"}, "'geometric' or 'linear'"),
+    ("sa", {"warm_share": 1.5}, r"\[0, 1\]"),
+    ("sa", {"beta_range": (2.0, 1.0)}, "0 < first ≤ last"),
+    ("sa", {"beta_range": (1.0,)}, "0 < first ≤ last"),
+    ("tabu", {"read_timeout_s": 0}, "seconds > 0"),
+    ("auto", {"threads": 0}, "threads"),
+    ("local-search", {"starts": 0}, "starts"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "allowed"), OPTIONS)
+def test_options_out_of_range(name, options, allowed):
+    with pytest.raises(ValueError, match=allowed):
+        get_solver(name, **options)
+
+
+def test_options_in_range():
+    assert get_solver("cpsat", deterministic_time=5.0).solve(P).status == "optimal"
+    assert get_solver("auto", threads=1).solve(P).status == "optimal"
+    assert get_solver("sa", beta_range=(0.1, 3.0), beta_schedule_type="linear", warm_share=0.0).solve(P).gap is not None
+
+
+def test_options_with_a_solver_object():
+    with pytest.raises(TypeError):
+        get_solver(get_solver("sign"), num_sweeps=3)
+
+
+def real_model():
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.add_variable("REAL", "x", lower_bound=0, upper_bound=1)
+    b = dimod.Binary("b")
+    cqm.set_objective(-1 * b)
+    return cqm
+
+
+def test_cpsat_takes_whole_numbers_and_known_parameters():
+    with pytest.raises(ValueError, match=r"'x' is REAL.*'highs'"):
+        get_solver("cpsat").solve(real_model())
+    with pytest.raises((TypeError, ValueError), match="num_search_wrkers"):
+        get_solver("cpsat", num_search_wrkers=2).solve(P)
+
+
+def test_a_plain_model_is_refused_in_another_shape_and_knows_its_range():
+    problem = as_problem(dimod.BinaryQuadraticModel({"a": 1.0, "b": -2.0}, {"ab": 1.0}, 0.0, "BINARY"))
+    assert problem.gap_scale(-5.0) == 5.0
+    assert problem.gap_scale(0.5) == 1.0
+    assert len(problem.cqm.variables) == 2
+    with pytest.raises(ValueError, match=r"\(k, 2\)|shape"):
+        problem.gain(np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(
+    ("label", "value"), [("s", 0.0), ("b", 2.0), ("i", 4.0), ("i", 1.5), ("b", -1.0)]
+)  # fmt: skip
+def test_values_outside_their_variables_range_are_infeasible(label, value):
+    cqm = dimod.ConstrainedQuadraticModel()
+    s, b = dimod.Spin("s"), dimod.Binary("b")
+    i = dimod.Integer("i", lower_bound=1, upper_bound=3)
+    cqm.set_objective(s + b + i)
+    problem = as_problem(cqm)
+    good = {"s": -1.0, "b": 1.0, "i": 2.0}
+    assert problem.objective([good[v] for v in problem.variables]) == 2.0
+    bad = good | {label: value}
+    assert problem.objective([bad[v] for v in problem.variables]) == np.inf
+    with pytest.raises(ValueError, match="shape"):
+        problem.objective(np.zeros((1, 5)))
+    with pytest.raises(TypeError, match=r"cqm|constrain"):
+        _ = problem.bqm
+
+
+def test_models_with_numbers_that_are_not_finite():
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(float("nan") * dimod.Binary("b"))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        as_problem(cqm)
+
+
+class Scripted(Adapter):
+    """Returns what it is told to."""
+
+    name = "scripted"
+
+    def __init__(self, capabilities, found=None):
+        self.capabilities, self.found = capabilities, found
+
+    def build(self, problem, ask):
+        return problem
+
+    def call(self, model, ask):
+        return self.found
+
+    def decode(self, raw, problem):
+        return raw
+
+
+BQM = Capabilities(forms=frozenset({"bqm"}), picklable=False)
+PROJECTION = Capabilities(forms=frozenset({"projection"}), picklable=False)
+
+
+def test_wrappers_refuse_what_they_cannot_wrap():
+    with pytest.raises(ValueError, match="in common"):
+        qproj.Fallback(Scripted(BQM), Scripted(PROJECTION))
+    with pytest.raises(ValueError, match="pickled"):
+        qproj.Isolated(Scripted(PROJECTION))
+    with pytest.raises(TypeError):
+        qproj.Polished(Scripted(BQM))
+    model = dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.0, "BINARY")
+    with pytest.raises(TypeError, match=r"sign projections|takes projection"):
+        qproj.Polished(get_solver("sa")).solve(model)
+    with pytest.raises(TypeError, match=r"sign projections|takes projection"):
+        qproj.Polished(get_solver("sa")).solve(qproj.MetricProjection(np.eye(2), [1.0, 2.0]))
+
+
+def test_polishing_within_a_time_limit_and_from_a_hint():
+    rng = np.random.default_rng(0)
+    p = SignProjection(rng.choice([-1, 1], (12, 9)), rng.normal(size=12))
+    polished = qproj.Polished(get_solver("sa")).solve(p, seed=0, time_limit_s=0.5, num_reads=5)
+    assert polished.gain >= p.gain(np.ones(9, int))
+    start = rng.choice([-1, 1], 9)
+    hinted = qproj.Polished(get_solver("local-search", starts=1)).solve(p, seed=0, hint=start)
+    assert hinted.gain >= p.gain(start)
+
+
+def test_a_fallback_passes_limits_and_keeps_a_refutation():
+    refuted = Scripted(BQM, Found(np.zeros((0, 2), np.int8), ending=Ending.REFUTED, ended_by=EndedBy.PROOF))
+    model = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {}, 0.0, "BINARY")
+    found = qproj.Fallback("sa", "tabu").solve(model, seed=0, num_reads=7)
+    assert found.objective == -1.0
+    assert qproj.Fallback(refuted, "tabu").solve(model).status == "infeasible"
+    p = SignProjection([[1, 1, -1], [1, -1, 1]], [1.0, -2.0])
+    assert qproj.Fallback("auto", "sign").solve(p, hint=[1, 1, 1]).gap == 0.0
+
+
+def test_auto_on_plain_models_takes_hints_and_proves():
+    model = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {"ab": -0.25}, 0.0, "BINARY")
+    found = get_solver("auto").solve(model, hint=[0, 1])
+    assert found.objective == -1.0
+    assert found.status == "optimal"
+
+
+def test_layers_say_what_they_are_in_words():
+    from qproj.nn import BinaryLinear
+
+    assert "3 → 2" in repr(BinaryLinear(3, 2))
+    assert "scale" in repr(BinaryLinear(3, 2, scale=True))
