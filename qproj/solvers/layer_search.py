@@ -129,7 +129,7 @@ class LayerSearch:
         self.weights[left[met][sure]] = weights[sure]
         self.proved[left[met][sure]] = True
 
-    def _pass_messages(self) -> None:
+    def _pass_messages(self, attempt: int = 0, **options: Any) -> None:
         from qproj.solvers.kernels.message_passing import message_passing
 
         left = self.left
@@ -137,9 +137,8 @@ class LayerSearch:
         if not len(left) or not rows.is_binary or len(rows.A) > SATISFIABLE_SHARE * d:
             return
         X = rows.A if rows.columns.is_plain else rows.expanded
-        V, met = message_passing(
-            X, rows.tau[:, left], seed=self.seed, iterations=self.options.iterations, deadline=self.ask.deadline
-        )
+        given = {"iterations": self.options.iterations, "deadline": self.ask.deadline, **options}
+        V, met = message_passing(X, rows.tau[:, left], seed=self.seed + attempt, **given)
         V = V if rows.columns.is_plain else V * rows.columns.sign_of
         self.weights[left[met]] = V[met]
         self.proved[left[met]] = True

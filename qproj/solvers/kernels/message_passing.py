@@ -20,11 +20,17 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray, SignArray
 
 DAMPING = 0.4  # share of the new message; 0.6 already fails a few neurons at n = d/2
-MEMORY = 0.97  # reinforcement 1 − MEMORY^iteration; .99 needs 1.5 times the iterations and meets no more
+MEMORY = 0.97  # .99 needs 1.5 times the iterations and meets no more up to n = 0.6 d
 
 
 def message_passing(
-    X: NDArray[Any], T: FloatArray, *, seed: int = 0, iterations: int = 200, deadline: float | None = None
+    X: NDArray[Any],
+    T: FloatArray,
+    *,
+    seed: int = 0,
+    iterations: int = 200,
+    memory: float = MEMORY,
+    deadline: float | None = None,
 ) -> tuple[SignArray, NDArray[np.bool_]]:
     """Seek, for each neuron i, v with σ(X v) = sign T[:, i] in every row with T ≠ 0.
 
@@ -38,6 +44,8 @@ def message_passing(
         Of the small random fields that break ties between equal columns.
     iterations
         A neuron stops at the first iteration whose rounded beliefs meet its signs, checked on integer sums.
+    memory
+        Reinforcement is 1 − memory^iteration: the nearer to 1, the slower, and the more is met near capacity.
     deadline : float, optional
         `time.perf_counter()` instant after which no iteration begins.
 
@@ -72,7 +80,7 @@ def message_passing(
         _pull(y, omega, variance, g, np.float32(DAMPING if iteration else 1.0), curvature)
         new = columns @ g
         new += m * curvature
-        new += np.float32(1 - MEMORY**iteration) * H
+        new += np.float32(1 - memory**iteration) * H
         H = new if iteration == 0 else np.float32(DAMPING) * new + np.float32(1 - DAMPING) * H
         signs = np.where(H >= 0, np.float32(1), np.float32(-1))
         up = rows @ signs >= 0  # exact: float32 holds sums of ±1 up to 2^24
