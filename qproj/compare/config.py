@@ -143,12 +143,13 @@ class StudyFile(BaseModel):
 
 
 def read_study_file(path: str | Path) -> StudyFile:
-    """Return what a .toml, .yaml or .yml file says; paths are made relative to the file's folder.
+    """Return what a .toml, .yaml or .yml file says; paths are relative to the file's folder, and stay inside it.
 
     Raises
     ------
     ValueError
-        Not readable as such, or with mistakes: all of them, each with its line.
+        Not readable as such, or with mistakes: all of them, each with its line. An absolute path, or one that leaves
+        the folder, also through a link.
     FileNotFoundError
         No such file.
     """
@@ -169,9 +170,26 @@ def read_study_file(path: str | Path) -> StudyFile:
         if error.error_count() > _MOST_TOLD:
             told.append(f"and {error.error_count() - _MOST_TOLD} more mistakes")
         raise ValueError("; ".join(told)) from None
+    instances: list[str] = []
+    for i, text in enumerate(made.instances):
+        parts = parse_sources(text)
+        if not any(part.name.endswith(FILES) for part in parts):
+            instances.append(text)
+            continue
+        outside = [part.name for part in parts if part.name.endswith(FILES) and not _is_inside(source, part.name)]
+        if outside:
+            raise ValueError(
+                f"{source.name}, line {lines.of(('instances', i), text)}: instances: {outside[0]!r} is outside the "
+                "study file's folder; copy it there and name it by a relative path, or give it with --instances"
+            )
+        folder = source.parent
+        instances += [str(folder / part.name) if part.name.endswith(FILES) else part.text for part in parts]
+    return made.model_copy(update={"instances": instances})
+
+
+def _is_inside(source: Path, name: str) -> bool:
     folder = source.parent
-    files = [str(folder / name) if name.endswith(FILES) else name for name in made.instances]
-    return made.model_copy(update={"instances": files})
+    return not Path(name).is_absolute() and (folder / name).resolve().is_relative_to(folder.resolve())
 
 
 class _Lines:

@@ -93,3 +93,31 @@ def test_other_files_are_refused(tmp_path):
         read_study_file(write(tmp_path, "{}", "study.json"))
     with pytest.raises(FileNotFoundError, match="is no file"):
         read_study_file(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.npz", "/x.npz", "sub/../../x.coo", "a.npz,../x.npz", "a.npz|../x.txt", "random:n=9,d=5,../x.npz"]
+)
+def test_paths_that_leave_the_study_files_folder_are_refused(tmp_path, name):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for path in (tmp_path / "x.npz", folder / "a.npz"):
+        path.touch()
+    text = f'solvers = ["auto"]\ninstances = ["digits", "{name}"]\n'
+    with pytest.raises(ValueError, match=r"study.toml, line 2: .*x\.\w+' is outside .*--instances"):
+        read_study_file(write(folder, text))
+
+
+def test_links_that_leave_the_folder_are_refused_and_others_taken(tmp_path):
+    folder = tmp_path / "study"
+    (folder / "sub").mkdir(parents=True)
+    (tmp_path / "x.npz").touch()
+    (folder / "out.npz").symlink_to(tmp_path / "x.npz")
+    (folder / "sub" / "in.npz").symlink_to(folder / "a.npz")
+    text = 'solvers = ["auto"]\ninstances = ["{}", "random:n=9,d=5|7"]\n'
+    with pytest.raises(ValueError, match="outside"):
+        read_study_file(write(folder, text.format("out.npz")))
+    told = read_study_file(write(folder, text.format("sub/in.npz,sub/../a.npz,digits")))
+    assert told.instances == [
+        str(folder / "sub/in.npz"), str(folder / "sub/../a.npz"), "digits", "random:n=9,d=5|7",
+    ]  # fmt: skip
