@@ -102,7 +102,8 @@ def test_paths_that_are_named_exist(page):
     prose = FENCE.sub("", page.read_text())
     named = re.findall(r"`((?:tests|qproj|adapters|examples|benchmarks|docs)/[\w./-]*\w)`", prose)
     for name in named:
-        assert (ROOT / name).exists(), name
+        # docs/_build is where the documentation is built to
+        assert name.startswith("docs/_build/") or (ROOT / name).exists(), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)

@@ -48,6 +48,14 @@ print("done", flush=True)
 """
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """SIGINT raises KeyboardInterrupt, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupted(command, ready, after_s=0.0):
     """Send SIGINT `after_s` past `ready`; return the exit code, output, errors and the seconds that the end took."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

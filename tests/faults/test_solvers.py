@@ -77,6 +77,7 @@ def test_a_whole_layer_goes_to_the_next_solver():
 
 def test_a_fallback_shares_the_time():
     X, T = layer(n=200, d=40, dout=2)
+    qproj.project(X, T, solver="auto", time_limit_s=0.5)  # compiled
     found = qproj.project(X, T, solver=qproj.Fallback(Faulty(["raise"], share=1.0), "auto"), time_limit_s=0.5)
     assert found.timing.total < 5.0
     assert not np.isnan(found.gain).any()
