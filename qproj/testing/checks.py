@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -60,28 +62,46 @@ def enough(solver: Any) -> dict[str, float]:
     return {"time_limit_s": ENOUGH_S} if solver.capabilities.exact else {}
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came of solving a case: the problem as it was handed over and is now, and the seconds that passed."""
+
+    case: Case
+    handed: Problem
+    solution: Any
+    seconds: float
+
+
 #: Answers to cases by name, in the course of one run of checks.
-ANSWERS: ContextVar[dict[str, Solution | None] | None] = ContextVar("ANSWERS", default=None)
+ANSWERS: ContextVar[dict[str, Answer | None] | None] = ContextVar("ANSWERS", default=None)
 
 
-def answered(solver: Any, found: list[Case]) -> Iterator[tuple[Case, Any, Any]]:
-    """Yield what `solved` does for seed 1, solving each case once a run: what checks of one answer look at."""
+def asked_once(solver: Any, found: list[Case]) -> Iterator[Answer]:
+    """Yield answers with seed 1, each case solved once a run of checks; Skipped where the solver took none."""
     answers = ANSWERS.get()
     if answers is None:
         answers = {}
     count = 0
     for each in found:
         if each.name not in answers:
+            start = time.perf_counter()
             try:
-                answers[each.name] = next(solution for _, _, solution in solved(solver, [each], seed=1))
+                _, problem, solution = next(solved(solver, [each], seed=1))
+                answers[each.name] = Answer(each, problem, solution, time.perf_counter() - start)
             except Skipped:
                 answers[each.name] = None
-        solution = answers[each.name]
-        if solution is not None:
+        answer = answers[each.name]
+        if answer is not None:
             count += 1
-            yield each, as_problem(each.make()), solution
+            yield answer
     if not count:
         raise Skipped(NONE_TAKEN)
+
+
+def answered(solver: Any, found: list[Case]) -> Iterator[tuple[Case, Any, Any]]:
+    """Yield what `solved` does for seed 1, each case solved once a run, with problems that no solver has seen."""
+    for answer in asked_once(solver, found):
+        yield answer.case, as_problem(answer.case.make()), answer.solution
 
 
 NONE_TAKEN = "it takes none of the problems of this check"
