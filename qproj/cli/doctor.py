@@ -20,6 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Compile the built-in searches now, for all later processes.")
+    ] = False,
 ) -> None:
     """Check this installation: versions, extras, solvers, data folder; say what to type for what is missing.
 
@@ -29,7 +32,7 @@ def doctor(
     """
     from qproj.cli.output import print_json, print_table
 
-    checks = [*_installation(), *_extras(), *_solvers(), *_data()]
+    checks = [*_installation(), *_extras(), *(_warm(show=not as_json) if warm else ()), *_solvers(), *_data()]
     broken = [check for check in checks if check["state"] == "broken"]
     if as_json:
         print_json({"ok": not broken, "checks": checks})
@@ -69,6 +72,18 @@ def _extras() -> list[dict[str, str]]:
         todo = "" if there else f'pip install "qproj[{extra}]"'
         found.append(_check(f"extra {extra}", "ok" if there else "missing", module if there else "", todo))
     return found
+
+
+def _warm(*, show: bool) -> list[dict[str, str]]:
+    """Compile every search, saying which; later processes load them from numba's cache."""
+    from qproj.solvers.warm import warm
+
+    total = 0.0
+    for what, seconds in warm():
+        total += seconds
+        if show:
+            typer.echo(f"compiled: {what} ({seconds:.1f} s)")
+    return [_check("compiled searches", "ok", f"{total:.1f} s")]
 
 
 def _solvers() -> list[dict[str, str]]:
