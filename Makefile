@@ -35,10 +35,15 @@ demo: $(VENV)/.demo  ## compare seven solvers on real layers; leaves demo/report
 		--reads 100 --time-limit 1 --seeds 1 --out demo $(ARGS)
 	@echo "open demo/report.html"
 
+# Compiled once, before two processes would compile the same side by side.
+WARM = @$(BIN)/python -c "from qproj.solvers.warm import warm; list(warm())" 2>/dev/null
+
 test: $(VENV)/.full  ## the tests, without the slow ones
+	$(WARM)
 	$(BIN)/python -m pytest -n $(CPUS) $(ARGS)
 
 test-slow: $(VENV)/.full  ## the tests marked slow
+	$(WARM)
 	$(BIN)/python -m pytest -n $(CPUS) -m "slow and not nightly" $(ARGS)
 
 nightly: $(VENV)/.full  ## the tests marked nightly: fuzzing, kill and load tests, many minutes

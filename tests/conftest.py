@@ -1,6 +1,7 @@
 """What every test shares: one hypothesis profile and the folder of published data sets."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,14 @@ def data_dir() -> Path:
     if not where or not Path(where).is_dir():
         pytest.skip("set QPROJ_DATA_DIR to the folder of published data sets")
     return Path(where)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listening():
+    """SIGINT raises KeyboardInterrupt, also where the tests run in the background of a shell, which ignores it.
+
+    A process that a test starts inherits that too.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

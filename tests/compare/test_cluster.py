@@ -62,7 +62,7 @@ def test_a_cluster_gives_the_rows_of_a_local_run_also_when_a_worker_is_killed(tm
     def kill_one(now):
         reported.append(now.done)
         if now.done and len(killed) < 2:
-            process = sorted(client.run(os.getpid).values())[0]
+            process = sorted(client.run(os.getpid, on_error="ignore").values())[0]  # one may just be dying
             if process not in killed:
                 killed.append(process)
                 os.kill(process, signal.SIGKILL)
