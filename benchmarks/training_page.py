@@ -89,7 +89,7 @@ def targets() -> str:
         means = {one: statistics.fmean(found[one]) for one in OURS if found[one]}
         one = max(means, key=lambda key: means[key])
         short = experiment.target - means[one]
-        verdict = "met" if short <= 0 else f"missed by {short:.3f}"
+        verdict = "met" if short <= 0 else f"missed by {short:.4f}"
         rows.append([f"`{name}`", f"≥ {experiment.target:.2f}", f"{_cell(found[one])} ({one})", verdict])
     return table(("experiment", "target", "measured", ""), rows)
 
