@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from qproj.projections.options import nearest
 from qproj.solving import Capabilities
+from qproj.solving.interrupt import polled
 from qproj.solving.sampling import require_positive
 from qproj_dwave.annealer import Annealer, Machine
 from qproj_dwave.physical import autoscale
@@ -126,11 +126,11 @@ class EmulatedMachine:
         from dwave.samplers import PathIntegralAnnealingSampler, SimulatedAnnealingSampler
 
         kind = SimulatedAnnealingSampler if self.sampler == "sa" else PathIntegralAnnealingSampler
-        stop = None if deadline is None else lambda: time.perf_counter() >= deadline
-        reads = kind().sample(
-            programmed, num_reads=num_reads, num_sweeps=self.num_sweeps, interrupt_function=stop,
-            seed=int(rng.integers(2**31)),
-        )  # fmt: skip
+        draw = int(rng.integers(2**31))
+        with polled(deadline) as stop:
+            reads = kind().sample(
+                programmed, num_reads=num_reads, num_sweeps=self.num_sweeps, interrupt_function=stop, seed=draw
+            )
         honest: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(
             (reads.record.sample, reads.variables), bqm, num_occurrences=reads.record.num_occurrences
         )

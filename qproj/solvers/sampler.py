@@ -17,6 +17,7 @@ import numpy as np
 from qproj.projections import SignProjection
 from qproj.projections.options import nearest
 from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request
+from qproj.solving.interrupt import polled
 from qproj.solving.sampling import Model, decode_reads, require_positive, sampled_model
 
 PLAIN_AND_PROJECTIONS = frozenset({"projection", "bqm"})
@@ -198,12 +199,12 @@ class SimulatedAnnealing(SamplerSolver):
         self, model: Model, num_reads: int, seed: int | None, deadline: float | None,
         beta_range: tuple[float, float] | None,
     ) -> dimod.SampleSet:  # fmt: skip
-        stop = None if deadline is None else lambda: time.perf_counter() >= deadline
         surrogate = model.encoding is not None and not model.encoding.exact
         parameters = {"num_sweeps": SURROGATE_SWEEPS if surrogate else SWEEPS} | self.parameters
-        reads: dimod.SampleSet = self.sampler.sample(
-            model.bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, beta_range=beta_range, **parameters
-        )
+        with polled(deadline) as stop:
+            reads: dimod.SampleSet = self.sampler.sample(
+                model.bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, beta_range=beta_range, **parameters
+            )
         return reads
 
 

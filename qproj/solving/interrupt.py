@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass
+class _Noted:
+    """Whether a Ctrl-C came, and whether a backend is asking for it."""
+
+    came: bool = False
+    polled: bool = False
+
+
+_NOTED: ContextVar[_Noted | None] = ContextVar("_NOTED", default=None)
 
 
 def interruptible(run: Callable[[], T], stop: Callable[[], object]) -> T:
@@ -58,17 +72,36 @@ def unswallowed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not default:
         yield
         return
-    came: list[int] = []
+    noted = _Noted()
 
     def note(number: int, frame: FrameType | None) -> Any:
-        came.append(number)
-        return default(number, frame)
+        noted.came = True
+        return None if noted.polled else default(number, frame)
 
+    token = _NOTED.set(noted)
     signal.signal(signal.SIGINT, note)
     try:
         yield
     finally:
+        _NOTED.reset(token)
         if signal.getsignal(signal.SIGINT) is note:
             signal.signal(signal.SIGINT, default)
-    if came:
+    if noted.came:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def polled(deadline: float | None) -> Iterator[Callable[[], bool]]:
+    """Give a function that tells whether to stop, for backends that ask: at a deadline, and after a Ctrl-C.
+
+    An exception that a signal raises within a callback of compiled code is dropped there, and the backend goes on. So
+    inside :func:`unswallowed` a Ctrl-C is only noted while the backend asks, and raised when it has returned.
+    """
+    noted = _NOTED.get() or _Noted()
+    noted.polled = True
+    try:
+        yield lambda: noted.came or (deadline is not None and time.perf_counter() >= deadline)
+    finally:
+        noted.polled = False
+    if noted.came:
         raise KeyboardInterrupt

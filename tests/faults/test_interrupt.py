@@ -11,7 +11,7 @@ import time
 import pytest
 
 from qproj.compare.store import FILE, Store
-from qproj.solving.interrupt import interruptible, unswallowed
+from qproj.solving.interrupt import interruptible, polled, unswallowed
 
 #: Seconds from the signal to the end of the process.
 LIMIT_S = 2.0
@@ -217,3 +217,25 @@ def test_a_faulty_ending_leaves_the_signal_handler_alone():
     with pytest.raises(ValueError, match="no"), unswallowed():
         raise ValueError("no")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_backend_that_asks_is_told_and_the_interrupt_is_raised_once_it_has_returned():
+    asked = []
+
+    def backend(stop):
+        """As compiled code: what a callback raises is dropped."""
+        while not stop():
+            asked.append(1)
+            signal.raise_signal(signal.SIGINT)
+            assert len(asked) < 2
+        return "partial"
+
+    returned = []
+    with pytest.raises(KeyboardInterrupt), unswallowed(), polled(None) as stop:
+        returned.append(backend(stop))
+    assert returned == ["partial"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with polled(time.perf_counter() - 1.0) as stop:
+        assert stop()
+    with polled(None) as stop:
+        assert not stop()
