@@ -56,7 +56,7 @@ class Recipe:
         if self.source == "random":
             rng = np.random.default_rng([seed, self.n, self.d, self.k])
             return rng.choice(np.array([-1, 1], np.int8), (self.n, self.d)), rng.standard_normal(self.n)
-        layer = _layers(self.source, self.hidden, self.n, self.step, seed)[self.layer - 1]
+        layer = layers(self.source, self.hidden, self.n, self.step, seed)[self.layer - 1]
         usable = np.flatnonzero((layer.T != 0).mean(axis=0) >= LEAST_TARGETS)
         return layer.X, np.ascontiguousarray(layer.T[:, usable[self.k]])
 
@@ -94,7 +94,7 @@ def _rows(source: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _layers(source: str, hidden: tuple[int, ...], n: int, step: int, seed: int) -> list[Any]:
+def layers(source: str, hidden: tuple[int, ...], n: int, step: int, seed: int) -> list[Any]:
     X, y = _rows(source)
     return capture_layers(X, y, Capture(hidden, n, (step,), seed=seed), source=source)
 
