@@ -37,10 +37,10 @@ def my_share(neurons: int, group: Any) -> NDArray[np.intp]:
 def join(mine: Projected | None, neurons: int, group: Any) -> Projected:
     """Return the projection of all neurons from every rank's share; None stands for an empty one."""
     count = world(group)[1]
-    parts: list[Any] = [mine]
-    if count > 1:
-        parts = [None] * count
-        dist.all_gather_object(parts, mine, group=group)
+    if count == 1 and mine is not None:
+        return mine
+    parts: list[Any] = [None] * count
+    dist.all_gather_object(parts, mine, group=group)
     first = next(part for part in parts if part is not None)
     joined: dict[str, Any] = {}
     for name in ("V", "objective", "bound", "gap", "proved"):

@@ -181,7 +181,7 @@ class Projector:
                 self.projection, self._solver_of(name), _seed(self.seed, self.step, index), time_limit_s,
                 self.num_reads, self.kappa, self.sweeps, self.scale, self.metric,
             )  # fmt: skip
-            weights = layer.binary_weight().reshape(layer.fan_out, -1).float().cpu().numpy().astype(np.int8)
+            weights = _signs(layer.weight, layer.fan_out)
             found, rows, audit_gap, failures = self._solve(name, layer, batch, ask, weights)
             V = torch.as_tensor(found.V, dtype=grad.dtype, device=grad.device).reshape(grad.shape)
             figures = {
@@ -189,8 +189,10 @@ class Projector:
                 "gap": float(found.gap.mean()), "proved": float(found.proved.mean()), "rows": rows,
                 "failures": failures,
             }  # fmt: skip
-        norm = float(torch.linalg.vector_norm(grad.double()))
-        aligned = -float((grad.double() * V.double()).sum()) / norm if norm > 0 else float("nan")
+        slope, direction = (value.detach().double().cpu().numpy().ravel() for value in (grad, V))
+        # sums, not BLAS: its threads wait for one another wherever the machine is busy
+        norm = float(np.sqrt((slope * slope).sum()))
+        aligned = -float((slope * direction).sum()) / norm if norm > 0 else float("nan")
         report = LayerReport(
             name=name, projection=self.projection, alignment=aligned, cosine=aligned / grad.numel() ** 0.5,
             seconds=time.perf_counter() - start, exact=batch is None or batch.exact,
@@ -236,7 +238,7 @@ class Projector:
         if self.warm_start == "weights":
             return weights
         if self.warm_start == "last" and name in self.last:
-            return self.last[name].reshape(len(weights), -1).float().cpu().numpy().astype(np.int8)
+            return _signs(self.last[name], len(weights))
         return None
 
     def _solver_of(self, name: str) -> Any:
@@ -291,6 +293,12 @@ def _by_pattern(solver: Any) -> dict[str, Any]:
 
 def _seed(seed: int, step: int, layer: int) -> int:
     return int(np.random.SeedSequence((seed, step, layer)).generate_state(1, np.uint32)[0] >> 1)
+
+
+def _signs(weight: Tensor, neurons: int) -> SignArray:
+    """Return σ(W), (neurons, d): numpy's comparison of a small matrix takes a fifth of torch's."""
+    values = weight.detach().double().cpu().numpy().reshape(neurons, -1)
+    return np.where(values >= 0, np.int8(1), np.int8(-1))
 
 
 def _at_rest(weights: SignArray, rows: int) -> Projected:

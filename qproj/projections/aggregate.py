@@ -129,8 +129,12 @@ def _row_keys(rows: NDArray[Any]) -> NDArray[Any]:
 
 def _first_appearance(keys: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return (group of each key, first position of each group), groups numbered as they appear."""
-    numbers: dict[bytes, int] = {}
-    group_of = np.array([numbers.setdefault(key, len(numbers)) for key in keys.tolist()], np.intp)
+    each = keys.tolist()
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(each))}
+    positions = np.arange(len(each))
+    if len(numbers) == len(each):
+        return positions, positions
+    group_of = np.array([numbers[key] for key in each], np.intp)
     first = np.empty(len(numbers), np.intp)
-    first[group_of[::-1]] = np.arange(len(keys))[::-1]
+    first[group_of[::-1]] = positions[::-1]
     return group_of, first

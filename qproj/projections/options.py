@@ -24,6 +24,8 @@ def check_options(
     The first `skip` parameters are positional and cannot be set by options. Names `elsewhere` are offered too, and who
     gives one of those is told `where` it belongs.
     """
+    if not options:  # reading a signature costs more than a small model
+        return
     parameters = list(inspect.signature(function).parameters.values())[skip:]
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return
@@ -40,6 +42,5 @@ def call_with_options(
     """Return table[name](argument, **options); ValueError for an unknown name, TypeError for an unknown option."""
     if name not in table:
         raise ValueError(f"unknown {what} {name!r}; {nearest(name, table)}")
-    if options:  # reading a signature costs more than a small model
-        check_options(table[name], f"{what} {name!r}", options, skip=1)
+    check_options(table[name], f"{what} {name!r}", options, skip=1)
     return table[name](argument, **options)

@@ -19,11 +19,10 @@ from qproj._arrays import as_signs
 from qproj.projections import SignLayer, SignProjection
 from qproj.solvers.layer_search import LayerSearch
 from qproj.solvers.local_search import LayerRows
-from qproj.solvers.sign import meets_bounds
 from qproj.solvers.timed_search import TimedSearch
-from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, Solution
+from qproj.solving import Adapter, Capabilities, Found, Request, Solution
 from qproj.solving.contract import Timing, check_limits
-from qproj.solving.layer import layer_gain_bounds, layer_of_weights
+from qproj.solving.layer import layer_of_weights
 from qproj.solving.sampling import require_positive
 
 
@@ -106,12 +105,10 @@ class Auto(Adapter):
         search = self._search(rows, problems, ask, starts)
         search.run()
         timing = Timing(build=built - begin, solve=time.perf_counter() - built)
-        bounds = layer_gain_bounds(problems)
-        bounds = np.minimum(bounds, search.bound * rows.scale)
-        met = meets_bounds(problems, search.weights)
-        proved = search.proved | met
-        ended = [EndedBy.PROOF if p else e for p, e in zip(proved.tolist(), search.ended_by, strict=True)]
-        return layer_of_weights(problems, search.weights, bounds, proved, ended, timing, self.name, search.stats)
+        bounds = search.bound * rows.scale
+        return layer_of_weights(
+            problems, search.weights, bounds, search.proved, search.ended_by, timing, self.name, search.stats
+        )
 
     def _search(self, rows: LayerRows, problems: Any, ask: Request, starts: Any) -> LayerSearch:
         kind = LayerSearch if ask.deadline is None else TimedSearch

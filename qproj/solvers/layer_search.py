@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -58,7 +59,11 @@ class LayerSearch:
         self.proved: NDArray[np.bool_] = rows.met(self.weights, np.arange(count))
         self.ended_by: list[EndedBy] = [EndedBy.BUDGET] * count
         self.stats: dict[str, Any] = {"nodes": 0}
-        self.seed = int(np.random.SeedSequence(ask.seed).generate_state(1)[0])
+
+    @cached_property
+    def seed(self) -> int:
+        """Of every step's random numbers; enumeration has none."""
+        return int(np.random.SeedSequence(self.ask.seed).generate_state(1)[0])
 
     def run(self) -> None:
         """Enumerate, or learn, pass messages, anneal and branch, each on the neurons that are left."""
@@ -171,6 +176,8 @@ class LayerSearch:
     def _prove(self) -> None:
         """Search exactly, neuron by neuron, within branch and bound's nodes."""
         left = self.left.tolist()
+        if not left:
+            return
         # a neuron's result depends on its nodes only, so it does not matter how neurons and threads meet
         across = max(1, min(self._threads, len(left)))
         inside = max(1, self._threads // across)

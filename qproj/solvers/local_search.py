@@ -13,10 +13,10 @@ from qproj._arrays import FloatArray, SignArray, as_signs
 from qproj.encodings import Columns
 from qproj.projections import SignLayer, SignProjection
 from qproj.projections.sign import Inputs
-from qproj.solvers.sign import meets_bounds, sign_direction
+from qproj.solvers.sign import sign_direction
 from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, Solution
 from qproj.solving.contract import Timing, check_limits
-from qproj.solving.layer import layer_gain_bounds, layer_of_weights
+from qproj.solving.layer import layer_of_weights
 from qproj.solving.sampling import require_positive
 
 
@@ -79,10 +79,8 @@ class LocalSearch(Adapter):
         built = time.perf_counter()
         starts = None if hints is None else as_signs(np.asarray(hints), "hints", problems.num_weights)
         weights, ended_by = self.search(rows, ask, starts)
-        proved = meets_bounds(problems, weights)
-        ended = [EndedBy.PROOF if p else ended_by for p in proved.tolist()]
         timing = Timing(build=built - begin, solve=time.perf_counter() - built)
-        return layer_of_weights(problems, weights, layer_gain_bounds(problems), proved, ended, timing, self.name)
+        return layer_of_weights(problems, weights, None, None, [ended_by] * len(weights), timing, self.name)
 
     def search(self, rows: LayerRows, ask: Request, starts: SignArray | None) -> tuple[SignArray, EndedBy]:
         """Return weights (dout, d) and what ended the search."""

@@ -16,13 +16,11 @@ from qproj.solving import (
     EndedBy,
     Ending,
     Found,
-    LayerSolution,
     Request,
     Solution,
     layer_of_weights,
 )
 from qproj.solving.contract import Timing, check_limits
-from qproj.solving.layer import layer_gain_bounds
 
 
 def sign_direction(X: NDArray[Any], T: FloatArray) -> SignArray:
@@ -61,21 +59,8 @@ class Sign(Adapter):
         if not isinstance(problems, SignLayer) or num_reads is not None or hints is not None:
             return super().solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
         check_limits(time_limit_s, seed, num_reads)
-        return _layer(problems, sign_direction(problems.inputs.matrix, problems.T))
-
-
-def _layer(layer: SignLayer, weights: SignArray) -> LayerSolution:
-    bounds = layer_gain_bounds(layer)
-    proved = meets_bounds(layer, weights)
-    ended = [EndedBy.PROOF if p else EndedBy.BUDGET for p in proved.tolist()]
-    return layer_of_weights(layer, weights, bounds, proved, ended, Timing(), "sign")
-
-
-def meets_bounds(layer: SignLayer, weights: SignArray) -> NDArray[np.bool_]:
-    """Tell, for each neuron, whether its weights meet every group's sign, tested on signs."""
-    signs = layer.inputs.signs(weights)[:, layer.inputs.groups.first]
-    met: NDArray[np.bool_] = np.all(signs * layer.tau.T >= 0, axis=1)
-    return met
+        weights = sign_direction(problems.inputs.matrix, problems.T)
+        return layer_of_weights(problems, weights, None, None, [EndedBy.BUDGET] * len(weights), Timing(), self.name)
 
 
 def _unit(t: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray, SignArray
 from qproj.projections import SignLayer
 from qproj.solving.adapter import Found, judge
-from qproj.solving.contract import EndedBy, Ending, Solution, Status, Timing, verdict
+from qproj.solving.contract import EndedBy, Ending, Solution, Timing, verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,8 @@ class LayerSolution(Sequence[Solution]):
     @property
     def proved(self) -> NDArray[np.bool_]:
         """(dout,) whether each neuron is proved optimal."""
-        return np.array([s is Status.OPTIMAL for s in self.status], bool)
+        ended = np.fromiter((e is Ending.PROVED for e in self.endings), np.bool_, len(self.endings))
+        return ended & ~np.isnan(self.gain)
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -128,25 +129,28 @@ class Judged:
 
 
 def layer_of_weights(
-    layer: SignLayer, weights: SignArray, gain_bound: FloatArray, proved: NDArray[np.bool_],
+    layer: SignLayer, weights: SignArray, gain_bound: FloatArray | None, proved: NDArray[np.bool_] | None,
     ended_by: Sequence[EndedBy], timing: Timing, solver: str, stats: dict[str, Any] | None = None,
 ) -> LayerSolution:  # fmt: skip
     """Return a layer's solution from weights found all at once, scored anew by the definition.
 
-    `gain_bound` holds a valid upper bound on each neuron's gain (before rounding), Σ|τ| or better.
+    `gain_bound` holds a valid upper bound on each neuron's gain (before rounding), where the search has a better one
+    than Σ|τ|; `proved` tells which neurons it has proved optimal. Those that meet every sign are proved besides.
     """
     signs = layer.inputs.signs(weights)
+    most = layer_gain_bounds(layer)
+    met = np.all(signs[:, layer.inputs.groups.first] * layer.tau.T >= 0, axis=1)
+    sure = met if proved is None else proved | met
     # the same order of summation as SignProjection.gain
     targets = np.ascontiguousarray(layer.T.T)
     gain = (signs * targets).sum(axis=1)
-    bound_gain = np.where(proved, gain, np.maximum(gain_bound, gain))
+    bound_gain = np.maximum(most if gain_bound is None else np.minimum(most, gain_bound), gain)
+    bound_gain[sure] = gain[sure]
     constant = len(layer.T) + np.vecdot(targets, targets)
-    scale = 2.0 * layer_gain_bounds(layer)
-    gap = np.where(
-        proved | (scale == 0), 0.0, np.clip((bound_gain - gain) / np.where(scale == 0, 1.0, scale), 0.0, 1.0)
-    )
+    gap = np.minimum((bound_gain - gain) / np.where(sure, 1.0, 2.0 * most), 1.0)  # signs of τ = 0 are always met
     slack = 2.0 * max(len(layer.T), 1) * np.finfo(np.float64).eps * (np.abs(constant) + 2.0 * np.abs(bound_gain))
-    endings = tuple(Ending.PROVED if p else Ending.STOPPED for p in proved.tolist())
+    endings = tuple(Ending.PROVED if p else Ending.STOPPED for p in sure.tolist())
+    ended = tuple(EndedBy.PROOF if p else e for p, e in zip(sure.tolist(), ended_by, strict=True))
     weights.setflags(write=False)
 
     return LayerSolution(
@@ -156,11 +160,11 @@ def layer_of_weights(
         bound=np.nextafter(constant - 2.0 * bound_gain - slack, -np.inf),
         gap=gap,
         endings=endings,
-        ended_by=tuple(ended_by),
+        ended_by=ended,
         timing=timing,
         solver=solver,
         stats=dict(stats or {}),
-        solution=Judged(layer, weights, endings, tuple(ended_by), bound_gain, solver, dict(stats or {})),
+        solution=Judged(layer, weights, endings, ended, bound_gain, solver, dict(stats or {})),
     )
 
 

@@ -24,6 +24,8 @@ from qproj.solvers.kernels.descent import CountArray, score
 #: (margin in units of the rows' spread, chance to push a narrow row) of each start. Small shares are slower, and
 #: still find something nearer to capacity.
 SCHEDULE = ((0.3, 0.1), (0.4, 0.03))
+#: Epochs of a first look at every neuron.
+EASY = 4
 #: Start of |h|: larger values only take longer to leave.
 DEPTH = 2
 _STEEP = 1e30  # real h: clip(h·steep, −1, 1) is sign(h)
@@ -101,10 +103,14 @@ def learn_signs(
             )  # fmt: skip
 
         chunk = epochs if deadline is None else max(1, int(0.02 / (cost * len(left))))
-        for first in range(0, epochs, chunk):
-            _in_threads(run, len(left), first, min(first + chunk, epochs), threads, cost * min(chunk, 20))
-            if done.all() or (deadline is not None and time.perf_counter() >= deadline):
+        first, last = 0, min(EASY, chunk, epochs)
+        while first < epochs and not done.all():
+            if deadline is not None and first and time.perf_counter() >= deadline:
                 break
+            # most that are met at all are met soon, sooner than threads start
+            still = float((~done).mean())
+            _in_threads(run, len(left), first, last, threads, cost * still * min(last - first, 20))
+            first, last = last, min(last + chunk, epochs)
         counts[left] = (shown.astype(np.int64) + M) // 2
         met[left] = score(A, M, Tau.T[left], counts[left])[1]
     return counts, met
