@@ -88,6 +88,10 @@ def main() -> None:
         options.error(f"no module {', '.join(unknown)}; there are {', '.join(found)}")
     failed: list[str] = []
     if not arguments.page:
+        from qproj.solvers.warm import warm
+
+        for _ in warm():  # every kernel compiled, so that no module pays for it
+            pass
         before = machine()  # once: each module's own work is the next one's load average
         for name in arguments.names or found:
             try:

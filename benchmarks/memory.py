@@ -1,7 +1,8 @@
 """Peak memory of one `project` call against the size of X, T and V, each size in a process of its own.
 
-The peak is the resident set's (getrusage), less what the process had after the imports, the inputs and a small warm-up
-call; X (n, d) int8 and T (n, dout) float64 are the caller's, V (dout, d) int8 the result's, and their size is the unit.
+The peak is the resident set's, counted anew (Linux: VmHWM, after a reset) once the process has done its imports, made
+the inputs and warmed up; getrusage's would hold the parent's memory and the compiler's. X (n, d) int8 and T (n, dout)
+float64 are the caller's, V (dout, d) int8 the result's, and their size is the unit.
 """
 
 from __future__ import annotations
@@ -24,21 +25,23 @@ CASES = (
 )
 FULL = (("layer 4096→4096", 1024, 4096, 4096, "int8"),)
 
-_CHILD = """
-import json, resource, sys, time
+_CHILD = r"""
+import json, re, sys, time
+from pathlib import Path
 import numpy as np, qproj
 n, d, dout, dtype, solver, limit = json.loads(sys.argv[1])
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def status(field): return 1024 * int(re.search(field + r":\s+(\d+)", Path("/proc/self/status").read_text())[1])
 rng = np.random.default_rng()
 qproj.project(rng.choice([-1, 1], (8, 40)), rng.standard_normal((8, 2)), solver)
 qproj.project(rng.choice([-1, 1], (40, 20)), rng.standard_normal((40, 2)), solver, time_limit_s=0.2)
 X = rng.integers(0, 2, (n, d), dtype=np.int8); X *= 2; X -= 1
 T = rng.standard_normal((n, dout))
-before = peak()
+Path("/proc/self/clear_refs").write_text("5")
+before = status("VmRSS")
 start = time.perf_counter()
 layer = qproj.project(X, T, solver, time_limit_s=limit)
 took = time.perf_counter() - start
-print(json.dumps({"before": before, "peak": peak(), "seconds": took, "proved": float(layer.proved.mean()),
+print(json.dumps({"before": before, "peak": status("VmHWM"), "seconds": took, "proved": float(layer.proved.mean()),
                   "bytes": X.nbytes + T.nbytes + layer.weights.nbytes}))
 """
 

@@ -98,7 +98,7 @@ def cpsat(X: np.ndarray, t: np.ndarray, limit: float, threads: int = 1) -> Answe
     w = [model.new_bool_var("") for _ in range(d)]
     y = [model.new_bool_var("") for _ in range(n)]
     for g in range(n):
-        agreements = cp_model.LinearExpr.weighted_sum(w, X[g].tolist()) + int(minus[g])
+        agreements = cp_model.LinearExpr.weighted_sum(w, X[g].astype(int).tolist()) + int(minus[g])
         if t[g] > 0:
             model.add(agreements >= h).only_enforce_if(y[g])
         else:

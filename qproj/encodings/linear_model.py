@@ -138,7 +138,7 @@ def linear_of_rows(rows: Rows, *, bits: int = 20) -> LinearModel:
     cap = np.minimum((total + margin) // 2, total)
     up = tau > 0
     indicator = csr_array((np.where(up, -half, cap - total).astype(np.float64), (np.arange(G), np.arange(G))), (G, G))
-    matrix = csr_array(np.concatenate([q.astype(np.float64), indicator.toarray()], axis=1))
+    matrix = csr_array(hstack([csr_array(q.astype(np.float64)), indicator], format="csr"))
     cost = np.concatenate([np.zeros(C), -2.0 * tau])
     A, columns = rows.A[kept], rows.columns
 

@@ -22,12 +22,22 @@ from qproj.solving import (
 )
 from qproj.solving.contract import Timing, check_limits
 
+_BLOCK = 1 << 19  # entries of float64 held at once
+
 
 def sign_direction(X: NDArray[Any], T: FloatArray) -> SignArray:
     """Return sign(Xᵀ T), sign(0) = +1, as (d,) or (dout, d) int8: argmax over v of Σ_i t_i x_i·v."""
-    largest = np.abs(T).max(initial=0.0)
-    scaled = T / largest if largest > 0 else T  # tiny targets would underflow
-    return np.where(scaled.T @ X.astype(np.float64) >= 0, 1, -1).astype(np.int8)
+    (n, d), targets = X.shape, T.reshape(len(T), -1)
+    unit = np.abs(T).max(initial=0.0) or 1.0  # tiny targets would underflow
+    signs = np.empty((targets.shape[1], d), np.int8)
+    neurons = max(1, min(len(signs), _BLOCK // n))
+    columns = max(1, _BLOCK // max(n, neurons))
+    for first in range(0, len(signs), neurons):
+        scaled = (targets[:, first : first + neurons] / unit).T
+        for low in range(0, d, columns):
+            sums = scaled @ X[:, low : low + columns].astype(np.float64)
+            signs[first : first + neurons, low : low + columns] = np.where(sums >= 0, np.int8(1), np.int8(-1))
+    return signs.reshape(*T.shape[1:], d)
 
 
 class Sign(Adapter):

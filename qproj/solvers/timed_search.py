@@ -35,8 +35,8 @@ HOPELESS = 100.0
 NEAR_CAPACITY = 1.25
 #: Shares of the time that is left for the first exact search and the second.
 PROOF_SHARES = (0.7, 1.0)
-#: CP-SAT is not worth its start below this many seconds.
-LEAST_CPSAT_S = 0.02
+#: Seconds below which CP-SAT is not worth its start, and what a term of its model takes before and after the search.
+LEAST_CPSAT_S, CPSAT_TERM_S = 0.02, 5e-7
 
 
 class TimedSearch(LayerSearch):
@@ -158,12 +158,14 @@ class TimedSearch(LayerSearch):
 
     def _better(self, left: NDArray[np.intp], counts: NDArray[np.int64], met: NDArray[np.bool_]) -> None:
         """Take over those counts that gain more than the incumbents."""
-        weights = self.rows.columns.weights_from_counts(counts)
-        for neuron, candidate, sure in zip(left.tolist(), weights, met.tolist(), strict=True):
-            problem = self.problems[neuron]
-            if sure or problem.gain(candidate) > problem.gain(self.weights[neuron]):
-                self.weights[neuron] = candidate
-                self.proved[neuron] |= sure
+        from qproj.solvers.kernels.descent import score
+
+        rows = self.rows
+        tau, before = rows.tau[:, left].T, rows.columns.counts_from_weights(self.weights[left])
+        gains = [score(rows.A, rows.columns.sizes, tau, each)[0] for each in (counts, before)]
+        better = met | (gains[0] > gains[1])
+        self.weights[left[better]] = rows.columns.weights_from_counts(counts[better])
+        self.proved[left[met]] = True
 
     def _prove(self) -> None:
         """Search exactly, neuron by neuron, each in its share of the time, and walk on beside."""
@@ -206,7 +208,7 @@ class TimedSearch(LayerSearch):
         self._take(neuron, self._search(neuron, deadline, self._threads))
 
     def _ask_cpsat(self, neuron: int, deadline: float) -> None:
-        limit = deadline - time.perf_counter()
+        limit = deadline - time.perf_counter() - CPSAT_TERM_S * self.rows.A.size
         if not self.rows.is_binary or limit < LEAST_CPSAT_S:
             return
         try:

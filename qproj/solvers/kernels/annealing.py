@@ -269,7 +269,8 @@ def _round(
             now = time.perf_counter()
             limit = now + (deadline - now) * len(block) / (len(todo) - low)
         found, done = _anneal_block(problem, block, counts[block], states[block], schedule, limit, threads, fresh)
-        ends = descend(problem.A, problem.M, problem.Tau.T[block], found)
+        late = limit is not None and time.perf_counter() >= limit
+        ends = descend(problem.A, problem.M, problem.Tau.T[block], found, max_moves=0 if late else None)
         better = ends.gains > gains[block]
         rows = block[better]
         counts[rows], gains[rows], met[rows] = ends.counts[better], ends.gains[better], ends.met[better]

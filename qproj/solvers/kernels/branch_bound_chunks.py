@@ -26,7 +26,7 @@ from qproj.solvers.kernels.descent import CountArray
 MAX_LENGTH = 254  # Σ M: agreements are bytes
 _CHUNK = 512  # children expanded at once
 _MEMORY = 1 << 24  # bytes of all open nodes
-_SLICE = 1 << 21  # nodes between two looks at the clock: some 20 ms
+_SLICE = 1 << 21  # nodes of 64 rows between two looks at the clock: some 20 ms
 _RATE = 1.5e8  # nodes a second and thread that no machine exceeds much: only sizes a search that is not worth a start
 _SPLIT = 26  # Σ M from which the tree is split into tasks
 _TASKS = 64
@@ -135,13 +135,14 @@ class _Search:
         best, nodes, open_lost, done = np.zeros(len(plan.sizes), np.int64), 0, lost, True
         free: SimpleQueue[_Buffers] = SimpleQueue()
         coarse_below = lost // 3
+        slice_ = _SLICE if deadline is None else max(_CHUNK, _SLICE * 8 // plan.steps.shape[2])
 
         def task(prefix: CountArray, begin: int, budget: int | None) -> tuple[Any, ...]:
             buffers = free.get()
             buffers.begin(level, self._node(prefix), begin)
             while not buffers.done:
                 spent = int(buffers.state[3])
-                room = _SLICE if budget is None else min(_SLICE, budget - spent)
+                room = slice_ if budget is None else min(slice_, budget - spent)
                 if room <= 0 or (deadline is not None and time.perf_counter() >= deadline):
                     break
                 self._advance(buffers, room)

@@ -26,6 +26,7 @@ REACH = 14  # the longest reach L of a table: (L + 2)^4 positions have to fit in
 LEVELS = 255  # table entries are bytes: losses in units of the incumbent's loss / 255, rounded down
 _MEMORY = 1 << 25  # bytes of all tables
 _ROUNDS = 6  # of choosing groups for the last weights and the last weights for the groups
+_LOOKS = 1 << 22  # at rows, in choosing groups of very many: every group then looks at the next heaviest only
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +160,7 @@ def _group(signs, sizes, weights, last, members):
     mean = weights.mean()
     members[:] = -1
     together = np.zeros(len(last))
-    seed = 0
+    seed, most = 0, max(64, _LOOKS // G)
     for k in range(len(members)):
         while not free[seed]:
             seed += 1
@@ -170,9 +171,12 @@ def _group(signs, sizes, weights, last, members):
             members[k, i] = row
             for j in range(len(last)):
                 together[j] += signs[row, last[j]] * sizes[last[j]]
-            best, row = -np.inf, -1
+            best, row, looked = -np.inf, -1, 0
             for g in range(seed + 1, G):
+                if looked == most:
+                    break
                 if free[g]:
+                    looked += 1
                     agreement = 0.0
                     for j in range(len(last)):
                         agreement += together[j] * signs[g, last[j]]

@@ -11,8 +11,10 @@ Martin, Stützle 2003). At equal time it loses a tenth of what annealing loses a
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,7 @@ PATIENCE = 200  # kicks without a better vector after which the walk returns to 
 RETURNS = 5  # without a better vector, after which it begins anew at random
 _LANES = 32  # rows are filled up to a multiple, with weight 0
 _CHUNK_S = 0.004  # between two looks at the clock
+_MEMORY = 1 << 25  # bytes of the rows of neurons that walk at once, each with its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,29 +97,76 @@ def exchange_layer(
     if kicks is None and deadline is None:
         raise ValueError("kicks is None and there is no deadline; pass one of them")
     sizes = M.astype(np.int64)
-    walks = [_Walk.of(A, sizes, tau, start) for tau, start in zip(Tau.T, counts, strict=True)]
     states = np.random.SeedSequence((seed, 2)).generate_state(dout, np.uint64) | np.uint64(1)
-    cost = 4e-10 * G * min(C, WINDOW) ** 2 + 2e-6  # seconds a kick, roughly: sizes the chunks, never the result
-
-    def run(low: int, high: int, first: int, last: int) -> int:
-        return sum(walks[i].go(sizes, states[i:], last - first) for i in range(low, high))
-
-    chunk = kicks or 0 if deadline is None else max(1, int(_CHUNK_S / (cost * max(1, dout))))
-    spent, first = 0, 0
-    while True:
-        last = first + chunk if kicks is None else min(first + chunk, kicks)
-        spent += _in_threads(run, dout, first, last, threads, cost * (last - first + 1))
-        first = last
-        if first == kicks or all(walk.lost[0] == 0 for walk in walks):
-            break
-        if deadline is not None and (time.perf_counter() >= deadline or (stop is not None and stop())):
-            break
-    found = np.array([walk.best for walk in walks], np.int64).reshape(dout, C)
+    found, spent = counts.astype(np.int64), 0
+    block = max(1, _MEMORY // (2 * G * C + 1))
+    for low in range(0, dout, block):
+        part = slice(low, low + block)
+        end = deadline
+        if deadline is not None:  # blocks share the time that is left
+            now = time.perf_counter()
+            end = now + (deadline - now) * min(1.0, block / (dout - low))
+        spent += _walk_block(A, sizes, Tau[:, part], found[part], states[part], kicks, end, threads, stop)
     gains, met = score(A, M, Tau.T, found)
     before, _ = score(A, M, Tau.T, counts)
     worse = gains < before  # by rounding only
     found[worse], gains[worse] = counts[worse], before[worse]
     return Exchanged(found, gains, met, spent)
+
+
+def _walk_block(
+    A: NDArray[Any],
+    sizes: CountArray,
+    Tau: FloatArray,
+    found: CountArray,
+    states: NDArray[np.uint64],
+    kicks: int | None,
+    deadline: float | None,
+    threads: int | None,
+    stop: Callable[[], bool] | None,
+) -> int:
+    """Walk from `found`, put the best into its place, and return the kicks of all."""
+    walks = []
+    for tau, start in zip(Tau.T, found, strict=True):
+        if deadline is not None and time.perf_counter() >= deadline:
+            break  # the others stay where they begin
+        walks.append(_Walk.of(A, sizes, tau, start))
+    # seconds a kick, roughly: this sizes the chunks, never the result
+    cost = 4e-10 * len(A) * min(len(sizes), WINDOW) ** 2 + 2e-6
+    chunk = kicks or 0 if deadline is None else max(1, int(_CHUNK_S / (cost * max(1, len(walks)))))
+    spent, first = 0, 0
+    with _halted_at(deadline) as halt:
+
+        def run(low: int, high: int, first: int, last: int) -> int:
+            return sum(walks[i].go(sizes, states[i:], last - first, halt) for i in range(low, high))
+
+        while walks and not halt[0]:
+            last = first + chunk if kicks is None else min(first + chunk, kicks)
+            spent += _in_threads(run, len(walks), first, last, threads, cost * (last - first + 1))
+            first = last
+            if first == kicks or all(walk.lost[0] == 0 for walk in walks):
+                break
+            if deadline is not None and stop is not None and stop():
+                break
+    for place, walk in enumerate(walks):
+        found[place] = walk.best
+    return spent
+
+
+@contextmanager
+def _halted_at(deadline: float | None) -> Iterator[NDArray[np.uint8]]:
+    """Give a flag that is raised at the deadline: compiled loops, which cannot ask a clock, look at it."""
+    halt = np.zeros(1, np.uint8)
+    if deadline is None:
+        yield halt
+        return
+    timer = threading.Timer(max(0.0, deadline - time.perf_counter()), halt.fill, (1,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield halt
+    finally:
+        timer.cancel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +187,14 @@ class _Walk:
         rows = np.flatnonzero(tau)
         width = -(-len(rows) // _LANES) * _LANES
         kind = np.int16 if int(M.sum()) < 1 << 13 else np.int32
-        sign = np.where(tau[rows] > 0, 1, -1)
-        turned = A[rows].astype(np.int64) * sign[:, None]
+        sign = np.where(tau[rows] > 0, 1, -1).astype(kind)
         columns = np.zeros((len(M), width), kind)
         z: NDArray[Any] = np.ones(width, kind)
         weights, exact = np.zeros(width, kind), np.zeros(width)
-        columns[:, : len(rows)] = turned.T
-        z[: len(rows)] = turned @ (2 * start - M) + sign * (1 - int(M.sum()) % 2)  # σ(0) = +1 for even sums
+        np.multiply(A.T[:, rows], sign, out=columns[:, : len(rows)])
+        shift = 1 - int(M.sum()) % 2  # σ(0) = +1 for even sums
+        sums: NDArray[Any] = (2 * start - M).astype(kind) @ columns[:, : len(rows)]
+        z[: len(rows)] = sums + sign * shift
         exact[: len(rows)] = np.abs(tau[rows])
         unit = min(32767.0, (1 << 30) / max(1, len(rows))) / float(exact.max(initial=1e-300))
         weights[: len(rows)] = np.maximum(1, np.rint(exact[: len(rows)] * unit))
@@ -151,21 +202,21 @@ class _Walk:
         state = np.array([lost, lost, lost, -1.0, 0.0])
         return cls(columns, weights, exact, start.copy(), z, start.copy(), start.copy(), state)
 
-    def go(self, sizes: CountArray, state: NDArray[np.uint64], kicks: int) -> int:
-        """Kick and descend `kicks` times, fewer once nothing is lost; return how often."""
+    def go(self, sizes: CountArray, state: NDArray[np.uint64], kicks: int, halt: NDArray[np.uint8]) -> int:
+        """Kick and descend `kicks` times, fewer once nothing is lost or `halt` is raised; return how often."""
         if self.lost[0] == 0:
             return 0
         return int(
             _walk(
                 self.columns, sizes, self.weights, self.exact, self.now, self.z, self.home, self.best, self.lost, state,
-                kicks, WINDOW, *KICK, WORSE, PATIENCE, RETURNS,
+                kicks, halt, WINDOW, *KICK, WORSE, PATIENCE, RETURNS,
             )
         )  # fmt: skip
 
 
 @nb.njit(cache=True, nogil=True)
 def _walk(
-    columns, sizes, weights, exact, now, z, home, best, lost, state, kicks,
+    columns, sizes, weights, exact, now, z, home, best, lost, state, kicks, halt,
     window, least, most, worse, patience, returns,
 ):  # fmt: skip
     C = sizes.size
@@ -173,11 +224,11 @@ def _walk(
     counts, sums, room = now.copy(), z.copy(), np.empty_like(z)
     x = state[0]
     if lost[3] < 0:
-        _descend_pairs(columns, sizes, weights, now, z, room, order)
+        _descend_pairs(columns, sizes, weights, now, z, room, order, halt)
         _arrived(now, _loss(z, exact), home, best, lost)
     window = min(C, window)
     done = 0
-    while done < kicks and lost[0] > 0:
+    while done < kicks and lost[0] > 0 and halt[0] == 0:
         done += 1
         for a in range(window):
             x = _next(x)
@@ -187,7 +238,7 @@ def _walk(
             for j in range(C):
                 x = _next(x)
                 _set(now, z, columns, j, _below(x, sizes[j] + 1))
-            _descend_pairs(columns, sizes, weights, now, z, room, order)
+            _descend_pairs(columns, sizes, weights, now, z, room, order, halt)
             lost[2] = np.inf
             _arrived(now, _loss(z, exact), home, best, lost)
             continue
@@ -200,7 +251,7 @@ def _walk(
             if counts[j] + step < 0 or counts[j] + step > sizes[j]:
                 step = -step
             _set(counts, sums, columns, j, counts[j] + step)
-        _descend_pairs(columns, sizes, weights, counts, sums, room, order[:window])
+        _descend_pairs(columns, sizes, weights, counts, sums, room, order[:window], halt)
         after = _loss(sums, exact)
         if after <= lost[1] * (1.0 + worse) or after < lost[2]:
             now[:], z[:] = counts, sums
@@ -253,13 +304,15 @@ def _loss(z, exact):
 
 
 @nb.njit(cache=True, nogil=True)
-def _descend_pairs(columns, sizes, weights, c, z, room, order):
-    """Make the first single move or pair within `order` that loses less, until there is none."""
+def _descend_pairs(columns, sizes, weights, c, z, room, order, halt):
+    """Make the first single move or pair within `order` that loses less, until there is none or `halt` is raised."""
     lost = _lost_to(room, z, columns, 0, z.dtype.type(0), weights)
     better = True
     while better:
         better = False
         for a in range(order.size):
+            if halt[0] != 0:
+                return
             i = order[a]
             for up in (1, -1):
                 if c[i] + up < 0 or c[i] + up > sizes[i]:

@@ -100,8 +100,21 @@ def test_a_deadline_and_a_stop_end_the_walk():
     start = np.zeros((1, 12), np.int64)
     late = exchange_layer(A, M, tau, start, seed=0, kicks=None, deadline=time.perf_counter())
     stopped = exchange_layer(A, M, tau, start, seed=0, kicks=None, deadline=time.perf_counter() + 60, stop=lambda: True)
-    assert late.kicks > 0
+    assert late.kicks == 0
+    assert (late.counts == start).all()
     assert stopped.kicks > 0
+
+
+def test_a_descent_is_left_at_the_deadline_with_what_it_has():
+    rng = np.random.default_rng(0)
+    A, M = rng.choice(np.array([-1, 1], np.int8), (500, 2000)), np.ones(2000, np.int64)
+    tau, start = rng.standard_normal((500, 1)), np.zeros((1, 2000), np.int64)
+    found = exchange_layer(A, M, tau, start, seed=0, kicks=None, deadline=time.perf_counter() + 0.02)
+    gains, met = score(A, M, tau.T, found.counts)
+    assert found.kicks == 0
+    assert found.gains == gains
+    assert (found.met == met).all()
+    assert found.gains >= score(A, M, tau.T, start)[0]
 
 
 def test_what_does_not_fit_is_refused():
