@@ -21,7 +21,9 @@ def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
     TypeError
         Strings, booleans, complex numbers, objects, sparse or masked matrices, or ragged lists.
     """
-    if _is_tensor(value):
+    if type(value) is np.ndarray:
+        pass
+    elif _is_tensor(value):
         value = _from_torch(value, name)
     elif isinstance(value, list | tuple) and any(map(_is_tensor, value)):
         value = [_from_torch(item, name) if _is_tensor(item) else item for item in value]
@@ -87,6 +89,8 @@ def as_vector(value: ArrayLike, name: str, length: int | None = None) -> FloatAr
         wanted = "(n,)" if length is None else f"({length},)"
         raise ValueError(f"{name} has shape {array.shape}; shape {wanted} is needed")
     require_finite(array, name)
+    if array.dtype == np.float64:
+        return array.copy()
     with np.errstate(over="ignore"):
         vector = array.astype(np.float64)
     require_finite(vector, name)  # longer floats may exceed float64

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import dimod
 import numpy as np
+from dimod.variables import Variables
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, SignArray, as_numpy
@@ -28,8 +30,9 @@ class Encoding:
         "majority", "margin", "unbalanced", "published", "linear" or "metric".
     labels : list of tuple
         One label a variable: ('w', k), ('c', j, b), ('r', g, b), ('y', g), ('p', i, k).
-    coefficients : (N, N) float64
-        Upper triangular; the diagonal is linear. Energy = xᵀ·coefficients·x + offset for x ∈ {0,1}^N.
+    linear : (N,) float64
+    quadratic : (N, N) float64
+        Above the diagonal, 0 elsewhere. Energy = linear·x + xᵀ·quadratic·x + offset for x ∈ {0,1}^N.
     exact : bool
         Whether a minimiser of the model is certified to decode to a minimiser of the projection.
     why : str
@@ -43,7 +46,8 @@ class Encoding:
     name: str
     columns: Columns
     labels: list[Label]
-    coefficients: FloatArray
+    linear: FloatArray
+    quadratic: FloatArray
     offset: float
     exact: bool
     why: str
@@ -55,16 +59,20 @@ class Encoding:
     @cached_property
     def bqm(self) -> dimod.BinaryQuadraticModel:
         """The model (BINARY), labelled."""
-        # in pieces: the constructor reads the whole matrix twice more
-        above = self.coefficients.copy()
-        np.fill_diagonal(above, 0.0)
         bqm = dimod.BinaryQuadraticModel(dimod.BINARY)
-        linear = np.ascontiguousarray(np.diagonal(self.coefficients))
-        bqm.add_linear_from_array(linear)  # type: ignore[arg-type]
-        bqm.add_quadratic_from_dense(above)
+        bqm.add_linear_from_array(self.linear)  # type: ignore[arg-type]
+        bqm.add_quadratic_from_dense(self.quadratic)
         bqm.offset = self.offset
-        bqm.relabel_variables(dict(enumerate(self.labels)))
+        # relabelling checks every label against all others: it can take longer than the biases
+        bqm.variables.__init__(_variables(tuple(self.labels)))  # type: ignore[misc]
         return bqm
+
+    @cached_property
+    def coefficients(self) -> FloatArray:
+        """(N, N) float64, upper triangular; the diagonal is linear."""
+        both = self.quadratic.copy()
+        np.fill_diagonal(both, self.linear)
+        return both
 
     @property
     def num_variables(self) -> int:
@@ -76,11 +84,11 @@ class Encoding:
 
     @cached_property
     def num_interactions(self) -> int:
-        return int(np.count_nonzero(self.coefficients) - np.count_nonzero(np.diagonal(self.coefficients)))
+        return int(np.count_nonzero(self.quadratic))
 
     @cached_property
     def largest_coefficient(self) -> float:
-        return float(np.abs(self.coefficients).max(initial=0.0))
+        return max(largest(self.linear), largest(self.quadratic))
 
     def decode(self, sample: SampleLike, rng: np.random.Generator | None = None) -> SignArray:
         """Return the ±1 weights of a sample, (d,), or of several, (k, d); only weight bits are read.
@@ -155,6 +163,11 @@ def decode(
     return columns.weights_from_counts(counts, rng).reshape(shape)
 
 
+@lru_cache(maxsize=16)
+def _variables(labels: tuple[Label, ...]) -> Variables:
+    return Variables(labels)
+
+
 def _counts(columns: Columns, values: Mapping[Hashable, NDArray[Any]], rows: int) -> NDArray[np.int64]:
     integers = {j: ("c", j) for j in range(len(columns.sizes)) if ("c", j) in values}
     counts = np.zeros((rows, len(columns.sizes)), np.int64)
@@ -195,13 +208,19 @@ def require_size(num_variables: int, name: str) -> None:
         )
 
 
-def require_precision(coefficients: FloatArray, smallest: float, name: str) -> None:
+def largest(coefficients: FloatArray) -> float:
+    """Return max |coefficient|, 0 for none, without a copy; NaN or infinity where there is one."""
+    return float(max(coefficients.max(initial=0.0), -coefficients.min(initial=0.0)))
+
+
+def require_precision(linear: FloatArray, quadratic: FloatArray, smallest: float, name: str) -> None:
     """Refuse coefficients that overflow, or whose sums in float64 would hide the smallest term that matters."""
-    largest = max(float(coefficients.max(initial=0.0)), -float(coefficients.min(initial=0.0)))
-    if not np.isfinite(largest):
+    sizes = (largest(linear), largest(quadratic))
+    most = max(sizes)
+    if not all(map(math.isfinite, sizes)):
         raise ValueError(f"encode({name!r}) overflows: its coefficients exceed float64; scale t by 1/max|t| first")
-    if smallest > 0 and largest * np.finfo(np.float64).eps * len(coefficients) > smallest:
+    if smallest > 0 and most * np.finfo(np.float64).eps * len(linear) > smallest:
         raise ValueError(
             f"encode({name!r}) would lose the smallest weight ({smallest:.3g}) beside the largest coefficient "
-            f"({largest:.3g}) in float64; use 'auto', which takes the projection itself, or drop rows with tiny |t|"
+            f"({most:.3g}) in float64; use 'auto', which takes the projection itself, or drop rows with tiny |t|"
         )

@@ -12,11 +12,12 @@ Real rows are first rounded to integers (``quantise``): |q_gk| takes the place o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj._arrays import FloatArray
+from qproj._arrays import FloatArray, frozen
 from qproj.encodings.columns import Label
 from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
 from qproj.encodings.penalty import squares
@@ -53,15 +54,20 @@ class MajorityShape:
     constant : (G,) float64
         p_g + δ_g at all bits 0.
     slack : (G, m) float64
-        Coefficients of (r bits, y) in the residual; `keep` says which exist.
+        Coefficients of (r bits, y) in the residual.
+    keep : (G·m,) bool or None
+        Which of them exist; None: all.
+    own : (G, m) float64
+        slack_i² + 2·constant·slack_i: what is linear in a row's own variables, over λ.
     pairs : (G, m, m) float64
-        2·slack_i·slack_j above the diagonal, slack_i² + 2·constant·slack_i on it: a row's own block, over λ.
+        2·slack_i·slack_j above the diagonal: their products, over λ.
     """
 
     K: FloatArray
     constant: FloatArray
     slack: FloatArray
-    keep: NDArray[np.bool_]
+    keep: NDArray[np.bool_] | None
+    own: FloatArray
     pairs: FloatArray
     labels: list[Label]
     error: float
@@ -72,14 +78,13 @@ class MajorityShape:
         """Return the shape of rows; refuses bits outside 1..20 and models too large to build."""
         q, error = quantise(rows.A, bits)
         K, low, half, width = agreement(rows, q)
-        slack, keep = slack_coefficients(width)
-        require_size(K.shape[1] + int(keep.sum()), "majority")
+        slack, keep, pairs, labels = row_variables(tuple(width.tolist()))
+        require_size(K.shape[1] + len(labels), "majority")
         constant = low + 2.0 ** (width - 1) - half  # δ + what is there at all bits 0
-        pairs = np.triu(2.0 * slack[:, :, None] * slack[:, None, :], 1)
-        place = np.arange(slack.shape[1])
-        pairs[:, place, place] = slack * (slack + 2.0 * constant[:, None])
-        labels = rows.columns.labels + slack_labels(width)
-        return cls(K, constant, slack, keep, pairs, labels, float(error.max(initial=0.0)), bits)
+        own = slack * (slack + 2.0 * constant[:, None])
+        return cls(
+            K, constant, slack, keep, own, pairs, [*rows.columns.labels, *labels], float(error.max(initial=0.0)), bits
+        )
 
 
 def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encoding:
@@ -87,27 +92,30 @@ def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encodi
     require_positive("factor", factor, "a penalty factor is finite and > 0, and exact beyond 4: use 4.5")
     K, slack = shape.K, shape.slack
     (G, B), m = K.shape, slack.shape[1]
-    lam = factor * np.abs(rows.tau)
-    Q = np.zeros((B + G * m, B + G * m))
-    Q[:B, :B], offset = squares(K, shape.constant, lam)
-    Q[:B, B:] = ((2.0 * lam * K.T)[:, :, None] * slack).reshape(B, G * m)
-    own = lam[:, None, None] * shape.pairs
-    own[:, m - 1, m - 1] -= 4.0 * rows.tau
-    g = np.arange(G)
-    Q[B:, B:].reshape(G, m, G, m)[g, :, g, :] = own
-    if not shape.keep.all():
-        kept = np.concatenate((np.ones(B, bool), shape.keep.ravel()))
-        Q = Q[np.ix_(kept, kept)]
-    sizes = np.abs(rows.tau[rows.tau != 0])
-    smallest = float(sizes.min(initial=np.inf)) if len(sizes) else 0.0
-    require_precision(Q, smallest, "majority")
+    size = np.abs(rows.tau)
+    lam = factor * size
+    N = B + G * m
+    linear, quadratic = np.empty(N), np.zeros((N, N))
+    linear[:B], quadratic[:B, :B], offset = squares(K, shape.constant, lam)
+    np.multiply((2.0 * lam * K.T)[:, :, None], slack, out=quadratic[:B, B:].reshape(B, G, m))
+    own = linear[B:].reshape(G, m)
+    np.multiply(lam[:, None], shape.own, out=own)
+    own[:, m - 1] -= 4.0 * rows.tau
+    np.multiply(lam[:, None, None], shape.pairs, out=_row_blocks(quadratic, B, G, m))
+    if shape.keep is not None:
+        kept = np.concatenate((np.ones(B, bool), shape.keep))
+        linear, quadratic = linear[kept], quadratic[np.ix_(kept, kept)]
+    smallest = float(size.min(initial=np.inf, where=size > 0))
+    smallest = smallest if smallest < np.inf else 0.0
+    require_precision(linear, quadratic, smallest, "majority")
 
     exact = rows.is_binary and factor > 4.0
     return Encoding(
         name="majority",
         columns=rows.columns,
         labels=shape.labels,
-        coefficients=Q,
+        linear=linear,
+        quadratic=quadratic,
         offset=offset + rows.constant + 2.0 * float(rows.tau.sum()),
         exact=exact,
         why=_reason(exact, rows.is_binary, factor, shape.bits),
@@ -118,38 +126,45 @@ def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encodi
     )
 
 
+def _row_blocks(quadratic: FloatArray, B: int, G: int, m: int) -> FloatArray:
+    """Return a view, (G, m, m), of each row's own block on the diagonal, beyond the B weight bits."""
+    column, row = quadratic.itemsize, quadratic.strides[0]
+    start, step = B * (row + column), m * (row + column)
+    return np.ndarray((G, m, m), np.float64, quadratic, start, (step, row, column))
+
+
 def agreement(rows: Rows, q: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
     """Return (K, low, half, width): p = K·bits + low ∈ [0, R], σ(z) = +1 ⇔ p ≥ half = ⌈R/2⌉, width = m bits a row."""
-    owners, coefficients = rows.columns.bits
-    sizes = rows.columns.sizes
-    total = np.abs(q) @ sizes
-    low = (np.maximum(-q, 0) @ sizes).astype(np.float64)
-    K = (q[:, owners] * coefficients).astype(np.float64)
+    columns = rows.columns
+    owners, coefficients = columns.bits
+    # Σ_k |q_gk| is d for ±1 rows
+    total = np.full(len(q), columns.num_columns) if rows.is_binary else np.abs(q) @ columns.sizes
+    low = (total - q @ columns.sizes) / 2.0
+    K = (q if columns.is_plain else q[:, owners] * coefficients).astype(np.float64, order="F")
     width = np.frexp(total // 2)[1].astype(np.int64) + 1  # frexp's exponent of k is ⌈log2(k+1)⌉
     return K, low, ((total + 1) // 2).astype(np.float64), width
 
 
-def slack_coefficients(width: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return each row's coefficients of (r bits, y) in the residual, shape (G, m), and which of them exist.
+@lru_cache(maxsize=16)
+def row_variables(width: tuple[int, ...]) -> tuple[FloatArray, NDArray[np.bool_] | None, FloatArray, list[Label]]:
+    """Return what rows of `width` variables each bring along, whatever their weights: (slack, keep, pairs, labels).
 
-    Rows narrower than the widest leave r bits unused; y is always the last.
+    slack (G, m) holds the coefficients of (r bits, y) in the residual, and pairs (G, m, m) twice their products, above
+    the diagonal. Rows narrower than the widest leave r bits unused, which `keep` tells; y is always the last.
+    Labels are ('r', g, 0), …, ('y', g) for every row.
     """
-    m = int(width.max(initial=1))
+    m, bits = max(width, default=1), np.array(width, np.int64)
     place = np.arange(m)
-    keep = place < width[:, None] - 1
+    keep = place < bits[:, None] - 1
     keep[:, m - 1] = True
     slack = np.where(keep, -(2.0**place), 0.0)
-    slack[:, m - 1] = -(2.0 ** (width - 1))
-    return slack, keep
-
-
-def slack_labels(width: NDArray[np.int64]) -> list[Label]:
-    """Return ('r', g, 0), …, ('y', g) for every row, in the order of :func:`slack_coefficients`."""
+    slack[:, m - 1] = -(2.0 ** (bits - 1))
+    pairs = np.triu(2.0 * slack[:, :, None] * slack[:, None, :], 1)
     labels: list[Label] = []
-    for g, m in enumerate(width.tolist()):
-        labels += [("r", g, b) for b in range(m - 1)]
+    for g, count in enumerate(width):
+        labels += [("r", g, b) for b in range(count - 1)]
         labels.append(("y", g))
-    return labels
+    return frozen(slack), None if keep.all() else frozen(keep.ravel()), frozen(pairs), labels
 
 
 def _reason(exact: bool, binary: bool, factor: float, bits: int) -> str:

@@ -36,13 +36,14 @@ def margin(
     if targets.shape != rows.tau.shape or weights.shape != rows.tau.shape:
         raise ValueError(f"targets and weights need shape {rows.tau.shape}, one entry a merged row")
     require_size(L.shape[1], "margin")
-    Q, offset = squares(L, a - targets, weights)
-    require_precision(Q, 0.0, "margin")
+    linear, quadratic, offset = squares(L, a - targets, weights)
+    require_precision(linear, quadratic, 0.0, "margin")
     return Encoding(
         name="margin",
         columns=rows.columns,
         labels=rows.columns.labels,
-        coefficients=Q,
+        linear=linear,
+        quadratic=quadratic,
         offset=offset,
         exact=False,
         why="a convex surrogate of the step: its minimiser need not be the projection's; reads are ranked by true gain",

@@ -7,8 +7,8 @@ import numpy as np
 from qproj._arrays import FloatArray
 
 
-def squares(L: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArray, float]:
-    """Return (coefficients, offset) of Σ_g weights_g (L_g·x + a_g)² over x ∈ {0,1}^B.
+def squares(L: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Return (linear, quadratic, offset) of Σ_g weights_g (L_g·x + a_g)² over x ∈ {0,1}^B.
 
     Parameters
     ----------
@@ -17,12 +17,14 @@ def squares(L: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArr
 
     Returns
     -------
-    coefficients : (B, B) float64
-        Upper triangular; since x² = x, the diagonal holds the linear terms.
+    linear : (B,) float64
+        Squares too, since x² = x.
+    quadratic : (B, B) float64
+        Above the diagonal, 0 elsewhere.
     offset : float
     """
     weighted = weights[:, None] * L
     gram = L.T @ weighted
-    coefficients = np.triu(2.0 * gram, 1)
-    np.fill_diagonal(coefficients, np.diagonal(gram) + 2.0 * (a @ weighted))
-    return coefficients, float(weights @ (a * a))
+    linear = np.diagonal(gram) + 2.0 * (a @ weighted)
+    place = np.arange(len(gram))
+    return linear, np.where(place[:, None] < place, 2.0 * gram, 0.0), float(weights @ (a * a))

@@ -40,26 +40,27 @@ def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
     require_size(d + n * block, "published")
     g = (1.0 + rows.tau) / 2.0
 
-    Q = np.zeros((d + n * block, d + n * block))
+    linear, Q = np.zeros(d + n * block), np.zeros((d + n * block, d + n * block))
     form = np.concatenate((np.ones(d), -(2.0 ** np.arange(m))))
     own = lam * np.triu(2.0 * np.outer(form, form), 1)
-    own[np.diag_indices(block)] = lam * (form * form + 2.0 * shift * form)
     for i in range(n):
         x = rows.A[i].astype(np.float64)
         start = d + i * block
         Q[start : start + block, start : start + block] = own
         k = np.arange(d)
         Q[k, start + k] = -2.0 * lam * x
-        Q[k, k] += lam * x
-        Q[start + k, start + k] += lam * x
-        Q[start + block - 1, start + block - 1] += 1.0 - 2.0 * g[i]
+        linear[k] += lam * x
+        linear[start : start + block] = lam * (form * form + 2.0 * shift * form)
+        linear[start + k] += lam * x
+        linear[start + block - 1] += 1.0 - 2.0 * g[i]
     minus = int((rows.A == -1).sum())
-    require_precision(Q, 0.0, "published")
+    require_precision(linear, Q, 0.0, "published")
     return Encoding(
         name="published",
         columns=Columns.plain(d),
         labels=[("w", k) for k in range(d)] + [label for i in range(n) for label in _row_labels(i, d, m)],
-        coefficients=Q,
+        linear=linear,
+        quadratic=Q,
         offset=lam * minus + n * lam * shift * shift + float(g @ g),
         exact=False,
         why="the published slack range and shift do not fit most d, and one λ serves weights of every size",

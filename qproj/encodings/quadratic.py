@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from qproj._arrays import FloatArray, SignArray
 from qproj.encodings.columns import Columns
 from qproj.encodings.encoding import Encoding, require_precision, require_size
@@ -21,15 +19,15 @@ def spin_quadratic(
     d = len(h)
     require_size(d, name)
     pair = J + J.T
-    Q = 4.0 * J
-    np.fill_diagonal(Q, 2.0 * h - 2.0 * pair.sum(axis=1))
-    require_precision(Q, 0.0, name)
+    linear, quadratic = 2.0 * h - 2.0 * pair.sum(axis=1), 4.0 * J
+    require_precision(linear, quadratic, 0.0, name)
     columns = Columns.plain(d)
     return Encoding(
         name=name,
         columns=columns,
         labels=columns.labels,
-        coefficients=Q,
+        linear=linear,
+        quadratic=quadratic,
         offset=offset + float(J.sum()) - float(h.sum()),
         exact=True,
         why="the objective is quadratic in the weights: the model is the objective",

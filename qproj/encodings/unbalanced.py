@@ -39,17 +39,17 @@ def unbalanced(
     h[np.arange(G), B + np.arange(G)] = np.where(up, -half, total - half + 1)
     h0 = np.where(up, low, half - 1 - low)
     lam = factor * np.abs(rows.tau)
-    Q, offset = squares(h, h0, quadratic * lam)
-    diagonal = np.arange(B + G)
-    Q[diagonal, diagonal] -= linear * (lam @ h)
-    Q[diagonal[B:], diagonal[B:]] -= 4.0 * rows.tau
-    require_precision(Q, 0.0, "unbalanced")
+    field, pairs, offset = squares(h, h0, quadratic * lam)
+    field -= linear * (lam @ h)
+    field[B:] -= 4.0 * rows.tau
+    require_precision(field, pairs, 0.0, "unbalanced")
     labels: list[Label] = rows.columns.labels + [("y", g) for g in range(G)]
     return Encoding(
         name="unbalanced",
         columns=rows.columns,
         labels=labels,
-        coefficients=Q,
+        linear=field,
+        quadratic=pairs,
         offset=offset - linear * float(lam @ h0) + rows.constant + 2.0 * float(rows.tau.sum()),
         exact=False,
         why="a parabola stands for each inequality: satisfied rows are not free, violated ones not forbidden",

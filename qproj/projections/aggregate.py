@@ -83,13 +83,12 @@ class Aggregated:
 
 
 def group_rows(X: NDArray[Any], *, merge: bool = True, opposite: bool = False) -> RowGroups:
-    """Group equal rows of X (n, d), and with `opposite` also x with −x; numbered by first appearance."""
+    """Group equal rows of X (n, d), and with `opposite` ±1 rows x also with −x; numbered by first appearance."""
     n = len(X)
     if not merge:
         return RowGroups(np.arange(n), np.ones(n, np.int8), np.arange(n))
-    sign = np.where(X[:, 0] < 0, -1, 1).astype(np.int8) if opposite else np.ones(n, np.int8)
-    canonical = X * sign[:, None] if opposite else X
-    group_of, first = _first_appearance(_row_keys(canonical))
+    sign = X[:, 0] if opposite else np.ones(n, np.int8)
+    group_of, first = _first_appearance(_row_keys(X * sign[:, None] if opposite else X))
     return RowGroups(group_of, sign * sign[first][group_of], first)
 
 
@@ -102,6 +101,8 @@ def class_columns(A: SignArray, *, merge: bool = True) -> Columns:
         return Columns(np.zeros(d, np.intp), np.ones(d, np.int8), np.array([d]))
     sign = A[0]
     class_of, first = _first_appearance(_row_keys((A * sign).T))
+    if len(first) == len(sign):
+        return Columns.plain(len(sign))
     return Columns(class_of, sign * sign[first][class_of], np.bincount(class_of))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, overload
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, as_matrix, as_numpy, frozen
-from qproj.encodings import Columns, Encoding, MajorityShape, Rows, majority, majority_of
+from qproj.encodings import Columns, Encoding, MajorityShape, Rows, majority_of
 from qproj.projections.aggregate import class_columns
 from qproj.projections.content import ByContent
 from qproj.projections.linear import LinearProjection
-from qproj.projections.options import call_with_options, check_options
+from qproj.projections.options import call_with_options
 from qproj.projections.sign import ENCODINGS, Inputs, SignProjection, require_square
 
 
@@ -103,27 +103,48 @@ class SignLayer(ByContent, Sequence[SignProjection]):
         columns = class_columns(A, merge=self.aggregate[1])
         return A if columns.is_plain else np.ascontiguousarray(A[:, columns.first]), Tau, columns
 
-    def encode(self, name: str = "majority", **options: Any) -> list[Encoding]:
+    def encode(self, name: str = "majority", **options: Any) -> Sequence[Encoding]:
         """Return one encoding a neuron, all over the same variables and, for "majority", of one common structure.
 
-        Unlike ``self[j].encode``, rows whose targets cancel stay, so that one embedding serves every neuron.
+        Unlike ``self[j].encode``, rows whose targets cancel stay, so that one embedding serves every neuron. Each is
+        built when it is asked for, so that a large layer's coefficients need not be held together.
         """
-        A, Tau, columns = self.rows
-        neurons = [
-            Rows(A, tau, columns, problem.constant, problem.gain)
-            for tau, problem in zip(np.ascontiguousarray(Tau.T), self, strict=True)
-        ]
+        if name not in ENCODINGS or options:
+            call_with_options(ENCODINGS, name, "encoding", self._neuron(0), options)  # refuses now, not at first use
         if name != "majority":
-            return [call_with_options(ENCODINGS, name, "encoding", rows, options) for rows in neurons]
-        check_options(majority, "encoding 'majority'", options, skip=1)
-        shape = MajorityShape.of(neurons[0], options.get("bits", 6))
-        return [majority_of(shape, rows, options.get("factor", 4.5)) for rows in neurons]
+            return LayerEncodings(len(self), lambda j: ENCODINGS[name](self._neuron(j), **options))
+        factor, bits = options.get("factor", 4.5), options.get("bits", 6)
+        shape = MajorityShape.of(self._neuron(0), bits)
+        return LayerEncodings(len(self), lambda j: majority_of(shape, self._neuron(j), factor))
+
+    def _neuron(self, index: int) -> Rows:
+        A, Tau, columns = self.rows
+        problem = self[index]
+        return Rows(A, np.ascontiguousarray(Tau[:, index]), columns, problem.constant, problem.gain)
 
     def _content(self) -> tuple[object, list[NDArray[Any]]]:
         return self.aggregate, [self.inputs.matrix, self.T]
 
     def __repr__(self) -> str:
         return f"SignLayer(n={len(self.T)}, d={self.num_weights}, dout={len(self)})"
+
+
+class LayerEncodings(Sequence[Encoding]):
+    """One encoding a neuron, each built anew whenever it is asked for."""
+
+    def __init__(self, count: int, build: Callable[[int], Encoding]) -> None:
+        self._count, self._build = count, build
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Encoding: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Encoding]: ...
+    def __getitem__(self, index: int | slice) -> Encoding | list[Encoding]:
+        each = range(self._count)[index]
+        return self._build(each) if isinstance(each, int) else [self._build(j) for j in each]
 
 
 def linear_layer(

@@ -52,7 +52,7 @@ def sampled_model(problem: Any, encoding: str, options: Mapping[str, Any] | None
 
 def encoded_model(encoding: Encoding) -> Model:
     """Return an encoding's model, scaled, over integer labels in the encoding's own order."""
-    return _scaled(encoding.coefficients, encoding.offset, dimod.BINARY, list(encoding.labels), encoding)
+    return _scaled(encoding.quadratic, encoding.offset, dimod.BINARY, list(encoding.labels), encoding, encoding.linear)
 
 
 def plain_model(problem: BQMProblem) -> Model:

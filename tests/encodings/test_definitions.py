@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qproj import LinearProjection, MetricProjection, SignProjection
-from qproj.encodings.majority import slack_coefficients
+from qproj.encodings.majority import row_variables
 
 #: Two columns equal up to sign and one alone: a class of two and a plain bit. Two rows, one weight of each sign.
 MERGED = ([[1, -1, 1, 1], [1, -1, 1, -1]], [0.75, -0.5])
@@ -94,9 +94,24 @@ def test_majority_of_real_rows_is_that_of_rounded_rows():
 
 
 def test_slacks_of_rows_of_different_widths():
-    slack, keep = slack_coefficients(np.array([1, 3]))
+    slack, keep, pairs, labels = row_variables((1, 3))
     assert slack.tolist() == [[0, 0, -1], [-1, -2, -4]]
-    assert keep.tolist() == [[False, False, True], [True, True, True]]
+    assert keep.tolist() == [False, False, True, True, True, True]
+    assert pairs.tolist() == [[[0, 0, 0]] * 3, [[0, 4, 8], [0, 0, 16], [0, 0, 0]]]
+    assert labels == [("y", 0), ("r", 1, 0), ("r", 1, 1), ("y", 1)]
+    assert row_variables((2, 2))[1] is None  # nothing to leave out
+
+
+def test_model_is_labelled_in_order_and_shares_nothing_with_the_next():
+    first, second = (SignProjection(PLAIN[0], t).encode() for t in (PLAIN[1], [1.0, 2.0, 3.0]))
+    a, b = first.bqm, second.bqm
+    a.relabel_variables({("w", 0): "other"})
+    a.add_variable("more")
+    assert list(b.variables) == second.labels == first.labels
+    np.testing.assert_array_equal([b.get_linear(v) for v in second.labels], second.linear)
+    for i, j in itertools.combinations(range(len(second.labels)), 2):
+        given = b.get_quadratic(second.labels[i], second.labels[j], default=0.0)
+        assert given == second.quadratic[i, j]
 
 
 @pytest.mark.parametrize("neuron", [MERGED, PLAIN])

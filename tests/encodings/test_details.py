@@ -112,18 +112,20 @@ def test_sizes_are_refused_by_the_encodings_name(monkeypatch):
 
 def test_precision_is_held_on_both_sides_of_zero():
     eps = np.finfo(np.float64).eps
+    small, none = np.array([0.25, -0.25]), np.zeros((2, 2))
     for sign in (1.0, -1.0):
-        Q = np.array([[0.25, sign], [0.0, -0.25]])
-        require_precision(Q, 2.0 * eps, "margin")
-        with pytest.raises(ValueError, match=r"encode\('margin'\) would lose the smallest weight"):
-            require_precision(Q, 1.9 * eps, "margin")
-        with pytest.raises(ValueError, match=r"encode\('margin'\) overflows"):
-            require_precision(np.full((2, 2), sign * np.inf), 0.0, "margin")
-    require_precision(np.zeros((0, 0)), 0.0, "margin")
-    small = 0.25 * np.eye(2)
-    require_precision(small, 0.5 * eps, "margin")
+        for linear, quadratic in ((small, np.array([[0.0, sign], [0.0, 0.0]])), (np.array([0.25, sign]), none)):
+            require_precision(linear, quadratic, 2.0 * eps, "margin")
+            with pytest.raises(ValueError, match=r"encode\('margin'\) would lose the smallest weight"):
+                require_precision(linear, quadratic, 1.9 * eps, "margin")
+            for bad in (sign * np.inf, np.nan):
+                for pair in ((linear, np.full((2, 2), bad)), (np.full(2, bad), quadratic)):
+                    with pytest.raises(ValueError, match=r"encode\('margin'\) overflows"):
+                        require_precision(*pair, 0.0, "margin")
+    require_precision(np.zeros(0), np.zeros((0, 0)), 0.0, "margin")
+    require_precision(small, none, 0.5 * eps, "margin")
     with pytest.raises(ValueError, match="lose"):
-        require_precision(small, 0.49 * eps, "margin")
+        require_precision(small, none, 0.49 * eps, "margin")
 
 
 @pytest.mark.parametrize("name", ["margin", "unbalanced", "published", "majority"])
