@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,65 +12,111 @@ from benchmarks.measure import range_of, seconds, spread, table, timed
 
 TITLE = "QAOA: the diagonal simulator and Aer"
 SIZES = (8, 12, 16, 20)
-TARGET_RATIO, TARGET_SIZE = 50.0, 16
+TARGET_RATIO, TARGET_SIZE, TARGET_DIFFERENCE = 50.0, 16, 1e-9
 
 
 def run(quick: bool) -> dict[str, Any]:
-    from qiskit.quantum_info import SparsePauliOp
-    from qiskit_aer.primitives import EstimatorV2
-
     from qproj_qiskit.diagonal import Diagonal, energies
-    from qproj_qiskit.qaoa import ansatz, operator_of
+    from qproj_qiskit.qaoa import ansatz
 
     repeats, reps = (5, 2) if quick else (15, 2)
     rows = []
     rng = np.random.default_rng()
     for N in SIZES:
-        X, t = rng.choice([-1, 1], (2 * N, N)), rng.normal(size=2 * N)
-        bqm = qproj.SignProjection(X, t).encode("margin").bqm
-        bqm, _ = bqm.relabel_variables_as_integers(inplace=False)
-        bqm.scale(1.0 / max(abs(b) for b in [*bqm.linear.values(), *bqm.quadratic.values()]))
-        theta = np.full(N, np.pi / 2)
+        bqm, theta = _model(N, rng), np.full(N, np.pi / 2)
         circuit = ansatz(bqm, reps, theta).remove_final_measurements(inplace=False)
-        spin = bqm.change_vartype("SPIN", inplace=False)
-        operator = operator_of(bqm) + SparsePauliOp.from_list([("I" * N, float(spin.offset))])
-        estimator = EstimatorV2(options={"default_precision": 0.0})
-        build, energy = timed(lambda bqm=bqm: energies(bqm))
-        diagonal = Diagonal(energy, theta)
-        ours, gradients, peers, worst = [], [], [], 0.0
+        energy = energies(bqm)
+        diagonal, peers = Diagonal(energy, theta), _peers(bqm, energy)
+        took: dict[str, list[float]] = {name: [] for name in ("value", "gradient", *peers)}
+        worst = 0.0
         for index in range(repeats + 1):
             angles = rng.uniform(-1.0, 1.0, 2 * reps)
             values = {x: angles[(0 if x.name.startswith("γ") else reps) + x.index] for x in circuit.parameters}
             bound = circuit.assign_parameters(values)
-            fast, value = timed(lambda d=diagonal, a=angles: d.value(a))
-            slope, _ = timed(lambda d=diagonal, a=angles: d.value_and_gradient(a))
-            slow, found = timed(lambda e=estimator, b=bound, o=operator: float(e.run([(b, o)]).result()[0].data.evs))
-            worst = max(worst, abs(value - found) / max(1.0, float(np.abs(energy).max())))
+            calls: dict[str, Callable[[], Any]] = {
+                "value": lambda d=diagonal, a=angles: d.value(a),
+                "gradient": lambda d=diagonal, a=angles: d.value_and_gradient(a)[0],
+                **{name: lambda p=peer, b=bound: p(b) for name, peer in peers.items()},
+            }
+            found = {name: timed(call) for name, call in calls.items()}
+            value = found["value"][1]
+            worst = max(worst, *(abs(value - other) for _, other in found.values()))
             if index:  # the first call of each compiles
-                ours.append(fast)
-                gradients.append(slope)
-                peers.append(slow)
+                for name, (cost, _) in found.items():
+                    took[name].append(cost)
+        faster = np.minimum(took["aer"], took["aer_one_thread"])
         rows.append({
-            "N": N, "reps": reps, "build": build, "value": spread(ours), "gradient": spread(gradients),
-            "aer": spread(peers), "ratio": spread([b / a for a, b in zip(ours, peers, strict=True)]),
-            "difference": worst,
+            "N": N, "reps": reps, **{name: spread(times) for name, times in took.items()},
+            "ratio": spread((faster / took["value"]).tolist()),
+            "difference": worst / max(1.0, float(np.abs(energy).max())),
         })  # fmt: skip
     return {"rows": rows, "repeats": repeats}
+
+
+def _model(N: int, rng: np.random.Generator) -> Any:
+    X, t = rng.choice([-1, 1], (2 * N, N)), rng.normal(size=2 * N)
+    bqm, _ = qproj.SignProjection(X, t).encode("margin").bqm.relabel_variables_as_integers(inplace=False)
+    bqm.scale(1.0 / max(abs(b) for b in [*bqm.linear.values(), *bqm.quadratic.values()]))
+    return bqm
+
+
+def _peers(bqm: Any, energy: Any) -> dict[str, Callable[[Any], float]]:
+    """Return Aer's ways from a bound circuit to the expectation, each with the threads it takes."""
+    from qiskit.quantum_info import SparsePauliOp
+    from qiskit_aer import AerSimulator
+    from qiskit_aer.primitives import EstimatorV2
+
+    from qproj_qiskit.qaoa import operator_of
+
+    constant = float(bqm.change_vartype("SPIN", inplace=False).offset)
+    operator = operator_of(bqm) + SparsePauliOp.from_list([("I" * bqm.num_variables, constant)])
+
+    def estimate(threads: int) -> Callable[[Any], float]:
+        backend = {"method": "statevector", "max_parallel_threads": threads}
+        estimator = EstimatorV2(options={"default_precision": 0.0, "backend_options": backend})
+        return lambda bound: float(estimator.run([(bound, operator)]).result()[0].data.evs)
+
+    simulator = AerSimulator(method="statevector", max_parallel_threads=1)
+
+    def state_alone(bound: Any) -> float:
+        circuit = bound.copy()
+        circuit.save_statevector()
+        amplitudes = np.asarray(simulator.run(circuit, shots=1).result().get_statevector())
+        return float(np.sum(np.abs(amplitudes) ** 2 * energy))
+
+    return {"aer": estimate(0), "aer_one_thread": estimate(1), "aer_state": state_alone}
 
 
 def section(result: dict[str, Any]) -> str:
     rows = [
         [
             str(row["N"]), range_of(row["value"]), seconds(row["gradient"]["median"]), range_of(row["aer"]),
+            range_of(row["aer_one_thread"]), seconds(row["aer_state"]["median"]),
             f"{row['ratio']['median']:.0f}× ({row['ratio']['least']:.0f} to {row['ratio']['most']:.0f})",
             f"{row['difference']:.0e}",
         ]
         for row in result["rows"]
     ]  # fmt: skip
-    header = ["qubits", "`qaoa-fast`", "with its gradient", "Aer", "ratio", "largest difference"]
+    header = [
+        "qubits", "`qaoa-fast`", "with its gradient", "Aer, all cores", "Aer, one thread", "Aer's state", "ratio",
+        "largest difference",
+    ]  # fmt: skip
     return f"""
 The expectation of the margin encoding's energy after {result["rows"][0]["reps"]} layers, at {result["repeats"]} random
-angles; Aer's exact `EstimatorV2` gets a circuit whose angles are bound. The gradient is analytic, of all angles;
-Aer would need two expectations an angle. Differences are relative to the largest energy.
-The target is {TARGET_RATIO:g}× at {TARGET_SIZE} qubits.
+angles. Aer's exact `EstimatorV2` gets a circuit whose angles are bound, and once all cores, once one thread (which is
+faster on a busy machine); the ratio is to the faster of the two at each draw. *Aer's state* is its state vector alone,
+one thread, with our table of energies averaged over it, as `qaoa-fast` does: no Pauli terms. `qaoa-fast` takes one
+thread below 18 qubits. The gradient is analytic, of all angles; Aer would need two expectations an angle. Differences
+are relative to the largest energy, to any of the others.
+{_verdict(result)}
 """ + table(header, rows)
+
+
+def _verdict(result: dict[str, Any]) -> str:
+    row = next(row for row in result["rows"] if row["N"] == TARGET_SIZE)
+    ratio, difference = row["ratio"]["median"], row["difference"]
+    met = ratio >= TARGET_RATIO and difference <= TARGET_DIFFERENCE
+    return (
+        f"The target, {TARGET_RATIO:g}× at {TARGET_SIZE} qubits with the same expectation to {TARGET_DIFFERENCE:g}, is "
+        f"{'met' if met else 'missed'}: {ratio:.0f}×, {difference:.0e}."
+    )

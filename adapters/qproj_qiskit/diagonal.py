@@ -8,13 +8,14 @@ are warm starts (Egger et al., arXiv 2009.10095). Gradients are adjoint: one pas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import dimod
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj_qiskit.passes import reflect, strips, transpose, turn
 
 ComplexArray = NDArray[np.complex128]
 
@@ -41,7 +42,7 @@ def energies(bqm: dimod.BinaryQuadraticModel) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
-    """A diagonal cost and a mixer.
+    """A diagonal cost and a mixer; for one thread at a time, since it keeps its scratch.
 
     Attributes
     ----------
@@ -59,102 +60,105 @@ class Diagonal:
 
     def state(self, angles: FloatArray) -> ComplexArray:
         """Return ψ (2^N,) after p layers; angles (2p,): γ_1…γ_p, β_1…β_p."""
-        psi = initial_state(self.theta)
-        gammas, betas = np.split(np.asarray(angles, np.float64), 2)
-        for gamma, beta in zip(gammas, betas, strict=True):
-            _phase(psi, self.energy, gamma)
-            _mix(psi, self.theta, beta)
-        return psi
+        real, imag = self._evolve(angles)
+        return _in_order(real) + 1j * _in_order(imag)
 
     def value(self, angles: FloatArray) -> float:
         """Return the objective at the angles."""
-        return self._weights(np.abs(self.state(angles)) ** 2)[0]
+        return self._weights(self._probability(angles))[0]
 
     def value_and_gradient(self, angles: FloatArray) -> tuple[float, FloatArray]:
         """Return the objective and its gradient (2p,); with CVaR a subgradient, exact almost everywhere."""
         gammas, betas = np.split(np.asarray(angles, np.float64), 2)
-        psi = self.state(angles)
-        value, weights = self._weights(np.abs(psi) ** 2)
-        phi = weights * psi
+        value, weights = self._weights(self._probability(angles))
+        high, low = self._mirrors
+        states, turned = self._scratch
+        np.multiply(states[:2], weights, out=states[2:])
+        reflect(states, high)
+        transpose(states, turned)
         slopes = np.empty((2, len(gammas)))
         for layer in range(len(gammas) - 1, -1, -1):
-            slopes[1, layer] = 2.0 * _mixer_product(phi, psi, self.theta)
-            _mix(psi, self.theta, -betas[layer])
-            _mix(phi, self.theta, -betas[layer])
-            slopes[0, layer] = 2.0 * _cost_product(phi, psi, self.energy)
-            _phase(psi, self.energy, -gammas[layer])
-            _phase(phi, self.energy, -gammas[layer])
+            slopes[1, layer] = 2.0 * turn(turned, states, self._spin_sum, -betas[layer], low)
+            slopes[0, layer] = 2.0 * turn(states, turned, self._cost, -gammas[layer], high)
         return value, slopes.ravel()
 
     def sample(self, angles: FloatArray, num_reads: int, rng: np.random.Generator) -> NDArray[np.int8]:
         """Return reads (num_reads, N) of 0/1, in the order drawn."""
-        cumulative = np.cumsum(np.abs(self.state(angles)) ** 2)
+        cumulative = np.cumsum(_in_order(self._probability(angles)))
         index = np.searchsorted(cumulative, rng.random(num_reads) * cumulative[-1], side="right")
         index = np.minimum(index, len(cumulative) - 1)
         bits: NDArray[np.int8] = ((index[:, None] >> np.arange(len(self.theta))) & 1).astype(np.int8)
         return bits
 
+    def _evolve(self, angles: FloatArray) -> FloatArray:
+        """Return the scratch's first two planes, which hold ψ's real and imaginary part in strips."""
+        gammas, betas = np.split(np.asarray(angles, np.float64), 2)
+        high, low = self._mirrors
+        states, turned = (planes[:2] for planes in self._scratch)
+        states.fill(0.0)  # ψ with its rows' variables reflected: initially they are |0…0⟩
+        states[0, :, 0] = product_state(low).reshape(states.shape[1], -1)
+        for gamma, beta in zip(gammas, betas, strict=True):
+            turn(states, turned, self._cost, gamma, high)
+            turn(turned, states, self._spin_sum, beta, low)
+        reflect(states, high)
+        return states
+
+    def _probability(self, angles: FloatArray) -> FloatArray:
+        """Return the distribution in strips (in the scratch's other half), and leave ψ in the scratch."""
+        squares = self._scratch[1][:2].reshape(2, *self._cost.shape)
+        np.square(self._evolve(angles), out=squares)
+        probability: FloatArray = np.add(squares[0], squares[1], out=squares[0])
+        return probability
+
+    @cached_property
+    def _mirrors(self) -> tuple[FloatArray, FloatArray]:
+        """cos and sin of θ/2 of the variables in the matrix's rows (2, h) and columns (2, N − h)."""
+        half = len(self.theta) // 2
+        both = np.stack((np.cos(self.theta / 2), np.sin(self.theta / 2)))
+        return both[:, half:].copy(), both[:, :half].copy()
+
+    @cached_property
+    def _cost(self) -> FloatArray:
+        """The energies in strips."""
+        high, low = self._mirrors
+        return strips(self.energy.reshape(1 << high.shape[1], 1 << low.shape[1]))
+
+    @cached_property
+    def _spin_sum(self) -> FloatArray:
+        """Σ_i Z_i, what the mixer is between reflections, in strips of the transposed matrix."""
+        high, low = (half.shape[1] - 2.0 * np.bitwise_count(np.arange(1 << half.shape[1])) for half in self._mirrors)
+        return strips(np.add.outer(low, high))
+
+    @cached_property
+    def _scratch(self) -> tuple[FloatArray, FloatArray]:
+        """ψ and its adjoint state, two planes each, and their transposes: new memory would cost as much as the work."""
+        return np.zeros((4, *self._cost.shape)), np.zeros((4, *self._spin_sum.shape))
+
     def _weights(self, probability: FloatArray) -> tuple[float, FloatArray]:
-        """Return the objective and the diagonal W with d objective = Σ W·dp."""
+        """Return the objective and the diagonal W with d objective = Σ W·dp, all in strips."""
         if self.cvar == 1.0:
-            return float(probability @ self.energy), self.energy
-        order = np.argsort(self.energy, kind="stable")
-        running = np.cumsum(probability[order])
+            return _dot(probability, self._cost), self._cost
+        energy = self._cost.ravel()
+        order = np.argsort(energy, kind="stable")
+        running = np.cumsum(probability.ravel()[order])
         last = min(int(np.searchsorted(running, self.cvar)), len(order) - 1)
-        edge = float(self.energy[order[last]])
-        weights = np.minimum(self.energy - edge, 0.0) / self.cvar
-        return float(probability @ weights) + edge, weights
+        edge = float(energy[order[last]])
+        weights = np.minimum(self._cost - edge, 0.0) / self.cvar
+        return _dot(probability, weights) + edge, weights
 
 
-def initial_state(theta: FloatArray) -> ComplexArray:
-    """Return the product state (2^N,) that the mixer leaves in place."""
-    psi = np.ones(1, np.complex128)
-    for angle in theta:
-        psi = np.concatenate((psi * np.cos(angle / 2), psi * np.sin(angle / 2)))
-    return psi
+def product_state(mirrors: FloatArray) -> FloatArray:
+    """Return Π cos(θ_i/2)|0⟩ + sin(θ_i/2)|1⟩ (2^N,), which the mixer leaves in place, of cosines and sines (2, N)."""
+    state = np.ones(1)
+    for cos, sin in mirrors.T:
+        state = np.concatenate((state * cos, state * sin))
+    return state
 
 
-@numba.njit(cache=True, nogil=True)
-def _phase(psi, energy, gamma):  # type: ignore[no-untyped-def]
-    for k in range(len(psi)):
-        angle = -gamma * energy[k]
-        psi[k] *= complex(np.cos(angle), np.sin(angle))
+def _in_order(plane: FloatArray) -> FloatArray:
+    """Return the vector (2^N,) of a matrix in strips."""
+    return plane.swapaxes(0, 1).ravel()
 
 
-@numba.njit(cache=True, nogil=True)
-def _mix(psi, theta, beta):  # type: ignore[no-untyped-def]
-    cos, sin = np.cos(beta), np.sin(beta)
-    size = len(psi)
-    for i in range(len(theta)):
-        x, z = np.sin(theta[i]) * sin, np.cos(theta[i]) * sin
-        half = 1 << i
-        for start in range(0, size, 2 * half):
-            for k in range(start, start + half):
-                a, b = psi[k], psi[k + half]
-                # (cos − i·z)·a − i·x·b and (cos + i·z)·b − i·x·a, written out: no complex products
-                psi[k] = complex(cos * a.real + z * a.imag + x * b.imag, cos * a.imag - z * a.real - x * b.real)
-                psi[k + half] = complex(cos * b.real - z * b.imag + x * a.imag, cos * b.imag + z * b.real - x * a.real)
-
-
-@numba.njit(cache=True, nogil=True)
-def _mixer_product(phi, psi, theta):  # type: ignore[no-untyped-def]
-    """Im ⟨φ|Σ_i sin θ_i X_i + cos θ_i Z_i|ψ⟩."""
-    total = 0.0
-    for i in range(len(theta)):
-        x, z = np.sin(theta[i]), np.cos(theta[i])
-        half = 1 << i
-        for start in range(0, len(psi), 2 * half):
-            for k in range(start, start + half):
-                a, b, c, d = phi[k], phi[k + half], psi[k], psi[k + half]
-                total += x * (a.real * d.imag - a.imag * d.real + b.real * c.imag - b.imag * c.real)
-                total += z * (a.real * c.imag - a.imag * c.real - b.real * d.imag + b.imag * d.real)
-    return total
-
-
-@numba.njit(cache=True, nogil=True)
-def _cost_product(phi, psi, energy):  # type: ignore[no-untyped-def]
-    """Im ⟨φ|E|ψ⟩."""
-    total = 0.0
-    for k in range(len(psi)):
-        total += energy[k] * (phi[k].real * psi[k].imag - phi[k].imag * psi[k].real)
-    return total
+def _dot(a: FloatArray, b: FloatArray) -> float:
+    return float(np.einsum("i,i", a.ravel(), b.ravel()))  # BLAS would wait for threads of its own

@@ -17,8 +17,8 @@ from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, TooLar
 from qproj.solving.sampling import Model, decode_reads, require_positive, sampled_model
 from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
 
-#: Bytes an amplitude: energy, ψ, adjoint state, probabilities.
-BYTES_PER_STATE = 8 + 16 + 16 + 8
+#: Bytes an amplitude: energies in order and in strips, Σ Z, scratch (ψ and its adjoint state, twice), reads.
+BYTES_PER_STATE = 8 + 8 + 8 + 2 * (16 + 16) + 16
 DEFAULT_READS = 1000
 
 
