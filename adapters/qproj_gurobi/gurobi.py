@@ -14,39 +14,38 @@ from qproj.encodings.linear_model import WHOLE, LinearModel
 from qproj.solving import (
     Availability,
     Capabilities,
-    EndedBy,
-    Ending,
     MissingLicenceError,
     MissingPackageError,
     TooLargeError,
 )
-from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
+from qproj.solving.floating import BackendStatus, check_mip_options, floating_answer
+from qproj.solving.linear import Answer, LinearAdapter
 
 #: Variables, and linear constraints, of the licence that comes with the package.
 PACKAGE_LIMIT = 2000
 _NO_LICENCE, _SIZE_LIMIT = 10009, 10010
 
-#: What each status code says; a code that is not here breaks off.
-ENDINGS: dict[str, tuple[Ending, EndedBy]] = {
-    "LOADED": (Ending.FAILED, EndedBy.ERROR),
-    "OPTIMAL": (Ending.PROVED, EndedBy.PROOF),
-    "INFEASIBLE": (Ending.REFUTED, EndedBy.PROOF),
-    "INF_OR_UNBD": (Ending.FAILED, EndedBy.ERROR),
-    "UNBOUNDED": (Ending.FAILED, EndedBy.ERROR),
-    "CUTOFF": (Ending.FAILED, EndedBy.ERROR),
-    "ITERATION_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
-    "NODE_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
-    "TIME_LIMIT": (Ending.STOPPED, EndedBy.CLOCK),
-    "SOLUTION_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
-    "INTERRUPTED": (Ending.STOPPED, EndedBy.BUDGET),
-    "NUMERIC": (Ending.FAILED, EndedBy.ERROR),
-    "SUBOPTIMAL": (Ending.STOPPED, EndedBy.BUDGET),
-    "INPROGRESS": (Ending.FAILED, EndedBy.ERROR),
-    "USER_OBJ_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
-    "WORK_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
-    "MEM_LIMIT": (Ending.STOPPED, EndedBy.BUDGET),
-    "LOCALLY_OPTIMAL": (Ending.STOPPED, EndedBy.BUDGET),
-    "LOCALLY_INFEASIBLE": (Ending.FAILED, EndedBy.ERROR),
+#: What each status says.
+ENDINGS: dict[str, BackendStatus] = {
+    "LOADED": BackendStatus.BROKEN,
+    "OPTIMAL": BackendStatus.PROVED,
+    "INFEASIBLE": BackendStatus.REFUTED,
+    "INF_OR_UNBD": BackendStatus.INFEASIBLE_OR_UNBOUNDED,
+    "UNBOUNDED": BackendStatus.BROKEN,
+    "CUTOFF": BackendStatus.BROKEN,
+    "ITERATION_LIMIT": BackendStatus.BUDGET,
+    "NODE_LIMIT": BackendStatus.BUDGET,
+    "TIME_LIMIT": BackendStatus.CLOCK,
+    "SOLUTION_LIMIT": BackendStatus.BUDGET,
+    "INTERRUPTED": BackendStatus.BUDGET,
+    "NUMERIC": BackendStatus.BROKEN,
+    "SUBOPTIMAL": BackendStatus.BUDGET,
+    "INPROGRESS": BackendStatus.BROKEN,
+    "USER_OBJ_LIMIT": BackendStatus.BUDGET,
+    "WORK_LIMIT": BackendStatus.BUDGET,
+    "MEM_LIMIT": BackendStatus.BUDGET,
+    "LOCALLY_OPTIMAL": BackendStatus.BUDGET,
+    "LOCALLY_INFEASIBLE": BackendStatus.BROKEN,
 }
 
 
@@ -158,16 +157,13 @@ def _fill(native: Any, model: LinearModel, start: FloatArray | None) -> None:
 def _answer(gurobipy: Any, native: Any, model: LinearModel) -> Answer:
     codes = {getattr(gurobipy.GRB.Status, name): name for name in dir(gurobipy.GRB.Status) if name.isupper()}
     name = codes.get(native.Status, str(native.Status))
-    ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
-    if name == "INF_OR_UNBD" and is_bounded(model):
-        ending, ended_by = Ending.REFUTED, EndedBy.PROOF
+    told = ENDINGS.get(name, BackendStatus.BROKEN)
     values = np.array(native.getAttr("X")) if native.SolCount else None
     bound = -np.inf
-    if ending in (Ending.PROVED, Ending.STOPPED) and (native.IsMIP or native.SolCount):
+    if told in (BackendStatus.PROVED, BackendStatus.CLOCK, BackendStatus.BUDGET) and (native.IsMIP or native.SolCount):
         bound = float(native.ObjBound if native.IsMIP else native.ObjVal)
     stats = {"nodes": int(native.NodeCount) if native.IsMIP else 0, "work": float(native.Work), "status": name}
-    bound = (bound if abs(bound) < 1e99 else -np.inf) * model.scale + model.offset - tolerance(model, values)
-    return Answer(ending, ended_by, values, bound, message=f"Gurobi: {name}", stats=stats)
+    return floating_answer(model, told, values, bound, f"Gurobi: {name}", stats)
 
 
 def _refusal(error: Any, model: LinearModel) -> Exception:

@@ -10,35 +10,36 @@ import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import WHOLE, LinearModel
-from qproj.solving import Capabilities, EndedBy, Ending
+from qproj.solving import Capabilities
+from qproj.solving.floating import BackendStatus, check_mip_options, floating_answer
 from qproj.solving.interrupt import interruptible
-from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
+from qproj.solving.linear import Answer, LinearAdapter
 
 #: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
 PRESOLVE_ROWS = 20_000
 
-#: What each model status says; a status that is not here breaks off.
-ENDINGS: dict[str, tuple[Ending, EndedBy]] = {
-    "kNotset": (Ending.FAILED, EndedBy.ERROR),
-    "kLoadError": (Ending.FAILED, EndedBy.ERROR),
-    "kModelError": (Ending.FAILED, EndedBy.ERROR),
-    "kPresolveError": (Ending.FAILED, EndedBy.ERROR),
-    "kSolveError": (Ending.FAILED, EndedBy.ERROR),
-    "kPostsolveError": (Ending.FAILED, EndedBy.ERROR),
-    "kModelEmpty": (Ending.FAILED, EndedBy.ERROR),
-    "kOptimal": (Ending.PROVED, EndedBy.PROOF),
-    "kInfeasible": (Ending.REFUTED, EndedBy.PROOF),
-    "kUnboundedOrInfeasible": (Ending.FAILED, EndedBy.ERROR),
-    "kUnbounded": (Ending.FAILED, EndedBy.ERROR),
-    "kObjectiveBound": (Ending.STOPPED, EndedBy.BUDGET),
-    "kObjectiveTarget": (Ending.STOPPED, EndedBy.BUDGET),
-    "kTimeLimit": (Ending.STOPPED, EndedBy.CLOCK),
-    "kIterationLimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "kUnknown": (Ending.FAILED, EndedBy.ERROR),
-    "kSolutionLimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "kInterrupt": (Ending.STOPPED, EndedBy.BUDGET),
-    "kMemoryLimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "kHighsInterrupt": (Ending.STOPPED, EndedBy.BUDGET),
+#: What each status says.
+ENDINGS: dict[str, BackendStatus] = {
+    "kNotset": BackendStatus.BROKEN,
+    "kLoadError": BackendStatus.BROKEN,
+    "kModelError": BackendStatus.BROKEN,
+    "kPresolveError": BackendStatus.BROKEN,
+    "kSolveError": BackendStatus.BROKEN,
+    "kPostsolveError": BackendStatus.BROKEN,
+    "kModelEmpty": BackendStatus.BROKEN,
+    "kOptimal": BackendStatus.PROVED,
+    "kInfeasible": BackendStatus.REFUTED,
+    "kUnboundedOrInfeasible": BackendStatus.INFEASIBLE_OR_UNBOUNDED,
+    "kUnbounded": BackendStatus.BROKEN,
+    "kObjectiveBound": BackendStatus.BUDGET,
+    "kObjectiveTarget": BackendStatus.BUDGET,
+    "kTimeLimit": BackendStatus.CLOCK,
+    "kIterationLimit": BackendStatus.BUDGET,
+    "kUnknown": BackendStatus.BROKEN,
+    "kSolutionLimit": BackendStatus.BUDGET,
+    "kInterrupt": BackendStatus.BUDGET,
+    "kMemoryLimit": BackendStatus.BUDGET,
+    "kHighsInterrupt": BackendStatus.BUDGET,
 }
 
 
@@ -98,21 +99,14 @@ class HiGHS(LinearAdapter):
             _require(native.setSolution(hint), "the start")
         status = interruptible(native.run, _stop_at(native).set)
         name = native.getModelStatus().name
-        ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
-        if status == highspy.HighsStatus.kError:
-            ending, ended_by = Ending.FAILED, EndedBy.ERROR
-        if name == "kUnboundedOrInfeasible" and is_bounded(model):
-            ending, ended_by = Ending.REFUTED, EndedBy.PROOF
+        told = BackendStatus.BROKEN if status == highspy.HighsStatus.kError else ENDINGS.get(name, BackendStatus.BROKEN)
         solution, info = native.getSolution(), native.getInfo()
         found = solution.value_valid and info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         values = np.array(solution.col_value) if found else None
         # without whole variables there is no MIP, and the optimum is its own bound
         bound = float(info.mip_dual_bound if (model.kinds == WHOLE).any() else info.objective_function_value)
-        if ending not in (Ending.PROVED, Ending.STOPPED) or not np.isfinite(bound):
-            bound = -np.inf
         stats = {"nodes": max(int(info.mip_node_count), 0), "mip_gap": float(info.mip_gap), "status": name}
-        bound = bound * model.scale + model.offset - tolerance(model, values)
-        return Answer(ending, ended_by, values, bound, message=f"HiGHS: {name}", stats=stats)
+        return floating_answer(model, told, values, bound, f"HiGHS: {name}", stats)
 
 
 def _stop_at(native: Any) -> threading.Event:

@@ -11,28 +11,29 @@ import numpy as np
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, WHOLE, LinearModel
 from qproj.solving import Capabilities, EndedBy, Ending
+from qproj.solving.floating import BackendStatus, check_mip_options, floating_answer
 from qproj.solving.interrupt import interruptible
-from qproj.solving.linear import Answer, LinearAdapter, check_mip_options, is_bounded, tolerance
+from qproj.solving.linear import Answer, LinearAdapter
 
-#: What each status says; a status that is not here breaks off.
-ENDINGS: dict[str, tuple[Ending, EndedBy]] = {
-    "unknown": (Ending.FAILED, EndedBy.ERROR),
-    "optimal": (Ending.PROVED, EndedBy.PROOF),
-    "infeasible": (Ending.REFUTED, EndedBy.PROOF),
-    "unbounded": (Ending.FAILED, EndedBy.ERROR),
-    "inforunbd": (Ending.FAILED, EndedBy.ERROR),
-    "timelimit": (Ending.STOPPED, EndedBy.CLOCK),
-    "nodelimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "totalnodelimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "stallnodelimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "gaplimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "memlimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "sollimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "bestsollimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "restartlimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "primallimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "duallimit": (Ending.STOPPED, EndedBy.BUDGET),
-    "userinterrupt": (Ending.STOPPED, EndedBy.BUDGET),
+#: What each status says.
+ENDINGS: dict[str, BackendStatus] = {
+    "unknown": BackendStatus.BROKEN,
+    "optimal": BackendStatus.PROVED,
+    "infeasible": BackendStatus.REFUTED,
+    "unbounded": BackendStatus.BROKEN,
+    "inforunbd": BackendStatus.INFEASIBLE_OR_UNBOUNDED,
+    "timelimit": BackendStatus.CLOCK,
+    "nodelimit": BackendStatus.BUDGET,
+    "totalnodelimit": BackendStatus.BUDGET,
+    "stallnodelimit": BackendStatus.BUDGET,
+    "gaplimit": BackendStatus.BUDGET,
+    "memlimit": BackendStatus.BUDGET,
+    "sollimit": BackendStatus.BUDGET,
+    "bestsollimit": BackendStatus.BUDGET,
+    "restartlimit": BackendStatus.BUDGET,
+    "primallimit": BackendStatus.BUDGET,
+    "duallimit": BackendStatus.BUDGET,
+    "userinterrupt": BackendStatus.BUDGET,
 }
 
 
@@ -83,19 +84,13 @@ class SCIP(LinearAdapter):
             native.addSol(guess)
         interruptible(native.optimizeNogil, native.interruptSolve)
         name = native.getStatus()
-        ending, ended_by = ENDINGS.get(name, (Ending.FAILED, EndedBy.ERROR))
-        if name == "inforunbd" and is_bounded(model):
-            ending, ended_by = Ending.REFUTED, EndedBy.PROOF
+        told = ENDINGS.get(name, BackendStatus.BROKEN)
         values = None
-        if native.getNSols() and ending is not Ending.REFUTED:
+        if native.getNSols() and told != BackendStatus.REFUTED:
             best = native.getBestSol()
             values = np.array([native.getSolVal(best, variable) for variable in variables])
-        bound = float(native.getDualbound())
-        if ending not in (Ending.PROVED, Ending.STOPPED) or abs(bound) >= native.infinity():
-            bound = -np.inf
-        stats = {"nodes": int(native.getNTotalNodes()), "status": name}
-        bound = bound * model.scale + model.offset - tolerance(model, values)
-        return Answer(ending, ended_by, values, bound, message=f"SCIP: {name}", stats=stats)
+        bound, stats = float(native.getDualbound()), {"nodes": int(native.getNTotalNodes()), "status": name}
+        return floating_answer(model, told, values, bound, f"SCIP: {name}", stats)
 
 
 def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[Any]]:

@@ -181,27 +181,3 @@ def _without_variables(task: LinearTask, tally: _Tally) -> Found:
         tally.add(task.candidate(np.empty(0)))
         return tally.found(Ending.PROVED, EndedBy.PROOF, "the only assignment there is")
     return tally.found(Ending.REFUTED, EndedBy.PROOF, "a constraint without variables does not hold")
-
-
-def tolerance(model: LinearModel, values: FloatArray | None) -> float:
-    """Return by how much a floating-point backend's bound on cost·x may be wrong, its tolerances being 1e-9.
-
-    1e-6 of the largest coefficient holds reduced costs and pruning, 1e-9 of the sum rounding.
-    """
-    size = 0.0 if values is None else float(np.abs(model.cost * values).sum())
-    return 1e-6 * model.scale + 1e-9 * size
-
-
-def is_bounded(model: LinearModel) -> bool:
-    """Tell whether no variable with a cost is free to run away: backends call 1e20 infinite."""
-    paid = model.cost != 0
-    return bool((np.abs(model.lower[paid]) < 1e20).all() and (np.abs(model.upper[paid]) < 1e20).all())
-
-
-def check_mip_options(threads: int, node_limit: int | None) -> None:
-    """Refuse numbers of threads or nodes that mean nothing."""
-    for option, value in (("threads", threads), ("node_limit", node_limit)):
-        if value is None and option == "node_limit":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{option} is {value!r}; an integer ≥ 1 is allowed")
