@@ -21,6 +21,7 @@ CountArray = NDArray[np.int64]
 
 _TOLERANCE = 1e-13  # of Σ|τ|: what summing in another order may change; smaller differences are ties
 _BLOCK = 256  # candidates scored at once: bounds the memory of z
+_ENTRIES = 1 << 18  # of float64 that scoring holds at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +77,10 @@ def descend(
     scale = float(np.sqrt(np.square(A, dtype=np.float64).mean() * M.sum())) or 1.0  # 0 for inputs that are all 0
     found = np.array(counts, np.int64)
     rows = np.array(np.broadcast_to(taus, (k, G)), np.float64, order="C")
-    moves = 0
+    floats, moves = A.T.astype(np.float64), 0
     for low in range(0, k, _BLOCK):
         part = found[low : low + _BLOCK]
-        z = _sums(A, M, part) + shift
+        z = _sums(floats, M, part) + shift
         moves += int(_descend(columns, M.astype(np.int64), rows[low : low + _BLOCK], part, z, scale, limit))
     gains, met = score(A, M, taus, found)
     return Descended(found, gains, met, moves)
@@ -88,18 +89,20 @@ def descend(
 def score(A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the true gains (k,) of counts (k, C) and whether every sign with τ ≠ 0 is met."""
     gains, met = np.empty(len(counts)), np.empty(len(counts), np.bool_)
-    for low in range(0, len(counts), _BLOCK):
-        part = slice(low, low + _BLOCK)
+    rows = A.T.astype(np.float64)
+    block = max(1, min(_BLOCK, _ENTRIES // max(1, *A.shape)))
+    for low in range(0, len(counts), block):
+        part = slice(low, low + block)
         tau = taus if taus.ndim == 1 else taus[part]
-        up = _sums(A, M, counts[part]) >= 0
+        up = _sums(rows, M, counts[part]) >= 0
         gains[part] = np.where(up, tau, -tau).sum(axis=1)
         met[part] = ((up == (tau > 0)) | (tau == 0)).all(axis=1)
     return gains, met
 
 
-def _sums(A: NDArray[Any], M: CountArray, counts: CountArray) -> FloatArray:
+def _sums(rows: FloatArray, M: CountArray, counts: CountArray) -> FloatArray:
     # float64 holds these integers exactly and multiplies by BLAS, which has no integer product.
-    sums: FloatArray = (2 * counts - M).astype(np.float64) @ A.T.astype(np.float64)
+    sums: FloatArray = (2 * counts - M).astype(np.float64) @ rows
     return sums
 
 
