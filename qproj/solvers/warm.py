@@ -19,6 +19,7 @@ def warm() -> Iterator[tuple[str, float]]:
     from qproj.solvers.polished import Polished
     from qproj.solvers.random import Random
     from qproj.solving.project import project
+    from qproj.solving.registry import get_solver
 
     rng = np.random.default_rng(0)
 
@@ -44,6 +45,7 @@ def warm() -> Iterator[tuple[str, float]]:
         "local search": (signs(40, 25), LocalSearch(), None),
         "local search, with a time limit": (signs(40, 25), LocalSearch(), 0.2),
         "descent": (signs(20, 9), Polished(Random()), None),
+        "QAOA": (signs(9, 4), get_solver("qaoa-fast", reps=1, maxiter=1, restarts=1), None),
     }
     for what, (X, solver, limit) in jobs.items():
         begin = time.perf_counter()
