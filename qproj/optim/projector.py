@@ -94,7 +94,7 @@ class Projector:
         self.every, self.warm_start, self.audit, self.group = every, warm_start, audit, group
         self.step = 0
         self.last: dict[str, Tensor] = {}
-        self._solvers = _by_pattern(solver)
+        self._solvers = _by_pattern(solver, margin=projection == "margin")
         self._audit_solver = get_solver(audit_solver) if audit else None
 
     def project_grad_(self) -> ProjectionReport:
@@ -183,11 +183,11 @@ class Projector:
             )  # fmt: skip
             weights = _signs(layer.weight, layer.fan_out)
             found, rows, audit_gap, failures = self._solve(name, layer, batch, ask, weights)
-            V = torch.as_tensor(found.V, dtype=grad.dtype, device=grad.device).reshape(grad.shape)
+            V = torch.as_tensor(found.V.copy(), dtype=grad.dtype, device=grad.device).reshape(grad.shape)
             figures = {
                 "objective": float(found.objective.sum()), "bound": float(found.bound.sum()),
-                "gap": float(found.gap.mean()), "proved": float(found.proved.mean()), "rows": rows,
-                "failures": failures,
+                "gap": float(found.gap.sum()) / len(found.gap), "proved": int(found.proved.sum()) / len(found.gap),
+                "rows": rows, "failures": failures,
             }  # fmt: skip
         slope, direction = (value.detach().double().cpu().numpy().ravel() for value in (grad, V))
         # sums, not BLAS: its threads wait for one another wherever the machine is busy
@@ -212,20 +212,16 @@ class Projector:
         X, T = gather_rows(batch.X, batch.T, group=self.group)
         total = len(T)
         if ask.projection != "linear":  # σ − t is what it is where t = 0: such rows decide nothing
-            used = (T != 0).any(axis=1)
+            used = T.any(axis=1)
             X, T = X[used], T[used]
         mine = my_share(layer.fan_out, self.group)
-        live = mine if ask.projection == "linear" else mine[(T[:, mine] != 0).any(axis=0)]
-        found, failures = _at_rest(weights[mine], len(T)), 0
-        if len(live):
-            at = np.searchsorted(mine, live)
-            part = project_layer(X, T[:, live], ask, None if hints is None else hints[live])
-            _write(found, at, part)
-            failures = part.failures
-        found.objective[:] += total - len(T)  # a row left out adds σ² = 1
-        found.bound[:] = np.nextafter(found.bound + (total - len(T)), -np.inf)
+        found = _share(X, T, ask, hints, weights, mine)
+        if total > len(T):  # a row left out adds σ² = 1
+            more = total - len(T)
+            bound = np.nextafter(found.bound + more, -np.inf)
+            found = replace(found, objective=found.objective + more, bound=bound)
         whole = join(found if len(mine) else None, layer.fan_out, self.group)
-        return whole, len(T), self._audited(X, T, ask, whole.V), failures
+        return whole, len(T), self._audited(X, T, ask, whole.V), found.failures
 
     def _audited(self, X: NDArray[Any], T: FloatArray, ask: Ask, V: SignArray) -> float | None:
         if self._audit_solver is None or self.step % self.audit or not T.any():
@@ -285,10 +281,10 @@ def project_grad_(model: nn.Module, solver: Any = "auto", **options: Any) -> Pro
     return Projector(model, solver, **options).project_grad_()
 
 
-def _by_pattern(solver: Any) -> dict[str, Any]:
+def _by_pattern(solver: Any, *, margin: bool) -> dict[str, Any]:
     chosen = dict(solver) if isinstance(solver, Mapping) else {"*": solver}
-    # "auto" stays a name: the margin projection has a search of its own for it
-    return {pattern: one if one == "auto" else get_solver(one) for pattern, one in chosen.items()}
+    # "auto" stays a name for the margin projection, which has a search of its own for it
+    return {pattern: one if margin and one == "auto" else get_solver(one) for pattern, one in chosen.items()}
 
 
 def _seed(seed: int, step: int, layer: int) -> int:
@@ -301,13 +297,25 @@ def _signs(weight: Tensor, neurons: int) -> SignArray:
     return np.where(values >= 0, np.int8(1), np.int8(-1))
 
 
+def _share(
+    X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None, weights: SignArray, mine: NDArray[np.intp]
+) -> Projected:
+    """Return the projection of the neurons `mine`; one whose targets are all 0 keeps its weights."""
+    live = mine if ask.projection == "linear" else mine[T[:, mine].any(axis=0)]
+    if not len(live):
+        return _at_rest(weights[mine], len(T))
+    part = project_layer(X, T[:, live], ask, None if hints is None else hints[live])
+    if len(live) == len(mine):
+        return part
+    found = _at_rest(weights[mine], len(T))
+    at = np.searchsorted(mine, live)
+    for name in ("V", "objective", "bound", "gap", "proved"):
+        getattr(found, name)[at] = getattr(part, name)
+    return replace(found, failures=part.failures)
+
+
 def _at_rest(weights: SignArray, rows: int) -> Projected:
     """Return V = σ(W): optimal, like any V, for a neuron whose targets are all 0, and the one that changes no sign."""
     count = len(weights)
     value = np.full(count, float(rows))  # Σ (σ − 0)²
     return Projected(weights.copy(), value, value.copy(), np.zeros(count), np.ones(count, bool))
-
-
-def _write(into: Projected, at: NDArray[np.intp], part: Projected) -> None:
-    for name in ("V", "objective", "bound", "gap", "proved"):
-        getattr(into, name)[at] = getattr(part, name)

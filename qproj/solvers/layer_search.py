@@ -56,7 +56,7 @@ class LayerSearch:
         count = rows.tau.shape[1]
         self.weights: SignArray = sign_direction(rows.X, rows.T) if starts is None else starts.copy()
         self.bound: FloatArray = np.abs(rows.tau).sum(axis=0)
-        self.proved: NDArray[np.bool_] = rows.met(self.weights, np.arange(count))
+        self.proved: NDArray[np.bool_] = rows.met(self.weights, slice(None))
         self.ended_by: list[EndedBy] = [EndedBy.BUDGET] * count
         self.stats: dict[str, Any] = {"nodes": 0}
 

@@ -127,7 +127,7 @@ class LayerRows:
         self.scale: FloatArray = np.where(largest > 0, largest, 1.0)
         self.tau: FloatArray = np.ascontiguousarray(tau / self.scale)
 
-    def met(self, weights: SignArray, neurons: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def met(self, weights: SignArray, neurons: NDArray[np.intp] | slice) -> NDArray[np.bool_]:
         """Tell which weights (k, d) meet every sign of their neuron, by the definition's sums."""
         signs = self.inputs.signs(weights)[:, self.first]
         met: NDArray[np.bool_] = np.all(signs * self.tau[:, neurons].T >= 0, axis=1)

@@ -78,7 +78,7 @@ def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray, *, thre
     where = np.zeros(len(neurons), np.int64)
     top = np.full(len(neurons), -np.inf, np.float32)
     for start in range(0, half, _STEP):
-        first = _counts(sizes, np.arange(start, start + 1))[0]
+        first = np.zeros_like(sizes) if start == 0 else _counts(sizes, np.arange(start, start + 1))[0]
         signs = _signs(columns, sizes, first, min(_STEP, half - start))
 
         def run(low: int, high: int, *_: int, signs: Any = signs, start: int = start) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from qproj.projections.aggregate import class_columns
+from qproj.solvers.kernels import perceptron
 from qproj.solvers.kernels.perceptron import learn_signs
 
 
@@ -77,6 +78,20 @@ def test_one_seed_gives_one_result_with_any_number_of_threads():
     for other in (two, later):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize("epochs", [2, 30])
+def test_where_the_first_look_ends_changes_no_result(epochs, monkeypatch):
+    rng = np.random.default_rng(6)
+    A, M, Tau = rng.choice(np.array([-1, 1], np.int8), (40, 50)), np.ones(50, np.int64), rng.standard_normal((40, 12))
+    found = []
+    for easy in (1, 4, 1000):
+        monkeypatch.setattr(perceptron, "EASY", easy)
+        found.append(learn_signs(A, M, Tau, seed=1, epochs=epochs))
+    assert 0 < found[0][1].sum() < 12 or epochs == 2  # some are met at once, some later or never
+    for counts, met in found[1:]:
+        np.testing.assert_array_equal(counts, found[0][0])
+        np.testing.assert_array_equal(met, found[0][1])
 
 
 def test_classes_beyond_sixteen_bits():
