@@ -19,7 +19,8 @@ FIRST_SEED = 1000
 def grid(experiment: Experiment, optimizer: str) -> tuple[Settings, ...]:
     """Return the settings that are tried: of the same number for all optimisers of an experiment."""
     check_optimizer(optimizer)
-    return tuple(Settings.of(optimizer, {"schedule": experiment.schedule, **row}) for row in _GRIDS[optimizer])
+    rows = _GRIDS[optimizer] + (_WIDER[optimizer] if experiment.wider else ())
+    return tuple(Settings.of(optimizer, {"schedule": experiment.schedule, **row}) for row in rows)
 
 
 def trials(experiment: Experiment, optimizer: str, *, solver: str = "auto") -> list[Config]:
@@ -94,4 +95,13 @@ _GRIDS: dict[str, tuple[dict[str, Any], ...]] = {
     "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(1.0, 5.0, 25.0, 125.0)),
     "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.02, 0.1)),
     "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(1.0, 5.0, 25.0, 125.0)),
+}
+# four more each, where runs take seconds: the sign projection, and step sizes beyond the others'
+_SIGN = _rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1))
+_WIDER: dict[str, tuple[dict[str, Any], ...]] = {
+    "qpsbgd": _SIGN,
+    "projected": _SIGN,
+    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(0.2, 625.0)),
+    "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
+    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(0.2, 625.0)),
 }
