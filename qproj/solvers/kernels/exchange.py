@@ -4,8 +4,8 @@ A flip changes every sum by ±2, so a weight that moves alone breaks a row for n
 together leave half of the rows as they are. All pairs of 64 weights on 64 rows are looked at in some 30 µs, so local
 optima of pairs are cheap: kick a few counts at random, descend by single moves and pairs, go on from what is not much
 worse, return to the best after a while, begin anew at random after some returns (iterated local search: Lourenço,
-Martin, Stützle 2003). At equal time it loses a tenth of what annealing loses against the best gain known
-(docs/performance.md).
+Martin, Stützle 2003). In a tenth of a second that finds the best gain known where annealing still loses some, on up to
+a hundred weights; a first descent of wider neurons takes longer, so they are annealed before (docs/performance.md).
 """
 # mypy: disable-error-code="no-untyped-def"
 
