@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import range_of, seconds, spread, table
+from benchmarks.measure import range_of, ratio_of, seconds, spread, table
 
 TITLE = "A training step, and the projection's share of it"
 
@@ -79,22 +79,29 @@ def section(result: dict[str, Any]) -> str:
     for row in result["rows"]:
         step, projection = row["targets"]
         aim = f"≤ {seconds(step)}, projection ≤ {seconds(projection)}" if step else "projection < rest"
-        met = (
-            row["step"]["median"] <= step and row["projection"]["median"] <= projection
-            if step
-            else row["projection"]["median"] < row["rest"]["median"]
-        )
+        took, other = row["projection"]["median"], row["rest"]["median"]
+        # by how much the worse of the aims is missed
+        excess = max(row["step"]["median"] / step, took / projection) if step else took / other
         rows.append(
             [
                 row["case"], range_of(row["step"]), range_of(row["projection"]), range_of(row["rest"]), aim,
-                "yes" if met else "no", f"{row['proved']:.3f}", f"{row['peak_mib']:.0f} MiB (+{row['added_mib']:.0f})",
+                "yes" if excess <= 1 else f"no, {ratio_of(excess)} as much", f"{row['proved']:.3f}",
+                f"{row['peak_mib']:.0f} MiB (+{row['added_mib']:.0f})",
             ]
         )  # fmt: skip
-    return f"""
+    return (
+        f"""
 Steps of `ProjectedQPSBGD` with the sign projection and solver "auto" on random ±1 rows, new ones each step, one thread,
 {result["steps"]} steps after 5 that compile; forward, backward, projection and update. "Rest" is the step without its
 projection. Memory: the process's peak, and how much of it training added to the model and the libraries.
-""" + table(["network", "step", "projection", "rest", "aim", "met", "proved", "peak memory"], rows)
+"""
+        + table(["network", "step", "projection", "rest", "aim", "met", "proved", "peak memory"], rows)
+        + """
+A small layer's projection is some hundred calls of numpy (merging rows and columns, the search, scoring every neuron
+anew by the definition), about a millisecond whatever the layer's size, where the rest of the step is a few dozen calls
+of torch.
+"""
+    )
 
 
 if __name__ == "__main__":
