@@ -121,6 +121,16 @@ class Annealer(Adapter):
     def decode(self, raw: Annealed, problem: Any) -> Found:
         return raw.found(problem)
 
+    @property
+    def default_reads(self) -> int:
+        """Reads without num_reads."""
+        return DEFAULT_READS
+
+    def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
+        """Return reads of one scaled model, as the rounds of a refinement ask for them."""
+        annealed = self._anneal([model], ask)[0]
+        return annealed.read.sampleset, annealed.ended_by
+
     def report(self, problem: Any, num_reads: int = DEFAULT_READS) -> Report:
         """Return what one neuron's submission would amount to, without making it."""
         from qproj.solving import as_problem

@@ -128,3 +128,13 @@ def test_solutions_say_who_and_how_they_ended():
     assert found.solver == "dwave-emulated"
     assert dataclasses.asdict(found.timing)["solve"] > 0
     assert found.timing.embed > 0
+
+
+def test_refinement_embeds_once_and_shares_reads_among_its_calls():
+    problem = neuron(9, 20, 3)
+    emulated = small()
+    found = qproj.Refined(emulated, rounds=4).solve(problem, seed=0, num_reads=18)
+    assert found.stats["reads"] == 18
+    again = qproj.Refined(small(), rounds=4).solve(problem, seed=0, num_reads=18)
+    np.testing.assert_array_equal(found.candidates, again.candidates)
+    assert found.gain >= qproj.Refined(emulated, rounds=1, polish=False).solve(problem, seed=0, num_reads=1).gain

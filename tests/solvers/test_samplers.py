@@ -9,10 +9,24 @@ import pytest
 
 import qproj
 from qproj import Polished, Refined, SignProjection, as_sampler, from_sampler, get_solver
+from qproj.solvers.refined import reweighted
 
 RNG = np.random.default_rng(0)
 P = SignProjection(RNG.choice([-1, 1], (12, 7)), RNG.normal(size=12))
 BEST = P.gain(np.array(list(itertools.product([-1, 1], repeat=7)))).max()
+
+
+def neuron(n, d, seed):
+    rng = np.random.default_rng([n, d, seed])
+    return SignProjection(rng.choice([-1, 1], (n, d)), rng.normal(size=n))
+
+
+class Lowest(dimod.ExactSolver):
+    """As cold as a sampler gets: every read is the lowest state."""
+
+    def sample(self, bqm, num_reads=1):
+        lowest = super().sample(bqm).first.sample
+        return dimod.SampleSet.from_samples_bqm([lowest] * num_reads, bqm)
 
 
 @pytest.mark.parametrize("name", ["sa", "sqa", "tabu", "greedy", "random"])
@@ -127,12 +141,53 @@ def test_polish_never_loses_and_its_null_is_polished_random():
         Polished("sa")
 
 
-def test_refined_shares_its_reads_among_rounds():
-    solution = Refined(get_solver("sa"), rounds=4).solve(P, seed=1, num_reads=10)
-    assert solution.stats["reads"] <= 10
-    assert solution.gain <= BEST + 1e-9
+@pytest.mark.parametrize(("rounds", "num_reads", "most"), [(4, 10, 4), (None, 10, 10), (None, 300, 30), (7, 3, 3)])
+def test_refined_shares_its_reads_among_rounds(rounds, num_reads, most):
+    hard = neuron(21, 15, 3)
+    solution = Refined(get_solver("sa", num_sweeps=5), rounds=rounds).solve(hard, seed=1, num_reads=num_reads)
+    assert not hard.meets_bound(solution.best)  # else the rounds would end early
+    assert (solution.stats["rounds"], solution.stats["reads"]) == (most, num_reads)
     with pytest.raises(TypeError, match="no sampler"):
         Refined(get_solver("sign"))
+
+
+def test_refined_moves_a_sampler_whose_reads_are_all_alike():
+    """Once a round repeats itself, the next one's rows weigh otherwise, and descent has another start."""
+    cold = from_sampler(Lowest())
+    solved = {"alone": 0, "descended": 0, "refined": 0}
+    for seed in range(12):
+        problem = neuron(20, 9, seed)
+        best = get_solver("exhaustive").solve(problem).gain - 1e-9
+        solved["alone"] += cold.solve(problem, num_reads=20).gain >= best
+        solved["descended"] += Polished(cold).solve(problem, num_reads=20).gain >= best
+        solved["refined"] += Refined(cold).solve(problem, seed=seed, num_reads=20).gain >= best
+    assert solved["alone"] <= solved["descended"] < solved["refined"]
+
+
+def test_refined_takes_real_rows_and_a_row_of_zeros():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(12, 6)) * np.arange(12)[:, None]
+    problem = SignProjection(X, rng.normal(size=12))
+    solution = Refined(get_solver("sa", num_sweeps=10)).solve(problem, seed=0, num_reads=40)
+    assert solution.gain == pytest.approx(get_solver("exhaustive").solve(problem).gain)
+
+
+def test_refined_until_a_time_limit_goes_on_with_rounds():
+    hard = neuron(40, 30, 2)
+    solution = Refined(get_solver("sa")).solve(hard, seed=0, time_limit_s=0.3)
+    assert solution.ended_by == "clock"
+    assert solution.stats["rounds"] > 1
+
+
+def test_reweighted_keeps_what_is_met_and_gives_up_what_is_far():
+    problem = SignProjection([[1, 1, 1, 1, 1], [1, 1, 1, -1, -1], [-1, -1, -1, -1, 1]], [1.0, 2.0, 4.0])
+    v = np.ones(5, np.int8)
+    targets, weights = reweighted(problem, v, kappa=1.0, width=0.5)
+    rows = problem.rows
+    z = rows.A @ (2.0 * rows.columns.counts_from_weights(v[None])[0] - rows.columns.sizes)
+    side = np.sign(rows.tau)
+    np.testing.assert_allclose(targets, side * np.maximum(z * side, np.sqrt(5)))
+    np.testing.assert_allclose(weights, np.abs(rows.tau) / (1 + 4 * z**2 / 5))
 
 
 def test_solvers_pass_dimods_sampler_asserts():
