@@ -101,7 +101,8 @@ def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encodi
     own = linear[B:].reshape(G, m)
     np.multiply(lam[:, None], shape.own, out=own)
     own[:, m - 1] -= 4.0 * rows.tau
-    np.multiply(lam[:, None, None], shape.pairs, out=_row_blocks(quadratic, B, G, m))
+    blocks = np.einsum("gigj->gij", quadratic[B:, B:].reshape(G, m, G, m))  # a view of each row's own block
+    np.multiply(lam[:, None, None], shape.pairs, out=blocks)
     if shape.keep is not None:
         kept = np.concatenate((np.ones(B, bool), shape.keep))
         linear, quadratic = linear[kept], quadratic[np.ix_(kept, kept)]
@@ -124,13 +125,6 @@ def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encodi
         error=shape.error,
         options={"factor": factor, "bits": shape.bits},
     )
-
-
-def _row_blocks(quadratic: FloatArray, B: int, G: int, m: int) -> FloatArray:
-    """Return a view, (G, m, m), of each row's own block on the diagonal, beyond the B weight bits."""
-    column, row = quadratic.itemsize, quadratic.strides[0]
-    start, step = B * (row + column), m * (row + column)
-    return np.ndarray((G, m, m), np.float64, quadratic, start, (step, row, column))
 
 
 def agreement(rows: Rows, q: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:

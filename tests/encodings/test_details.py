@@ -151,3 +151,10 @@ def test_figures_of_a_linear_model():
     assert two.error - 0.5 == pytest.approx(4 * eps * (2 + 1 + 1) * 10.0, rel=0.1)
     assert (two.factor, two.shift) == (1.0, 0.0)
     assert two.reach == 6.0
+
+
+def test_a_neuron_whose_targets_are_all_zero_has_weights_alone():
+    encoding = SignProjection([[1, -1]], [0.0]).encode("majority")
+    assert encoding.bqm.num_variables == encoding.num_weight_bits == 2
+    assert not encoding.coefficients.any()
+    assert encoding.smallest_gap == 0.0
