@@ -93,7 +93,7 @@ class LayerSearch:
 
     def _few_patterns(self) -> bool:
         """Tell whether scoring all count vectors is the shortest way: they are shared by the layer's neurons."""
-        if not self.rows.is_binary or len(self.rows.columns.labels) > ENUMERATE_BITS:
+        if not self.rows.is_binary or len(self.rows.columns.bits[0]) > ENUMERATE_BITS:
             return False
         patterns = float(np.prod(self.rows.columns.sizes + 1.0))
         U, neurons = self.rows.tau.shape
