@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import qproj
+from qproj.compare.metrics import wilson
 from qproj.solvers.polished import Polished
 from qproj.solvers.refined import Refined
 
@@ -54,13 +55,6 @@ def wrong_share(d: int, neurons: int) -> float:
         gains = p.gain(V)
         wrong += gains[np.argmin(published_energies(p, V))] < gains.max() - 1e-9
     return wrong / neurons
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927)."""
-    z, p = 1.96, successes / trials
-    centre, half = p + z * z / (2 * trials), z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials**2))
-    return (centre - half) / (1 + z * z / trials), (centre + half) / (1 + z * z / trials)
 
 
 def contenders(d: int) -> dict[str, object]:
