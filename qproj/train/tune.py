@@ -19,7 +19,7 @@ FIRST_SEED = 1000
 def grid(experiment: Experiment, optimizer: str) -> tuple[Settings, ...]:
     """Return the settings that are tried: of the same number for all optimisers of an experiment."""
     check_optimizer(optimizer)
-    rows = _GRIDS[optimizer] + (_WIDER[optimizer] if experiment.wider else ())
+    rows = (*_GRIDS[optimizer], *(_WIDER[optimizer] if experiment.wider else ()))
     return tuple(Settings.of(optimizer, {"schedule": experiment.schedule, **row}) for row in rows)
 
 
