@@ -122,6 +122,7 @@ def _real(rng: np.random.Generator, count: int) -> dict[str, Any]:
     for _ in range(count):
         X = signs[rng.choice(len(signs), REAL_ROWS, replace=False)]
         problems.append(qproj.SignProjection(X, rng.standard_normal(REAL_ROWS)))
+    qproj.get_solver("auto").solve(problems[0], seed=0, time_limit_s=1.0)  # compiles
     gains = {"auto, 1 s": [qproj.get_solver("auto").solve(p, seed=0, time_limit_s=1.0).gain for p in problems]}
     spent = {"auto, 1 s": 1.0}
     for name, solve in contenders().items():
@@ -171,6 +172,9 @@ Share solved more than `{NULL}` solves of the same neurons (at d = 9 both are ne
 """ + table(header, leads) + f"""
 {real["count"]} neurons on batches of {REAL_ROWS} binarised digits (64 pixels), {REAL_READS} reads: gain as a share of
 the best that any of these found. {_real_target(real)}
+Of some forty settings tried on 16 other neurons the best ended at 0.975 to 0.98 (error of the mean 0.003); 200 rounds
+were no better than 100, nor were other margins, widths, and powers of |τ|. Presumably no quadratic pull tells which
+rows to give up; searches that count the rows themselves (`auto`) go on.
 """ + table(
         ["solver", "mean share", "standard error", "least", "a neuron"],
         [
