@@ -8,6 +8,7 @@ from qproj.encodings import Columns
 from qproj.encodings import encoding as shared
 from qproj.encodings.encoding import require_precision, require_size
 from qproj.encodings.linear_model import linear_of_quadratic, linear_of_rows
+from qproj.encodings.published import published_shift
 from qproj.encodings.quantise import quantise
 
 
@@ -158,3 +159,26 @@ def test_a_neuron_whose_targets_are_all_zero_has_weights_alone():
     assert encoding.bqm.num_variables == encoding.num_weight_bits == 2
     assert not encoding.coefficients.any()
     assert encoding.smallest_gap == 0.0
+
+
+@pytest.mark.parametrize(("d", "shift"), [(3, 0), (4, 2), (5, 1), (6, 1), (7, 0), (8, 0), (9, 0), (15, 0)])
+def test_the_published_shift_is_there_from_four_to_seven_weights(d, shift):
+    assert published_shift(d) == (d.bit_length(), shift)
+
+
+def test_rows_of_a_constrained_model_are_labelled():
+    p = SignProjection([[1, 1, -1], [1, -1, 1], [1, 1, 1]], [0.5, -0.2, 1.0])
+    assert sorted(p.cqm.constraints) == ["row 0", "row 1", "row 2"]
+
+
+@pytest.mark.parametrize("name", ["linear", "quadratic", "factor"])
+def test_the_coefficient_that_is_refused_is_named(name):
+    p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2])
+    with pytest.raises(ValueError, match=rf"^{name} is "):
+        p.encode("unbalanced", **{name: np.nan})
+
+
+def test_an_unknown_encoding_is_called_one():
+    p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2])
+    with pytest.raises(ValueError, match="unknown encoding 'majorty'"):
+        p.encode("majorty")

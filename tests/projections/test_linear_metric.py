@@ -106,3 +106,22 @@ def test_linear_layer_shares_or_splits_row_weights():
 def test_a_scale_that_is_no_number_is_refused_by_name(scale):
     with pytest.raises(TypeError, match=r"scale is .*'least-squares' is allowed"):
         LinearProjection([[1.0]], [1.0], scale=scale)
+
+
+@pytest.mark.parametrize("scale", [0.25, 1.0, 3.0])
+def test_a_bound_of_a_gain_is_hardly_below_the_objective(scale):
+    rng = np.random.default_rng(0)
+    p = LinearProjection(rng.choice([-1, 1], (6, 4)), rng.standard_normal(6), scale=scale)
+    v = rng.choice([-1, 1], 4)
+    objective = float(p.objective(v))
+    # the definition's terms are at most (|scale·x·v| + |t|)²: what float64 sums of them can lose
+    size = float((np.square(scale * 4 + np.abs(p.t))).sum())
+    assert objective - 5e-14 * size <= p.bound_of_gain(float(p.gain(v))) <= objective
+
+
+def test_a_bound_is_met_where_field_and_pairs_agree_and_not_otherwise():
+    agreeing = MetricProjection([[2.0, -1.0], [-1.0, 2.0]], [1.0, 1.0])
+    assert agreeing.meets_bound([1, 1])
+    assert not agreeing.meets_bound([-1, -1])  # the pair agrees, the field does not
+    frustrated = MetricProjection([[2.0, 1.0], [1.0, 2.0]], [1.0, 1.0])
+    assert not frustrated.meets_bound([1, 1])  # the field agrees, the pair does not

@@ -270,3 +270,19 @@ def test_layer_neurons_share_inputs_and_equal_single_projections():
         SignLayer(X, T[:4])
     with pytest.raises(ValueError, match="T\\[:, None\\]"):
         SignLayer(X, T[:, 0])
+
+
+def test_a_neuron_of_shared_inputs_is_the_projection_made_of_them():
+    p = SignProjection([[1, 1, -1], [1, -1, 1], [1, 1, -1]], [0.5, -0.2, 1.0])
+    assert SignProjection.of_inputs(p.inputs, p.t) == p
+    assert hash(SignProjection.of_inputs(p.inputs, p.t)) == hash(p)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_near_ties_of_real_rows_are_decided_by_the_definitions_sum(size):
+    rng = np.random.default_rng(0)
+    half = size * rng.standard_normal((300, 40))
+    X = np.array([rng.permutation(row) for row in np.concatenate([half, -half], axis=1)])
+    signs = SignProjection(X, np.ones(len(X))).inputs.signs(np.ones((1, 80), np.int8))[0]
+    assert (signs == np.where(X.sum(axis=1) >= 0, 1, -1)).all()
+    assert len(set(signs.tolist())) == 2
