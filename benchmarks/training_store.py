@@ -112,7 +112,9 @@ def prune(jobs: Iterable[Job]) -> int:
 
 def _write(file: Path, at: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
     lines = ",\n".join(json.dumps(one) for one in runs)
-    file.write_text(f'{{"machine": {json.dumps(at)},\n"runs": [\n{lines}\n]}}\n')
+    part = file.with_suffix(".part")  # a run that is cut short, or read meanwhile, loses nothing
+    part.write_text(f'{{"machine": {json.dumps(at)},\n"runs": [\n{lines}\n]}}\n')
+    part.replace(file)
 
 
 def _commit() -> str:
