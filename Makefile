@@ -9,7 +9,7 @@ CPUS   ?= 2
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow nightly lint format types docs bench results faults mutation installs dist cov clean distclean
+.PHONY: help demo test test-slow nightly lint format types docs bench results faults mutation installs audit dist cov clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## +/\t/' | expand -t 14
@@ -83,6 +83,10 @@ mutation: $(VENV)/.full  ## mutation testing of projections, encodings and the c
 installs: dist  ## sdist and wheel in empty environments: Python 3.11 to 3.13, each extra, lowest versions
 	$(PIP) --group installs
 	$(BIN)/python tests/packaging/installs.py dist --uv $(BIN)/uv --out tests/packaging/installs.json $(ARGS)
+
+audit: $(VENV)/.full  ## known vulnerabilities of the pinned versions
+	$(PIP) --group audit
+	$(BIN)/python tests/security/audit.py
 
 dist: $(VENV)/.full  ## sdist and wheel in dist/, checked
 	rm -rf dist
