@@ -6,8 +6,9 @@ import pytest
 from qproj import SignProjection
 from qproj.encodings import Columns
 from qproj.encodings import encoding as shared
+from qproj.encodings.constrained import constrained
 from qproj.encodings.encoding import require_precision, require_size
-from qproj.encodings.linear_model import linear_of_quadratic, linear_of_rows
+from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows
 from qproj.encodings.published import published_shift
 from qproj.encodings.quantise import quantise
 
@@ -182,3 +183,31 @@ def test_an_unknown_encoding_is_called_one():
     p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2])
     with pytest.raises(ValueError, match="unknown encoding 'majorty'"):
         p.encode("majorty")
+
+
+@pytest.mark.parametrize("bits", [3, 5, 12])
+def test_rows_that_are_no_multiples_fill_their_bits(bits):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((5, 7))
+    q, margin = integer_rows(A, bits)
+    top = 2**bits - 1
+    assert np.abs(q).max(axis=1).tolist() == [top] * 5
+    assert np.abs(q - A / np.abs(A).max(axis=1, keepdims=True) * top).max() <= 0.5
+    assert (margin >= 0).all()
+    assert (margin <= 7 / 2).all()
+
+
+def test_the_members_of_a_large_class_are_taken_in_order():
+    columns = Columns(np.repeat([0, 1], 40), np.ones(80, np.int8), np.array([40, 40]))
+    weights = columns.weights_from_counts(np.array([[13, 29]]))[0]
+    assert weights.tolist() == [1] * 13 + [-1] * 27 + [1] * 29 + [-1] * 11
+
+
+def test_a_constrained_model_of_real_rows_takes_its_bits():
+    p = SignProjection([[0.3, -0.7, 0.11], [0.9, 0.2, -0.4]], [0.5, -0.2])
+
+    def largest(bits):
+        cqm = constrained(p.rows, bits=bits)
+        return max(abs(value) for row in cqm.constraints.values() for value in row.lhs.linear.values())
+
+    assert largest(4) < largest(8) < largest(16)

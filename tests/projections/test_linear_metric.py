@@ -125,3 +125,16 @@ def test_a_bound_is_met_where_field_and_pairs_agree_and_not_otherwise():
     assert not agreeing.meets_bound([-1, -1])  # the pair agrees, the field does not
     frustrated = MetricProjection([[2.0, 1.0], [1.0, 2.0]], [1.0, 1.0])
     assert not frustrated.meets_bound([1, 1])  # the field agrees, the pair does not
+
+
+def test_keys_of_quadratic_projections_stay_what_they_are():
+    p = MetricProjection([[2.0, 1.0], [1.0, 2.0]], [1.0, -0.0])
+    assert p.key == "4607ae0c6d4d45ec08b9d993d02da6aa0fdf9520505b7e9f949c692cf94d5205"
+
+
+def test_another_scale_keeps_the_weights_of_the_rows():
+    p = LinearProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2], weights=[1.0, 3.0])
+    assert p.with_scale(0.5) == LinearProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2], scale=0.5, weights=[1.0, 3.0])
+    assert repr(p.with_scale(0.5)) == "LinearProjection(n=2, d=3, scale=0.5)"
+    with pytest.raises(ValueError, match="unknown encoding 'lineer'"):
+        p.with_scale(0.5).encode("lineer")

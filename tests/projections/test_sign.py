@@ -286,3 +286,10 @@ def test_near_ties_of_real_rows_are_decided_by_the_definitions_sum(size):
     signs = SignProjection(X, np.ones(len(X))).inputs.signs(np.ones((1, 80), np.int8))[0]
     assert (signs == np.where(X.sum(axis=1) >= 0, 1, -1)).all()
     assert len(set(signs.tolist())) == 2
+
+
+def test_keys_stay_what_they_are():
+    """They name cached embeddings and stored studies: a new version has to find them again."""
+    p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.25])
+    assert p.key == "418e6153f5af79fc2d9c535399b51195f84b57ed72ceecd67f9857df670eb0c2"
+    assert SignProjection(np.array([[1, 1, -1], [1, -1, 1]], np.int8), [0.5, -0.25]).key == p.key
