@@ -8,7 +8,7 @@ from qproj.encodings import Columns
 from qproj.encodings import encoding as shared
 from qproj.encodings.constrained import constrained
 from qproj.encodings.encoding import require_precision, require_size
-from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows
+from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows, quantum
 from qproj.encodings.published import published_shift
 from qproj.encodings.quantise import quantise
 
@@ -211,3 +211,31 @@ def test_a_constrained_model_of_real_rows_takes_its_bits():
         return max(abs(value) for row in cqm.constraints.values() for value in row.lhs.linear.values())
 
     assert largest(4) < largest(8) < largest(16)
+
+
+def test_the_members_of_a_class_may_be_drawn():
+    p = SignProjection(np.ones((3, 40), int) * [[1], [-1], [1]], [0.5, -0.2, 1.0])
+    encoding = p.encode("majority")
+    assert len(encoding.columns.sizes) == 1
+    sample = dict.fromkeys(encoding.bqm.variables, 0)
+    sample[encoding.columns.labels[0]] = sample[encoding.columns.labels[2]] = 1  # five of forty
+    plain = encoding.decode(sample)
+    assert plain.tolist() == [1] * 5 + [-1] * 35
+    drawn = [encoding.decode(sample, rng=np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert (drawn[0] == drawn[1]).all()
+    assert (drawn[0] != drawn[2]).any()
+    assert all((v == 1).sum() == 5 for v in drawn)
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [([0.3, -0.7], 0.1), ([0.03, 0.05], 0.01), ([300.0, 500.0], 100.0), ([1.25, 0.75], 0.25), ([2.0**-41, 1.0], 0.0)],
+)
+def test_a_quantum_divides_all_values(values, unit):
+    assert quantum(np.array(values)) == pytest.approx(unit, rel=1e-12)
+
+
+def test_the_penalty_factor_is_named():
+    p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2])
+    with pytest.raises(ValueError, match=r"^factor is "):
+        p.encode("majority", factor=-1.0)

@@ -138,3 +138,8 @@ def test_another_scale_keeps_the_weights_of_the_rows():
     assert repr(p.with_scale(0.5)) == "LinearProjection(n=2, d=3, scale=0.5)"
     with pytest.raises(ValueError, match="unknown encoding 'lineer'"):
         p.with_scale(0.5).encode("lineer")
+
+
+def test_a_matrix_that_is_refused_is_named():
+    with pytest.raises(ValueError, match=r"^M\b"):
+        MetricProjection([[np.nan, 0.0], [0.0, 1.0]], [1.0, 1.0])

@@ -293,3 +293,17 @@ def test_keys_stay_what_they_are():
     p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.25])
     assert p.key == "418e6153f5af79fc2d9c535399b51195f84b57ed72ceecd67f9857df670eb0c2"
     assert SignProjection(np.array([[1, 1, -1], [1, -1, 1]], np.int8), [0.5, -0.25]).key == p.key
+
+
+def test_what_is_refused_is_named():
+    p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2])
+    with pytest.raises(ValueError, match=r"^t\b"):
+        SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, math.nan])
+    with pytest.raises(ValueError, match=r"^v\b"):
+        p.meets_bound([1, 1, 0])
+
+
+def test_a_layer_may_keep_its_rows_apart():
+    X, T = [[1, 1, -1], [1, 1, -1]], np.array([[0.5], [0.25]])
+    assert len(SignLayer(X, T)[0].aggregated.tau) == 1
+    assert len(SignLayer(X, T, aggregate_rows=False)[0].aggregated.tau) == 2
