@@ -77,9 +77,17 @@ def section(result: dict[str, Any]) -> str:
         ]
         for row in result["rows"]
     ]  # fmt: skip
+    missed = [f"{row['case']}, `{row['solver']}`" for row in result["rows"] if row["ratio"] > TARGET]
+    verdict = "The target is met."
+    if missed:
+        verdict = f"""Missed by {len(missed)} of {len(rows)}: {"; ".join(missed)}. A call needs some 10 to 60 MiB
+whatever the layer's size: buffers of BLAS, and blocks of neurons and their counts (8 bytes a weight of a block of
+2^20 / max(n, d) neurons) that are large enough to be fast. Beside small layers that is many times their size. Walks
+above capacity hold their rows once a neuron, 32 MiB at once."""
     header = ["case", "n", "solver", "X, T and V", "more at the peak", "peak", "time", "proved"]
     return f"""
 Peak memory of `project`, in units of the size of X (int8), T (float64) and V together (target ≤ {TARGET:g}×): they
 themselves, and what the call adds at its highest. `auto` has a limit of 20 s. Rows of a convolution's patches are
 merged; nothing is sampled.
+{verdict}
 """ + table(header, rows)

@@ -75,7 +75,7 @@ def kicked(problem: qproj.SignProjection, seed: int, reads: int, a_round: int = 
 
 
 def run(quick: bool) -> dict[str, Any]:
-    count, real = (100, 12) if quick else (400, 60)
+    count, real = (100, 6) if quick else (400, 60)
     rng = np.random.default_rng()
     rows = []
     for d in SIZES:
