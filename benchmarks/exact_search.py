@@ -29,7 +29,8 @@ RATIO = 10.0
 
 def run(quick: bool) -> dict[str, Any]:
     count, limit, beside, alone = (2, 12.0, (32,), (24, 28, 36)) if quick else (5, 60.0, (24, 28, 32), (36, 40))
-    peers, threads = available(), os.cpu_count() or 1
+    threads = os.cpu_count() or 1
+    peers = available(threads)
     seed = np.random.SeedSequence().entropy
     rows = [_measure(d, peers if d in beside else {}, count, limit, threads, seed) for d in sorted((*beside, *alone))]
     return {"rows": rows, "peers": list(peers), "count": count, "limit": limit, "threads": threads}

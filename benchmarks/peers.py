@@ -58,8 +58,18 @@ def gurobi(X: np.ndarray, t: np.ndarray, limit: float, threads: int = 1) -> Answ
         return gain, bool(model.Status == gurobipy.GRB.OPTIMAL)
 
 
+@cache
+def _scheduler(threads: int) -> None:
+    """HiGHS keeps the threads that it began with, and refuses a model that asks for another number."""
+    import highspy
+
+    highspy.Highs.resetGlobalScheduler(True)
+
+
 def highs(X: np.ndarray, t: np.ndarray, limit: float, threads: int = 1) -> Answer:
     import highspy
+
+    _scheduler(threads)
 
     a, c, b = one_sided(X, t)
     n, d = X.shape
@@ -119,13 +129,13 @@ def cpsat(X: np.ndarray, t: np.ndarray, limit: float, threads: int = 1) -> Answe
 ALL: dict[str, Callable[..., Answer]] = {"gurobi": gurobi, "highs": highs, "cpsat": cpsat}
 
 
-def available() -> dict[str, Callable[..., Answer]]:
+def available(threads: int = 1) -> dict[str, Callable[..., Answer]]:
     """Return the peers that are installed and, for Gurobi, licensed; each is called once, outside any clock."""
     X, t = np.array([[1, 1, -1], [1, -1, 1]]), np.array([1.0, -0.5])
     found = {}
     for name, call in ALL.items():
         try:
-            call(X, t, 5.0)
+            call(X, t, 5.0, threads)
         except ImportError:
             continue
         found[name] = call
