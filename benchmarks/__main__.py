@@ -90,9 +90,9 @@ def main() -> None:
     if not arguments.page:
         from qproj.solvers.warm import warm
 
+        before = machine()  # once: each module's own work is the next one's load average
         for _ in warm():  # every kernel compiled, so that no module pays for it
             pass
-        before = machine()  # once: each module's own work is the next one's load average
         for name in arguments.names or found:
             try:
                 measure(name, found[name], not arguments.full, before)

@@ -21,6 +21,7 @@ extensions = [
     "api_pages",
     "checks_page",
     "cli_page",
+    "evidence_pages",
     "layers",
     "plain_text",
     "schema_pages",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from qproj.encodings.linear_constrained import linear_of_constrained
+from qproj.encodings.linear_constrained import _bit, linear_of_constrained
 from qproj.encodings.linear_model import IMPLIED, REAL, WHOLE
 from tests.encodings.test_linear_model import assignments, cheapest, holds
 
@@ -145,3 +145,11 @@ def test_wide_products_are_refused_by_the_variables_name():
     cqm.set_objective(b * i)
     with pytest.raises(ValueError, match=r"'i' ranges over -4e\+15\.\.4e\+15.*set lower_bound"):
         linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 11, 12, 100])
+def test_bits_of_a_whole_number_add_up(size):
+    values = [float(1 << b) for b in range(size.bit_length() - 1)]
+    values.append(size - sum(values))
+    for value in range(size + 1):
+        assert sum(_bit(value, b, values) * v for b, v in enumerate(values)) == value
