@@ -67,8 +67,8 @@ def page(found: dict[str, ModuleType]) -> str:
         versions = ", ".join(f"{package} {version}" for package, version in at["versions"].items())
         parts.append(f"\n## {module.TITLE}\n{module.section(record['result'])}")
         parts.append(
-            f"\n<small>{at['date']}, {at['cpu']}, {at['cores']} cores, load average before the run {at['load'][0]:g} "
-            f"({'nothing else ran' if at['load'][0] < 0.3 else 'others ran'}), Python {at['python']}, {versions}; "
+            f"\n<small>{at['date']}, {at['cpu']}, {at['cores']} cores, load average before the run {at['load'][0]:g}, "
+            f"Python {at['python']}, {versions}; "
             f"{'quick' if record['quick'] else 'full'} run of {record['seconds']:g} s.</small>\n"
         )
     if NOTES.exists():

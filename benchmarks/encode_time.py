@@ -227,7 +227,7 @@ def section(result: dict[str, Any]) -> str:
         for row in result["rows"]
     ]  # fmt: skip
     symbols = ", ".join(
-        f"{s['name']} {ratio_of(s['ratio'])} ({seconds(s['seconds'])})"
+        f"{s['name']} {_against(s['ratio'], SYMBOLIC_TARGET)} ({seconds(s['seconds'])})"
         if s["seconds"]
         else f"{s['name']} not installed"
         for s in result["symbols"]
