@@ -26,6 +26,8 @@ MESSAGE_SHARE, ATTEMPTS = 0.1, 10
 SLOWLY = (1200, 0.995)
 #: Share of the walks' time for the anneal that they begin at, and its sweeps at most.
 ANNEAL_SHARE, ANNEAL_SWEEPS = 0.1, 200
+#: Seconds that a descent by pairs takes, about, a row and pair of classes.
+PAIR_S = 4e-10
 #: Narrow neurons are proved first where a tree is expected to take at most this share of their time. Measured at 64
 #: rows: 1.7 nodes more a weight bit, 50 million nodes a second; the incumbent is found in some sweeps of annealing.
 NARROW_SHARE, GROWTH, NODES_A_SECOND, NARROW_SWEEPS = 0.5, 1.7, 5e7, 400
@@ -37,6 +39,9 @@ NEAR_CAPACITY = 1.25
 PROOF_SHARES = (0.7, 1.0)
 #: Seconds below which CP-SAT is not worth its start, and what a term of its model takes before and after the search.
 LEAST_CPSAT_S, CPSAT_TERM_S = 0.02, 5e-7
+
+#: Entries of rows, all neurons', up to which the search is finished after the deadline, and by how many sweeps.
+LATE, LAST_SWEEPS = 1 << 20, 16
 
 
 class TimedSearch(LayerSearch):
@@ -54,6 +59,20 @@ class TimedSearch(LayerSearch):
             share = WALK_SHARE if self._walks_beside or not self.rows.is_binary else ALONE_SHARE
             self._walk(self.left, time.perf_counter() + share * self._left_s)
         self._prove()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Anneal for some sweeps, and descend: where the clock came before any walk, that is much for little."""
+        from qproj.solvers.kernels.annealing import soft_anneal_layer
+
+        left, rows = self.left, self.rows
+        if not len(left) or len(left) * rows.A.size > LATE:
+            return
+        found = soft_anneal_layer(
+            rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seed=self.seed, sweeps=LAST_SWEEPS,
+            init=rows.columns.counts_from_weights(self.weights[left]), threads=self.options.threads,
+        )  # fmt: skip
+        self._improved(left, found.counts, found.met)
 
     def _repeat_messages(self) -> None:
         """Pass messages from several starts: near capacity not every one ends where all signs are met."""
@@ -111,11 +130,12 @@ class TimedSearch(LayerSearch):
         init = rows.columns.counts_from_weights(self.weights[left])
         tau = np.ascontiguousarray(rows.tau[:, left])
         common: dict[str, Any] = {"seed": self.seed, "init": init, "threads": threads}
-        if not rows.is_binary:  # walks take rows of ±1
+        now = time.perf_counter()
+        pairs_s = PAIR_S * len(rows.A) * rows.A.shape[1] ** 2 * len(left) / self._threads
+        if not rows.is_binary or pairs_s > end - now:  # walks take rows of ±1, and time for a first descent
             found = anneal_until(rows.A, rows.columns.sizes, tau, deadline=end, **common)
             self._improved(left, found.counts, found.met)
             return
-        now = time.perf_counter()
         found = soft_anneal_layer(
             rows.A, rows.columns.sizes, tau, sweeps=ANNEAL_SWEEPS, deadline=now + ANNEAL_SHARE * (end - now), **common
         )

@@ -54,6 +54,7 @@ FIRST_ROUND = 32  # sweeps of the first, timing round of `anneal_until`
 FIRST_SHARE = 0.12  # of the time goes to the one full anneal of `anneal_until`
 ROUND_SHARE = 0.04  # to each reheating at most
 _TASKS = 256  # (neuron, start) pairs held at once: bounds the memory of large layers
+_LATE = 1 << 22  # entries of rows, all neurons': beyond, no descent is begun after the deadline
 _FAST = {"nnan", "ninf", "nsz", "reassoc", "contract", "arcp", "afn"}  # every number here is finite
 _LOGS = np.log((np.arange(4096) + 0.5) / 4096).astype(np.float32)  # of uniform numbers: no exp in the inner loop
 
@@ -269,7 +270,7 @@ def _round(
             now = time.perf_counter()
             limit = now + (deadline - now) * len(block) / (len(todo) - low)
         found, done = _anneal_block(problem, block, counts[block], states[block], schedule, limit, threads, fresh)
-        late = limit is not None and time.perf_counter() >= limit
+        late = limit is not None and time.perf_counter() >= limit and len(block) * problem.A.size > _LATE
         ends = descend(problem.A, problem.M, problem.Tau.T[block], found, max_moves=0 if late else None)
         better = ends.gains > gains[block]
         rows = block[better]
