@@ -174,8 +174,8 @@ The others at {LIMITS[-1]:g} s, both sets together; all but {" and ".join(ALWAYS
     missed = sorted({f"{name}: {one}" for name, found in result["sets"].items() for one in behind(found, LIMITS[-1])})
     parts.append(f"\nAt 1 s another solver gained more than `auto` on: {'; '.join(missed) or 'none'}.\n")
     parts.append(
-        "\nWhere the target is missed at 10 ms: merging rows, one pass of perceptron learning and a first proof take most"
-        "\nof that time, which `local-search` spends on annealing alone; other samplers return several times later.\n"
+        "\nWhere the target is missed at 10 ms: merging rows, one pass of perceptron learning and a first proof take"
+        "\nmost of that time, which `local-search` spends on annealing alone; samplers return several times later.\n"
     )
     return "".join(parts)
 
