@@ -43,6 +43,7 @@ def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
     linear, Q = np.zeros(d + n * block), np.zeros((d + n * block, d + n * block))
     form = np.concatenate((np.ones(d), -(2.0 ** np.arange(m))))
     own = lam * np.triu(2.0 * np.outer(form, form), 1)
+    own_linear = lam * (form * form + 2.0 * shift * form)
     for i in range(n):
         x = rows.A[i].astype(np.float64)
         start = d + i * block
@@ -50,7 +51,7 @@ def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
         k = np.arange(d)
         Q[k, start + k] = -2.0 * lam * x
         linear[k] += lam * x
-        linear[start : start + block] = lam * (form * form + 2.0 * shift * form)
+        linear[start : start + block] = own_linear
         linear[start + k] += lam * x
         linear[start + block - 1] += 1.0 - 2.0 * g[i]
     minus = int((rows.A == -1).sum())

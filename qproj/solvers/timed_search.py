@@ -26,8 +26,6 @@ MESSAGE_SHARE, ATTEMPTS = 0.1, 10
 SLOWLY = (1200, 0.995)
 #: Share of the walks' time for the anneal that they begin at, and its sweeps at most.
 ANNEAL_SHARE, ANNEAL_SWEEPS = 0.1, 200
-#: Seconds that a descent by pairs takes, about, a row and pair of classes.
-PAIR_S = 4e-10
 #: Narrow neurons are proved first where a tree is expected to take at most this share of their time. Measured at 64
 #: rows: 1.7 nodes more a weight bit, 50 million nodes a second; the incumbent is found in some sweeps of annealing.
 NARROW_SHARE, GROWTH, NODES_A_SECOND, NARROW_SWEEPS = 0.5, 1.7, 5e7, 400
@@ -39,7 +37,6 @@ NEAR_CAPACITY = 1.25
 PROOF_SHARES = (0.7, 1.0)
 #: Seconds below which CP-SAT is not worth its start, and what a term of its model takes before and after the search.
 LEAST_CPSAT_S, CPSAT_TERM_S = 0.02, 5e-7
-
 #: Entries of rows, all neurons', up to which the search is finished after the deadline, and by how many sweeps.
 LATE, LAST_SWEEPS = 1 << 20, 16
 
@@ -125,6 +122,7 @@ class TimedSearch(LayerSearch):
     def _walk(self, left: NDArray[np.intp], end: float) -> None:
         """Anneal a little and walk until `end`; one neuron alone is walked on by every thread."""
         from qproj.solvers.kernels.annealing import anneal_until, soft_anneal_layer
+        from qproj.solvers.kernels.exchange import PAIR_S
 
         rows, threads = self.rows, self.options.threads
         init = rows.columns.counts_from_weights(self.weights[left])
@@ -154,7 +152,7 @@ class TimedSearch(LayerSearch):
                     stop.set()  # Ctrl-C does not wait for the other walks
 
     def _step_in_pairs(self, left: NDArray[np.intp], seed: int, end: float) -> None:
-        self._better(left, *self._pairs(left, seed, end))
+        self._improved(left, *self._pairs(left, seed, end))
 
     def _pairs(
         self, left: NDArray[np.intp], seed: int, end: float, stop: Event | None = None

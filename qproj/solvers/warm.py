@@ -14,6 +14,7 @@ def warm() -> Iterator[tuple[str, float]]:
     Between them the problems reach every compiled function: ±1 rows of both parities, with and without merged columns,
     real rows, below capacity and above, with a time limit and without.
     """
+    from qproj.projections import SignProjection
     from qproj.solvers.auto import Auto
     from qproj.solvers.local_search import LocalSearch
     from qproj.solvers.polished import Polished
@@ -55,8 +56,6 @@ def warm() -> Iterator[tuple[str, float]]:
         yield what, time.perf_counter() - begin
     one = rng.standard_normal(40)
     begin = time.perf_counter()
-    from qproj.projections import SignProjection
-
     few.solve(SignProjection(doubled, one))
     few.solve(SignProjection(doubled[:, ::2], one), time_limit_s=0.5)
     yield "a neuron alone", time.perf_counter() - begin

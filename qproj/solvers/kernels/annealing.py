@@ -265,10 +265,7 @@ def _round(
     work = 0
     for low in range(0, len(todo), _TASKS):
         block = todo[low : low + _TASKS]
-        limit = deadline
-        if deadline is not None:  # blocks share the time that is left
-            now = time.perf_counter()
-            limit = now + (deadline - now) * len(block) / (len(todo) - low)
+        limit = share_of_time(deadline, len(block) / (len(todo) - low))
         found, done = _anneal_block(problem, block, counts[block], states[block], schedule, limit, threads, fresh)
         late = limit is not None and time.perf_counter() >= limit and len(block) * problem.A.size > _LATE
         ends = descend(problem.A, problem.M, problem.Tau.T[block], found, max_moves=0 if late else None)
@@ -332,6 +329,14 @@ def _anneal_block(
         if ended.all() or (deadline is not None and time.perf_counter() >= deadline):
             break
     return kept, work
+
+
+def share_of_time(deadline: float | None, share: float) -> float | None:
+    """Return the instant at which a share of the time that is left to a deadline has passed; None without one."""
+    if deadline is None:
+        return None
+    now = time.perf_counter()
+    return now + (deadline - now) * min(1.0, share)
 
 
 def _in_threads(

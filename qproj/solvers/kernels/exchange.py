@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.kernels.annealing import _FAST, _in_threads
+from qproj.solvers.kernels.annealing import _FAST, _in_threads, share_of_time
 from qproj.solvers.kernels.descent import CountArray, score
 
 WINDOW = 64  # classes that one kick and its descent look at: all, or a random choice
@@ -31,6 +31,7 @@ KICK = (4, 16)  # moves of a kick: at least, and below
 WORSE = 0.1  # the walk goes on from what loses at most this share more
 PATIENCE = 200  # kicks without a better vector after which the walk returns to the best since it began
 RETURNS = 5  # without a better vector, after which it begins anew at random
+PAIR_S = 4e-10  # seconds that a descent takes, about, a row and pair of classes
 _LANES = 32  # rows are filled up to a multiple, with weight 0
 _CHUNK_S = 0.004  # between two looks at the clock
 _MEMORY = 1 << 25  # bytes of the rows of neurons that walk at once, each with its own
@@ -102,10 +103,7 @@ def exchange_layer(
     block = max(1, _MEMORY // (2 * G * C + 1))
     for low in range(0, dout, block):
         part = slice(low, low + block)
-        end = deadline
-        if deadline is not None:  # blocks share the time that is left
-            now = time.perf_counter()
-            end = now + (deadline - now) * min(1.0, block / (dout - low))
+        end = share_of_time(deadline, block / (dout - low))
         spent += _walk_block(A, sizes, Tau[:, part], found[part], states[part], kicks, end, threads, stop)
     gains, met = score(A, M, Tau.T, found)
     before, _ = score(A, M, Tau.T, counts)
@@ -132,7 +130,7 @@ def _walk_block(
             break  # the others stay where they begin
         walks.append(_Walk.of(A, sizes, tau, start))
     # seconds a kick, roughly: this sizes the chunks, never the result
-    cost = 4e-10 * len(A) * min(len(sizes), WINDOW) ** 2 + 2e-6
+    cost = PAIR_S * len(A) * min(len(sizes), WINDOW) ** 2 + 2e-6
     chunk = kicks or 0 if deadline is None else max(1, int(_CHUNK_S / (cost * max(1, len(walks)))))
     spent, first = 0, 0
     with _halted_at(deadline) as halt:
