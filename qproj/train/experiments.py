@@ -48,8 +48,8 @@ class Experiment:
         Of the step size, in every trial of :mod:`qproj.train.tune`.
     tuning_seeds : int
         How many seeds a trial has there.
-    wider : bool
-        Whether the grid there has its second part, for runs of seconds.
+    extra_trials : str
+        The second part of the grid there, by its name.
     tuned_as : str
         The preset's name where several experiments share one.
     paper, target : float or None
@@ -75,7 +75,7 @@ class Experiment:
     evaluations: int = 10
     schedule: str = "linear"
     tuning_seeds: int = 1
-    wider: bool = False
+    extra_trials: str = ""
     tuned_as: str = ""
     paper: float | None = None
     target: float | None = None
@@ -97,7 +97,7 @@ def _pair(source: str, a: int, b: int) -> Experiment:
         )  # fmt: skip
     return Experiment(
         name, "rows", f"scikit-learn's digits {a} and {b}, 64-32-1, offline", name, (32,), batch=32, epochs=10,
-        tuning_seeds=3, wider=True,
+        tuning_seeds=3, extra_trials="sign",
         tuned_as="digits-pair",
     )  # fmt: skip
 
@@ -119,32 +119,32 @@ _TABLE = (
     ),
     Experiment(
         "adult-2layer", "rows", "Adult, 3 features, 3-5-1, 30 batches of 20", "a1a", (5,), batch=20, batches=30,
-        features=3, tuning_seeds=3, wider=True,
+        features=3, tuning_seeds=3, extra_trials="sign",
     ),
     Experiment(
         "adult-2layer-wide", "rows", "Adult, all 123 features, 123-5-1, 30 batches of 20", "a1a", (5,), batch=20,
-        batches=30, tuning_seeds=3, wider=True, target=0.76,
+        batches=30, tuning_seeds=3, extra_trials="sign", target=0.76,
     ),
     Experiment(
         "adult-2layer-thresholds", "rows", "Adult, 3 features and thresholds, 3-5-1, 30 batches of 20", "a1a", (5,),
-        batch=20, batches=30, features=3, thresholds=True, tuning_seeds=3, wider=True, target=0.76,
+        batch=20, batches=30, features=3, thresholds=True, tuning_seeds=3, extra_trials="sign", target=0.76,
     ),
     Experiment(
         "adult-10layer", "rows", "Adult, all 123 features, 10 layers of 128, 32 batches of 16", "a1a", (128,) * 9,
-        batch=16, batches=32, wider=True,
+        batch=16, batches=32, extra_trials="sign",
     ),
     *(_pair("mnist", a, b) for a, b in ((0, 2), (1, 2), (1, 7))),
     Experiment(
         "mnist-10", "rows", "MNIST, ten classes, 784-256-256-10 (ours)", "mnist", (256, 256), batch=512, epochs=3,
-        tuned_as="mnist-pair", target=0.95,
+        extra_trials="between", tuned_as="mnist-pair", target=0.95,
     ),
     _pair("digits", 0, 2),
     _graph(
-        "karate", "karate club, 4 communities, one labelled node each", 32, tuning_seeds=3, wider=True, paper=0.57,
-        target=0.90,
+        "karate", "karate club, 4 communities, one labelled node each", 32, tuning_seeds=3, extra_trials="sign",
+        paper=0.57, target=0.90,
     ),
     _graph(
-        "karate-club", "karate club, 2 clubs, one labelled node each", 32, tuning_seeds=3, wider=True,
+        "karate-club", "karate club, 2 clubs, one labelled node each", 32, tuning_seeds=3, extra_trials="sign",
         tuned_as="karate",
     ),
     _graph("cora", "Cora, 20 labelled nodes a class", 64, paper=0.57, target=0.78),

@@ -16,7 +16,7 @@ KEY_VERSION = 1
 SCHEDULES = ("constant", "linear", "cosine")
 
 #: Words, goals and how it is tuned: none changes a run.
-_NO_PART = ("about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "wider")
+_NO_PART = ("about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "extra_trials")
 
 _COMMON = ("lr", "schedule", "momentum", "float_lr")
 _PROJECTING = ("projection", "kappa", "sweeps", "every")

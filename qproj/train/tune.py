@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from qproj.train.experiments import Experiment, check_optimizer
+from qproj.train.experiments import OPTIMIZERS, Experiment, check_optimizer
 from qproj.train.session import Progress, run_all
 from qproj.train.settings import Config, Settings
 
@@ -19,7 +19,7 @@ FIRST_SEED = 1000
 def grid(experiment: Experiment, optimizer: str) -> tuple[Settings, ...]:
     """Return the settings that are tried: of the same number for all optimisers of an experiment."""
     check_optimizer(optimizer)
-    rows = (*_GRIDS[optimizer], *(_WIDER[optimizer] if experiment.wider else ()))
+    rows = (*_GRIDS[optimizer], *_EXTRA[experiment.extra_trials][optimizer])
     return tuple(Settings.of(optimizer, {"schedule": experiment.schedule, **row}) for row in rows)
 
 
@@ -96,12 +96,24 @@ _GRIDS: dict[str, tuple[dict[str, Any], ...]] = {
     "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.02, 0.1)),
     "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(1.0, 5.0, 25.0, 125.0)),
 }
-# four more each, where runs take seconds: the sign projection, and step sizes beyond the others'
+# four more each, by name. "sign", where runs take seconds: the sign projection, and step sizes beyond the others'
 _SIGN = _rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1))
-_WIDER: dict[str, tuple[dict[str, Any], ...]] = {
-    "qpsbgd": _SIGN,
-    "projected": _SIGN,
-    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(0.2, 625.0)),
-    "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
-    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(0.2, 625.0)),
+# "between", where a sign projection takes hours: step sizes between the others', and a surrogate nearer to sign(g)
+_NEARER = _rows({"projection": "margin", "sweeps": 5, "kappa": 30.0}, momentum=(0.0, 0.9), lr=(0.02, 0.05))
+_EXTRA: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
+    "": dict.fromkeys(OPTIMIZERS, ()),
+    "sign": {
+        "qpsbgd": _SIGN,
+        "projected": _SIGN,
+        "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(0.2, 625.0)),
+        "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
+        "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(0.2, 625.0)),
+    },
+    "between": {
+        "qpsbgd": _NEARER,
+        "projected": _NEARER,
+        "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(0.5, 2.0)),
+        "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
+        "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(0.5, 2.0)),
+    },
 }
