@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import os
@@ -26,6 +27,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def discard(path: Path) -> None:
+    """Remove a file, and what writers of it that were killed left beside it."""
+    path.unlink(missing_ok=True)
+    for part in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

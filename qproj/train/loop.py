@@ -23,7 +23,7 @@ from qproj.train.checkpoint import each_within, read_checkpoint, write_checkpoin
 from qproj.train.data import Data, load
 from qproj.train.events import events
 from qproj.train.experiments import Experiment
-from qproj.train.files import plain
+from qproj.train.files import discard, plain
 from qproj.train.optimizers import make_optimizer, set_rates
 from qproj.train.settings import Config, projects
 
@@ -127,7 +127,7 @@ def run(
         record = _record(config, model, now)
         if folder is not None and file is not None:
             write_tensors(folder / "weights" / f"{config.label}.pt", model.state_dict())
-            file.unlink(missing_ok=True)
+            discard(file)
     return record
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qproj.train import functions
+from qproj.train.events import events
 from qproj.train.experiments import Experiment
 from qproj.train.presets import preset as preset_of
 from qproj.train.settings import Config, Settings
@@ -88,7 +89,7 @@ def _one(
     audit: int,
 ) -> dict[str, Any]:  # fmt: skip
     if config.experiment.kind == "function":
-        return functions.run(config, watch)
+        return _on_function(config, folder, watch)
     from qproj.train import loop
     from qproj.train.data import load
 
@@ -97,3 +98,12 @@ def _one(
         loaded.clear()
         loaded[what] = load(config.experiment, tuning=config.tuning, seed=config.seed)
     return loop.run(config, folder, checkpoint_s=checkpoint_s, watch=watch, data=loaded[what], audit=audit)
+
+
+def _on_function(config: Config, folder: Path, watch: functions.Watch) -> dict[str, Any]:
+    """Seconds in all, so nothing is kept on the way, and its log is written at the end."""
+    record = functions.run(config, watch)
+    with events(folder, config, 0) as log:
+        for row in record["history"]:
+            log(row)
+    return record

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from qproj.train.checkpoint import MAGIC, each_within, read_checkpoint, write_checkpoint, write_tensors
-from qproj.train.files import plain, replacing, write_json
+from qproj.train.files import discard, plain, replacing, write_json
 
 STATE = {"w": torch.arange(12.0).reshape(3, 4), "step": 3, "rates": [0.5, float("nan")], "names": {"a": "b"}}
 
@@ -81,3 +81,12 @@ def test_a_checkpoint_is_due_once_in_its_interval():
         now[0] = t
         seen.append(due())
     assert seen == [False, False, True, False, False, True, True]
+
+
+def test_what_a_killed_writer_left_goes_with_the_file(tmp_path):
+    path, other = tmp_path / "a[1].pt", tmp_path / "b.pt"
+    for file in (path, other, tmp_path / ".a[1].pt-x2f", tmp_path / ".b.pt-x2f"):
+        file.write_bytes(b"half")
+    discard(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".b.pt-x2f", "b.pt"]
+    discard(path)  # nothing there: nothing to do

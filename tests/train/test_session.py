@@ -93,3 +93,12 @@ def test_functions_run_without_torch(tmp_path, monkeypatch):
     (record,) = run_all(plan(get_experiment("rosenbrock"), ["qpsbgd"], [0]), tmp_path)
     assert json.loads(next((tmp_path / "runs").iterdir()).read_text()) == record
     assert session.Progress is not None
+
+
+def test_functions_are_logged_too(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    (one,) = plan(get_experiment("rosenbrock"), ["signsgd"], [0])
+    (record,) = run_all([one], tmp_path)
+    logged = accumulator.EventAccumulator(str(tmp_path / "tensorboard" / one.label)).Reload().Scalars("value")
+    assert [event.step for event in logged] == [row["step"] for row in record["history"]]
+    assert [event.value for event in logged] == pytest.approx([row["value"] for row in record["history"]])
