@@ -1,7 +1,7 @@
 """Run the benchmark modules and rewrite docs/performance.md from their JSON.
 
     python -m benchmarks                    all modules, quick
-    python -m benchmarks --full             more repetitions, longer limits
+    python -m benchmarks --full             more repetitions, longer limits; the page shows these where there are any
     python -m benchmarks encode_time        one module
     python -m benchmarks --page             only the page, from the JSON that is there
 
@@ -21,9 +21,8 @@ from types import ModuleType
 from typing import Any
 
 import benchmarks
-from benchmarks.measure import machine
+from benchmarks.measure import FULL, RESULTS, machine, stored
 
-RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 NOTES = Path(__file__).parent / "tried.md"
 
@@ -51,7 +50,7 @@ def measure(name: str, module: ModuleType, quick: bool, before: dict[str, Any]) 
     took = time.perf_counter() - begin
     record = {"machine": before, "quick": quick, "seconds": round(took, 1), "result": result}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS / f"{name}{'' if quick else FULL}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"\n## {module.TITLE}\n{module.section(json.loads(json.dumps(result)))}\n{name}: {took:.0f} s", flush=True)
 
 
@@ -59,10 +58,9 @@ def page(found: dict[str, ModuleType]) -> str:
     """Return docs/performance.md from the stored results."""
     parts = [INTRODUCTION]
     for name, module in found.items():
-        stored = RESULTS / f"{name}.json"
-        if not stored.exists():
+        record = stored(name)
+        if record is None:
             continue
-        record = json.loads(stored.read_text())
         at = record["machine"]
         versions = ", ".join(f"{package} {version}" for package, version in at["versions"].items())
         parts.append(f"\n## {module.TITLE}\n{module.section(record['result'])}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+RESULTS = Path(__file__).parent / "results"
+FULL = "-full"  # a full run's file stands beside the quick run's
 PACKAGES = ("qproj", "numpy", "numba", "dimod", "gurobipy", "highspy", "ortools", "pyqubo", "qubovert")
 
 
@@ -63,6 +66,15 @@ def machine() -> dict[str, Any]:
         "load": [round(x, 2) for x in os.getloadavg()],
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }  # fmt: skip
+
+
+def stored(name: str) -> dict[str, Any] | None:
+    """Return the last full run of a module, or the last quick one where there is none."""
+    for file in (RESULTS / f"{name}{FULL}.json", RESULTS / f"{name}.json"):
+        if file.exists():
+            record: dict[str, Any] = json.loads(file.read_text())
+            return record
+    return None
 
 
 def _cpu() -> str:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report_load, study_overhead
-from benchmarks.measure import table
+from benchmarks.measure import stored, table
 from benchmarks.studies import KEPT, ROOT, unpack
 from qproj.compare.metrics import gaps, means_by_problem, reached
 from qproj.compare.results import Results
@@ -41,9 +40,8 @@ def lab() -> str:
     """Return what the lab itself costs, from the stored results of its two benchmarks."""
     parts = ["\n## What the lab itself costs\n"]
     for module in (study_overhead, report_load):
-        stored = ROOT / "benchmarks" / "results" / f"{module.__name__.rpartition('.')[2]}.json"
-        if stored.is_file():
-            record = json.loads(stored.read_text())
+        record = stored(module.__name__.rpartition(".")[2])
+        if record is not None:
             at = record["machine"]
             where = f"{at['date']}, {at['cpu']}, {at['cores']} cores, load average {at['load'][0]:g} before the run"
             parts.append(module.section(record["result"]) + f"\n<small>{where}.</small>\n")
