@@ -8,25 +8,20 @@ annealing's place, and go on beside branch and bound and CP-SAT.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from qproj._arrays import as_signs
-from qproj.projections import SignLayer, SignProjection
+from qproj._arrays import SignArray
+from qproj.projections import SignProjection
+from qproj.solvers.layer_rows import LayerAdapter, LayerRows, Searched
 from qproj.solvers.layer_search import LayerSearch
-from qproj.solvers.local_search import LayerRows
 from qproj.solvers.timed_search import TimedSearch
-from qproj.solving import Adapter, Capabilities, Found, Request, Solution
-from qproj.solving.contract import Timing, check_limits
-from qproj.solving.layer import layer_of_weights
+from qproj.solving import Capabilities, Found, Request
 from qproj.solving.sampling import require_positive
 
 
-class Auto(Adapter):
+class Auto(LayerAdapter):
     """argmin objective(v) by whatever proves it soonest (``auto``).
 
     Sign projections and their layers are solved by qproj's own searches; linear and metric projections and plain models
@@ -84,32 +79,11 @@ class Auto(Adapter):
     def decode(self, raw: Found, problem: Any) -> Found:
         return raw
 
-    def solve_many(
-        self,
-        problems: Iterable[Any],
-        *,
-        time_limit_s: float | None = None,
-        seed: int | None = None,
-        num_reads: int | None = None,
-        hints: Sequence[ArrayLike] | None = None,
-    ) -> Sequence[Solution]:
-        """Return all neurons of a layer, searched together; the time limit is the layer's."""
-        if not isinstance(problems, SignLayer) or num_reads is not None:
-            return super().solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
-        check_limits(time_limit_s, seed, num_reads)
-        begin = time.perf_counter()
-        ask = Request(time_limit_s, seed, deadline=None if time_limit_s is None else begin + time_limit_s)
-        rows = LayerRows.of_layer(problems)
-        starts = None if hints is None else as_signs(np.asarray(hints), "hints", problems.num_weights)
-        built = time.perf_counter()
+    def search_layer(self, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None) -> Searched:
         search = self._search(rows, problems, ask, starts)
         search.run()
-        timing = Timing(build=built - begin, solve=time.perf_counter() - built)
-        bounds = search.bound * rows.scale
-        return layer_of_weights(
-            problems, search.weights, bounds, search.proved, search.ended_by, timing, self.name, search.stats
-        )
+        return Searched(search.weights, search.ended_by, search.bound, search.proved, search.stats)
 
-    def _search(self, rows: LayerRows, problems: Any, ask: Request, starts: Any) -> LayerSearch:
+    def _search(self, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None) -> LayerSearch:
         kind = LayerSearch if ask.deadline is None else TimedSearch
         return kind(self, rows, problems, ask, starts)

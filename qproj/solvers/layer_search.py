@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
-from qproj.solvers.local_search import LayerRows
+from qproj.solvers.layer_rows import LayerRows
 from qproj.solvers.sign import sign_direction
 from qproj.solving import EndedBy, Ending, Found, Request
 
