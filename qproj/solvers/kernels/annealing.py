@@ -15,8 +15,6 @@ fresh starts lose (docs/performance.md).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.solvers.kernels.descent import CountArray, descend, score
+from qproj.solvers.kernels.sharing import FAST, in_threads, share_of_time
 
 K_END = 1.0  # in units of one ±1 entry: the softened step is the true step
 
@@ -55,7 +54,6 @@ FIRST_SHARE = 0.12  # of the time goes to the one full anneal of `anneal_until`
 ROUND_SHARE = 0.04  # to each reheating at most
 _TASKS = 256  # (neuron, start) pairs held at once: bounds the memory of large layers
 _LATE = 1 << 22  # entries of rows, all neurons': beyond, no descent is begun after the deadline
-_FAST = {"nnan", "ninf", "nsz", "reassoc", "contract", "arcp", "afn"}  # every number here is finite
 _LOGS = np.log((np.arange(4096) + 0.5) / 4096).astype(np.float32)  # of uniform numbers: no exp in the inner loop
 
 
@@ -325,36 +323,10 @@ def _anneal_block(
     chunk = len(K) if deadline is None else max(1, int(0.01 / (cost * len(block))))
     work = 0
     for first in range(0, len(K), chunk):
-        work += _in_threads(run, len(block), first, min(first + chunk, len(K)), threads, cost * chunk)
+        work += in_threads(run, len(block), first, min(first + chunk, len(K)), threads, cost * chunk)
         if ended.all() or (deadline is not None and time.perf_counter() >= deadline):
             break
     return kept, work
-
-
-def share_of_time(deadline: float | None, share: float) -> float | None:
-    """Return the instant at which a share of the time that is left to a deadline has passed; None without one."""
-    if deadline is None:
-        return None
-    now = time.perf_counter()
-    return now + (deadline - now) * min(1.0, share)
-
-
-def _in_threads(
-    run: Callable[[int, int, int, int], int],
-    tasks: int,
-    first: int,
-    last: int,
-    threads: int | None,
-    seconds: float,
-) -> int:
-    """Split the tasks over threads; the kernels hold no lock, and this nests in any other pool."""
-    workers = min(nb.get_num_threads() if threads is None else threads, tasks)
-    if workers < 2 or seconds * tasks < 0.5e-3:
-        return run(0, tasks, first, last)
-    parts = min(tasks, 4 * workers)
-    edges = np.linspace(0, tasks, parts + 1).astype(int).tolist()
-    with ThreadPoolExecutor(workers) as pool:
-        return sum(pool.map(lambda p: run(edges[p], edges[p + 1], first, last), range(parts)))
 
 
 def _random_counts(M: CountArray, states: NDArray[np.uint64]) -> CountArray:
@@ -368,22 +340,9 @@ def _sweep_tasks(columns, M, units, taus, now, z, kept, kept_gain, ended, states
     for i in range(taus.shape[0]):
         if not ended[i]:
             work += _sweeps(
-                columns,
-                M,
-                units,
-                taus[i],
-                now[i],
-                z[i],
-                kept[i],
-                kept_gain[i:],
-                ended[i:],
-                states[i:],
-                K,
-                heat,
-                norm[i],
-                logs,
-                kind,
-            )
+                columns, M, units, taus[i], now[i], z[i], kept[i], kept_gain[i:], ended[i:], states[i:], K, heat,
+                norm[i], logs, kind,
+            )  # fmt: skip
     return work
 
 
@@ -434,7 +393,7 @@ def _sweeps(columns, M, units, tau, now, z, kept, kept_gain, ended, state, K, he
 # are indexed, not sliced: a slice costs two atomic operations.
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@nb.njit(cache=True, nogil=True, fastmath=FAST)
 def _soft_after(z, columns, j, move, tau, k, kind):
     """K·S_K = Σ τ clip(z, −K, K) after a move."""
     total = kind(0)
@@ -449,7 +408,7 @@ def _soft_after(z, columns, j, move, tau, k, kind):
     return total
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@nb.njit(cache=True, nogil=True, fastmath=FAST)
 def _move(z, columns, j, move, tau, kind):
     """Update z in place and return the new true gain."""
     total = kind(0)

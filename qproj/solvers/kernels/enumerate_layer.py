@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.kernels.annealing import _in_threads
 from qproj.solvers.kernels.branch_bound_neuron import row_sum
 from qproj.solvers.kernels.descent import CountArray
+from qproj.solvers.kernels.sharing import in_threads
 
 _STEP = 1 << 14  # count vectors whose signs are made at once
 _BLOCK = 1 << 8  # gains of one neuron that are ranked at once: they and their signs stay in the cache
@@ -89,7 +89,7 @@ def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray, *, thre
             )  # fmt: skip
             return 0
 
-        _in_threads(run, len(neurons), 0, 0, threads, signs.size * _SECONDS)
+        in_threads(run, len(neurons), 0, 0, threads, signs.size * _SECONDS)
     counts = _counts(sizes, where >> int(odd))
     return np.where(where[:, None] & 1, sizes - counts, counts) if odd else counts
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.kernels.annealing import _FAST, _in_threads, share_of_time
 from qproj.solvers.kernels.descent import CountArray, score
+from qproj.solvers.kernels.sharing import FAST, in_threads, share_of_time
 
 WINDOW = 64  # classes that one kick and its descent look at: all, or a random choice
 KICK = (4, 16)  # moves of a kick: at least, and below
@@ -140,7 +140,7 @@ def _walk_block(
 
         while walks and not halt[0]:
             last = first + chunk if kicks is None else min(first + chunk, kicks)
-            spent += _in_threads(run, len(walks), first, last, threads, cost * (last - first + 1))
+            spent += in_threads(run, len(walks), first, last, threads, cost * (last - first + 1))
             first = last
             if first == kicks or all(walk.lost[0] == 0 for walk in walks):
                 break
@@ -346,7 +346,7 @@ def _second(columns, sizes, weights, c, z, order, a, lost):
 # 0 is one multiply-add of 16-bit numbers, ten times faster than a selection.
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@nb.njit(cache=True, nogil=True, fastmath=FAST)
 def _lost(z, columns, j, move, weights):
     """What is lost after a move."""
     total = nb.int32(0)
@@ -357,7 +357,7 @@ def _lost(z, columns, j, move, weights):
     return total
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@nb.njit(cache=True, nogil=True, fastmath=FAST)
 def _lost_to(out, z, columns, j, move, weights):
     """Write z after a move to `out`, and return what is lost then."""
     total = nb.int32(0)

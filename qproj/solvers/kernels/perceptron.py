@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.kernels.annealing import _FAST, _in_threads
 from qproj.solvers.kernels.descent import CountArray, score
+from qproj.solvers.kernels.sharing import FAST, in_threads
 
 #: (margin in units of the rows' spread, chance to push a narrow row) of each start. Small shares are slower, and
 #: still find something nearer to capacity.
@@ -109,7 +109,7 @@ def learn_signs(
                 break
             # most that are met at all are met soon, sooner than threads start
             still = float((~done).mean())
-            _in_threads(run, len(left), first, last, threads, cost * still * min(last - first, 20))
+            in_threads(run, len(left), first, last, threads, cost * still * min(last - first, 20))
             first, last = last, min(last + chunk, epochs)
         counts[left] = (shown.astype(np.int64) + M) // 2
         met[left] = score(A, M, Tau.T[left], counts[left])[1]
@@ -209,7 +209,7 @@ def _next(x):
     return x
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@nb.njit(cache=True, nogil=True, fastmath=FAST)
 def _dot(rows, g, u, kind):
     total = kind(0)  # the casts keep integers in 32 bits, where numba would widen to 64
     for j in range(u.size):
