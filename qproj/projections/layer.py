@@ -96,7 +96,8 @@ class SignLayer(ByContent, Sequence[SignProjection]):
     def rows(self) -> tuple[NDArray[Any], FloatArray, Columns]:
         """(A, Tau, columns) common to all neurons: the union of row groups, τ = 0 kept, and its column classes."""
         inputs = self.inputs
-        A = inputs.matrix[inputs.groups.first]
+        first = inputs.groups.first
+        A = inputs.matrix if len(first) == len(inputs.matrix) else inputs.matrix[first]
         Tau = self.tau
         if not inputs.is_binary:
             return A, Tau, Columns.plain(A.shape[1])

@@ -22,7 +22,7 @@ from qproj.solving.layer import Judged, LayerSolution
 #: Neurons a batch: many enough to share the work on X, few enough to spread.
 BATCH = 32
 #: Numbers that a block's neurons have in one row of work space, (neurons, n or d): some 8 MiB of float64.
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def in_blocks(solver: Any, layer: SignLayer, **limits: Any) -> LayerSolution:
         own = weights[start : start + size]  # one copy of the weights, not a block's and the layer's
         own[:] = part.weights
         own.setflags(write=False)
-        judged = replace(part.solution, weights=own) if isinstance(part.solution, Judged) else part.solution
+        judged = part.solution
+        if isinstance(judged, Judged):  # a part anew: the searched one keeps merged rows of its own
+            judged = replace(judged, weights=own, layer=layer.part(start, start + size))
         parts.append(replace(part, weights=own, solution=judged))
     return joined(tuple(parts), size, weights)
 

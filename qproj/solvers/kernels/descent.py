@@ -89,7 +89,8 @@ def descend(
 def score(A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the true gains (k,) of counts (k, C) and whether every sign with τ ≠ 0 is met."""
     gains, met = np.empty(len(counts)), np.empty(len(counts), np.bool_)
-    rows = A.T.astype(np.float64)
+    # float32 holds sums of ±1 up to 2^24, and takes half the memory
+    rows = A.T.astype(np.float32 if A.dtype.kind == "i" and int(M.sum()) < 2**24 else np.float64)
     block = max(1, min(_BLOCK, _ENTRIES // max(1, *A.shape)))
     for low in range(0, len(counts), block):
         part = slice(low, low + block)
@@ -100,9 +101,9 @@ def score(A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray) 
     return gains, met
 
 
-def _sums(rows: FloatArray, M: CountArray, counts: CountArray) -> FloatArray:
-    # float64 holds these integers exactly and multiplies by BLAS, which has no integer product.
-    sums: FloatArray = (2 * counts - M).astype(np.float64) @ rows
+def _sums(rows: NDArray[Any], M: CountArray, counts: CountArray) -> NDArray[Any]:
+    # floats hold these integers exactly and are multiplied by BLAS, which has no integer product.
+    sums: NDArray[Any] = (2 * counts - M).astype(rows.dtype) @ rows
     return sums
 
 

@@ -61,7 +61,6 @@ def message_passing(
         raise ValueError(f"X {X.shape}, T {T.shape}: pass X (n, d) and T (n, dout)")
     dout = T.shape[1]
     rows = np.ascontiguousarray(X, np.float32)
-    columns = np.ascontiguousarray(rows.T)
     y = np.sign(T).astype(np.float32)
     shift = np.float32(1 - d % 2)  # σ(0) = +1: for even d the threshold lies between −2 and 0
     V = np.empty((dout, d), np.int8)
@@ -78,7 +77,7 @@ def message_passing(
         omega = rows @ m - g * variance + shift
         curvature = np.zeros(len(left), np.float32)
         _pull(y, omega, variance, g, np.float32(DAMPING if iteration else 1.0), curvature)
-        new = columns @ g
+        new = rows.T @ g
         new += m * curvature
         new += np.float32(1 - memory**iteration) * H
         H = new if iteration == 0 else np.float32(DAMPING) * new + np.float32(1 - DAMPING) * H

@@ -29,6 +29,7 @@ EASY = 4
 #: Start of |h|: larger values only take longer to leave.
 DEPTH = 2
 _STEEP = 1e30  # real h: clip(h·steep, −1, 1) is sign(h)
+_ENTRIES = 1 << 18  # of rows in float64 held at once
 _CAP = 8192  # |h| beyond M + this stays: keeps 16 bits from overflowing
 
 
@@ -124,7 +125,10 @@ def _scaled(A: NDArray[Any], M: CountArray) -> tuple[NDArray[Any], float]:
         rows = np.ascontiguousarray(rows, np.float32)
     else:
         rows = np.ascontiguousarray(A, np.int16 if int(M.max(initial=1)) < _CAP else np.int32)
-    apart = np.square(rows - rows.mean(axis=0, dtype=np.float64)) @ M
+    middle = rows.mean(axis=0, dtype=np.float64)
+    apart, block = np.empty(len(rows)), max(1, _ENTRIES // max(1, rows.shape[1]))
+    for low in range(0, len(rows), block):
+        apart[low : low + block] = np.square(rows[low : low + block] - middle) @ M
     return rows, float(np.sqrt(apart.mean()))
 
 
