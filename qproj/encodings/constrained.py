@@ -55,7 +55,7 @@ class OneSided:
                 yield self.K[g], -(total - half + 1), half - 1 - low, "<="
 
 
-def one_sided(rows: Rows, *, bits: int = 6) -> OneSided:
+def one_sided(rows: Rows, *, bits: int) -> OneSided:
     """Return the one-sided model of argmax_v Σ_g τ_g σ(z_g(v)); real rows in fixed point, within ``error``."""
     q, error = quantise(rows.A, bits)
     sizes = rows.columns.sizes

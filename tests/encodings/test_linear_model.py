@@ -124,6 +124,19 @@ def test_excluding_one_assignment_of_integers_keeps_all_others():
     assert left == set(itertools.product(range(-1, 3), range(2))) - out
 
 
+def test_excluding_one_assignment_of_several_integers():
+    cqm = dimod.ConstrainedQuadraticModel()
+    i, j = dimod.Integer("i", lower_bound=0, upper_bound=2), dimod.Integer("j", lower_bound=-1, upper_bound=1)
+    cqm.set_objective(2 * i + dimod.Binary("b") + 4 * j)
+    model, _, _ = linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+    assert model.quantum == 1.0  # whole values of whole variables
+    every = set(assignments(model))
+    for own in sorted(every)[::4]:
+        cut = model.excluding(np.array(own, float))
+        left = {one for one in every if cheapest(cut, np.array(one, float)) is not None}
+        assert left == every - {own}
+
+
 def test_products_without_bounds_are_refused():
     cqm = dimod.ConstrainedQuadraticModel()
     i, j = dimod.Integer("i"), dimod.Integer("j")

@@ -86,6 +86,8 @@ def test_linear_layers():
         linear_layer(X, T[:, 0])
     with pytest.raises(ValueError, match="T has 3 rows and X has 4"):
         linear_layer(X, T[:3])
+    with pytest.raises(ValueError, match="^X has"):
+        linear_layer(X[0], T)
 
 
 def test_linear_projections_name_what_is_wrong():

@@ -127,6 +127,13 @@ def test_a_bound_is_met_where_field_and_pairs_agree_and_not_otherwise():
     assert not frustrated.meets_bound([1, 1])  # the field agrees, the pair does not
 
 
+def test_a_linear_bound_is_met_where_every_weighted_residual_is_0():
+    p = LinearProjection([[1, 1], [1, -1], [1, 1]], [4.0, 0.0, 9.0], scale=2.0, weights=[1.0, 1.0, 0.0])
+    assert p.meets_bound([1, 1])
+    assert not p.meets_bound([-1, -1])
+    assert not LinearProjection([[1, 1], [1, -1]], [1.0, -1.0]).meets_bound([1, 1])  # both residuals are 1
+
+
 def test_keys_of_quadratic_projections_stay_what_they_are():
     p = MetricProjection([[2.0, 1.0], [1.0, 2.0]], [1.0, -0.0])
     assert p.key == "4607ae0c6d4d45ec08b9d993d02da6aa0fdf9520505b7e9f949c692cf94d5205"
