@@ -86,7 +86,7 @@ above capacity hold their rows once a neuron, 32 MiB at once."""
     header = ["case", "n", "solver", "X, T and V", "more at the peak", "peak", "time", "proved"]
     return f"""
 Peak memory of `project`, in units of the size of X (int8), T (float64) and V together (target ≤ {TARGET:g}×): X and T
-themselves, and what the call adds at its highest, V included. `auto` has a limit of 20 s. Rows of a convolution's patches are
-merged; nothing is sampled.
+themselves, and what the call adds at its highest, V included. `auto` has a limit of 20 s. Rows of a convolution's
+patches are merged; nothing is sampled.
 {verdict}
 """ + table(header, rows)

@@ -14,6 +14,8 @@ from qproj.projections import SignLayer
 from qproj.solving.adapter import Found, judge
 from qproj.solving.contract import EndedBy, Ending, Solution, Timing, verdict
 
+_ENTRIES = 1 << 18  # of float64 that scoring holds at once, in each of its arrays
+
 
 @dataclass(frozen=True, eq=False)
 class LayerSolution(Sequence[Solution]):
@@ -137,16 +139,10 @@ def layer_of_weights(
     `gain_bound` holds a valid upper bound on each neuron's gain (before rounding), where the search has a better one
     than Σ|τ|; `proved` tells which neurons it has proved optimal. Those that meet every sign are proved besides.
     """
-    signs = layer.inputs.signs(weights)
-    most = layer_gain_bounds(layer)
-    met = np.all(signs[:, layer.inputs.groups.first] * layer.tau.T >= 0, axis=1)
+    gain, most, constant, met = _scored(layer, weights)
     sure = met if proved is None else proved | met
-    # the same order of summation as SignProjection.gain
-    targets = np.ascontiguousarray(layer.T.T)
-    gain = (signs * targets).sum(axis=1)
     bound_gain = np.maximum(most if gain_bound is None else np.minimum(most, gain_bound), gain)
     bound_gain[sure] = gain[sure]
-    constant = len(layer.T) + np.vecdot(targets, targets)
     gap = np.minimum((bound_gain - gain) / np.where(sure, 1.0, 2.0 * most), 1.0)  # signs of τ = 0 are always met
     slack = 2.0 * max(len(layer.T), 1) * np.finfo(np.float64).eps * (np.abs(constant) + 2.0 * np.abs(bound_gain))
     endings = tuple(Ending.PROVED if p else Ending.STOPPED for p in sure.tolist())
@@ -168,10 +164,20 @@ def layer_of_weights(
     )
 
 
-def layer_gain_bounds(layer: SignLayer) -> FloatArray:
-    """Return Σ_g |τ_g| of every neuron, (dout,), from the layer's row groups, found once."""
-    bounds: FloatArray = np.abs(np.ascontiguousarray(layer.tau.T)).sum(axis=1)
-    return bounds
+def _scored(layer: SignLayer, weights: SignArray) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Return, a neuron, its gain by the definition, Σ_g |τ_g|, the objective at gain 0, whether all signs are met."""
+    count, groups = len(weights), layer.inputs.groups
+    gain, most, constant, met = np.empty(count), np.empty(count), np.empty(count), np.empty(count, np.bool_)
+    block = max(1, _ENTRIES // max(len(layer.T), layer.num_weights))
+    for low in range(0, count, block):
+        part = slice(low, low + block)
+        signs = layer.inputs.signs(weights[part])
+        tau, targets = np.ascontiguousarray(layer.tau[:, part].T), np.ascontiguousarray(layer.T[:, part].T)
+        met[part] = np.all(signs[:, groups.first] * tau >= 0, axis=1)
+        most[part] = np.abs(tau).sum(axis=1)
+        gain[part] = (signs * targets).sum(axis=1)  # the same order of summation as SignProjection.gain
+        constant[part] = len(targets.T) + np.vecdot(targets, targets)
+    return gain, most, constant, met
 
 
 def _column(values: Any) -> FloatArray:

@@ -86,7 +86,7 @@ def test_linear_layers():
         linear_layer(X, T[:, 0])
     with pytest.raises(ValueError, match="T has 3 rows and X has 4"):
         linear_layer(X, T[:3])
-    with pytest.raises(ValueError, match="^X has"):
+    with pytest.raises(ValueError, match=r"^X has"):
         linear_layer(X[0], T)
 
 
