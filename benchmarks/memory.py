@@ -79,10 +79,10 @@ def section(result: dict[str, Any]) -> str:
     missed = [f"{row['case']}, `{row['solver']}`" for row in result["rows"] if row["ratio"] > TARGET]
     verdict = "The target is met."
     if missed:
-        verdict = f"""Missed by {len(missed)} of {len(rows)}: {"; ".join(missed)}. A call needs some 10 to 60 MiB
+        verdict = f"""Missed by {len(missed)} of {len(rows)}: {"; ".join(missed)}. A call needs some 1 to 20 MiB
 whatever the layer's size: buffers of BLAS, and blocks of neurons and their counts (8 bytes a weight of a block of
-2^20 / max(n, d) neurons) that are large enough to be fast. Beside small layers that is many times their size. Walks
-above capacity hold their rows once a neuron, 32 MiB at once."""
+2^18 / max(n, d) neurons, 32 at least) that are large enough to be fast. Beside layers of a few MiB that is many times
+their size. Annealing, walks and branch and bound, which the convolution's rows ask for, hold those rows in float64."""
     header = ["case", "n", "solver", "X, T and V", "more at the peak", "peak", "time", "proved"]
     return f"""
 Peak memory of `project`, in units of the size of X (int8), T (float64) and V together (target ≤ {TARGET:g}×): X and T
