@@ -2,7 +2,9 @@
 
 A recipe names the rows, the network, the step, the layer and the neuron; with a seed it is one neuron, made anew from
 the data each time, so that no data is stored. Seed 1 is the set that the built-in solver was developed on, seed 2 was
-looked at only to report. Best known gains, of long runs of several solvers, are in results/hard-neurons-best.json:
+looked at only to report. Best known gains, of long runs of several solvers, are in results/hard-neurons-best.json, by
+the neuron's fingerprint: where a processor sums in another order, a weight may flip in training, and a recipe makes
+another neuron there.
 
     python -m benchmarks.neuron_set 1 2 --seconds 15
 """
@@ -105,9 +107,24 @@ def fingerprint(X: np.ndarray, t: np.ndarray) -> str:
     return hashlib.sha256(X.astype(np.int8).tobytes() + order.astype("<u4").tobytes()).hexdigest()[:16]
 
 
-def best_known() -> dict[str, dict[str, dict[str, Any]]]:
-    """Return {set: {recipe: {gain, proved, by, fingerprint}}}; gain in units of Σ|τ|."""
+def best_known() -> dict[str, dict[str, Any]]:
+    """Return {fingerprint: {recipe, seed, gain, proved, by, seconds}}; gain in units of Σ|τ|."""
     return json.loads(BEST.read_text()) if BEST.exists() else {}
+
+
+def neurons(seed: int, step: int = 1) -> tuple[list[tuple[Recipe, np.ndarray, np.ndarray, float]], list[str]]:
+    """Return every `step`-th recipe's neuron (recipe, X, t, best known gain), and the names of those without one."""
+    known, found, unknown = best_known(), [], []
+    for recipe in RECIPES[::step]:
+        X, t = recipe.draw(seed)
+        best = known.get(fingerprint(X, t))
+        if best is None:
+            unknown.append(recipe.name)
+        else:
+            found.append((recipe, X, t, best["gain"]))
+    if not found:
+        raise LookupError(f"no neuron of seed {seed} has a best known gain: python -m benchmarks.neuron_set {seed}")
+    return found, unknown
 
 
 def long_run(recipe: Recipe, seed: int, seconds: float) -> dict[str, Any]:
@@ -124,7 +141,7 @@ def long_run(recipe: Recipe, seed: int, seconds: float) -> dict[str, Any]:
             break
     best = max(gains.values())
     return {
-        "gain": best / problem.gain_bound, "proved": proved, "fingerprint": fingerprint(X, t), "seconds": seconds,
+        "recipe": recipe.name, "seed": seed, "gain": best / problem.gain_bound, "proved": proved, "seconds": seconds,
         "by": sorted(name for name, gain in gains.items() if gain >= best - 1e-12 * problem.gain_bound),
     }  # fmt: skip
 
@@ -136,16 +153,14 @@ def main() -> None:
     arguments = options.parse_args()
     for seed in arguments.seeds:
         for recipe in RECIPES:
-            known = best_known()
-            some = known.setdefault(str(seed), {})
-            old = some.get(recipe.name)
-            same = old is not None and old["fingerprint"] == fingerprint(*recipe.draw(seed))
-            if old and same and (old["proved"] or old["seconds"] >= arguments.seconds):
+            known, place = best_known(), fingerprint(*recipe.draw(seed))
+            old = known.get(place)
+            if old and (old["proved"] or old["seconds"] >= arguments.seconds):
                 continue  # a run that was cut short is taken up again
             new = long_run(recipe, seed, arguments.seconds)
-            if old and same and old["gain"] > new["gain"]:
+            if old and old["gain"] > new["gain"]:
                 new |= {"gain": old["gain"], "by": old["by"], "proved": False}
-            some[recipe.name] = new
+            known[place] = new
             BEST.write_text(json.dumps(known, indent=1) + "\n")
             print(f"{recipe.name:34s} {new['gain']:.6f} {'proved' if new['proved'] else new['by']}", flush=True)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 import qproj
 from benchmarks.measure import seconds, table, timed
-from benchmarks.neuron_set import RECIPES, SEEDS, best_known, layers
+from benchmarks.neuron_set import SEEDS, layers, neurons
 from qproj.solvers.kernels import annealing
 from qproj.solvers.kernels.annealing import Heat, anneal_until, soft_anneal_layer
 from qproj.solvers.kernels.branch_bound import branch_bound
@@ -49,15 +49,13 @@ def walks(quick: bool) -> dict[str, Any]:
         "annealing on the softened step, incumbents reheated": _reheated,
         "walks by pairs of moves": _pairs,
     }  # fmt: skip
-    seed = SEEDS["held out"]
-    known = best_known()[str(seed)]
     lost: dict[str, list[float]] = {name: [] for name in ways}
-    for recipe in RECIPES[:: 5 if quick else 1]:
-        problem = qproj.SignProjection(*recipe.draw(seed))
+    for _, X, t, known in neurons(SEEDS["held out"], 5 if quick else 1)[0]:
+        problem = qproj.SignProjection(X, t)
         merged = problem.aggregated
         A, M, tau = merged.A, merged.columns.sizes, np.ascontiguousarray(merged.tau)
         start = np.where(tau @ A > 0, M, 0).astype(np.int64)
-        best = known[recipe.name]["gain"] * problem.gain_bound
+        best = known * problem.gain_bound
         for name, way in ways.items():
             way(A, M, tau, start, 0, time.perf_counter() + 0.01)  # compiles
             c = way(A, M, tau, start, 1, time.perf_counter() + WALK_S)
