@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 import benchmarks
-from benchmarks.measure import FULL, RESULTS, machine, stored
+from benchmarks.measure import FULL, RESULTS, commit, machine, stored
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 NOTES = Path(__file__).parent / "tried.md"
@@ -48,7 +48,7 @@ def measure(name: str, module: ModuleType, quick: bool, before: dict[str, Any]) 
     begin = time.perf_counter()
     result = module.run(quick)
     took = time.perf_counter() - begin
-    record = {"machine": before, "quick": quick, "seconds": round(took, 1), "result": result}
+    record = {"machine": before, "commit": commit(), "quick": quick, "seconds": round(took, 1), "result": result}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}{'' if quick else FULL}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"\n## {module.TITLE}\n{module.section(json.loads(json.dumps(result)))}\n{name}: {took:.0f} s", flush=True)
@@ -66,7 +66,7 @@ def page(found: dict[str, ModuleType]) -> str:
         parts.append(f"\n## {module.TITLE}\n{module.section(record['result'])}")
         parts.append(
             f"\n<small>{at['date']}, {at['cpu']}, {at['cores']} cores, load average before the run {at['load'][0]:g}, "
-            f"Python {at['python']}, {versions}; "
+            f"Python {at['python']}, {versions}; commit {record['commit']}, "
             f"{'quick' if record['quick'] else 'full'} run of {record['seconds']:g} s.</small>\n"
         )
     if NOTES.exists():

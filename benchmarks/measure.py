@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -15,7 +16,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 FULL = "-full"  # a full run's file stands beside the quick run's
-PACKAGES = ("qproj", "numpy", "numba", "dimod", "gurobipy", "highspy", "ortools", "pyqubo", "qubovert")
+PACKAGES = ("numpy", "numba", "dimod", "gurobipy", "highspy", "ortools", "pyqubo", "qubovert")
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -66,6 +67,13 @@ def machine() -> dict[str, Any]:
         "load": [round(x, 2) for x in os.getloadavg()],
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }  # fmt: skip
+
+
+def commit() -> str:
+    """Return the checkout's commit."""
+    return subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def stored(name: str) -> dict[str, Any] | None:

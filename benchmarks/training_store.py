@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import machine
+from benchmarks.measure import commit, machine
 from qproj.train import functions, loop
 from qproj.train.data import Data, load
 from qproj.train.settings import Config
@@ -86,7 +85,7 @@ def _keep(job: Job, record: dict[str, Any]) -> None:
         run["history"] = [{"test": round(row["test"], 5)} for row in record["history"]]
     else:
         run.update({name: record[name] for name in ("mean_gap", "mean_audit_gap") if name in record})
-    run["commit"] = _commit()
+    run["commit"] = commit()
     others = [one for one in stored(job.study, job.config.experiment.name) if one["key"] != run["key"]]
     FOLDER.mkdir(parents=True, exist_ok=True)
     at = {name: value for name, value in machine().items() if name != "load"}
@@ -115,9 +114,3 @@ def _write(file: Path, at: dict[str, Any], runs: Sequence[dict[str, Any]]) -> No
     part = file.with_suffix(".part")  # a run that is cut short, or read meanwhile, loses nothing
     part.write_text(f'{{"machine": {json.dumps(at)},\n"runs": [\n{lines}\n]}}\n')
     part.replace(file)
-
-
-def _commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
