@@ -86,9 +86,11 @@ def steps(checkout: Path) -> list[Step]:
     found += [_python("README, train", [train]), _python("README, bring a solver", [solver])]
     for name in TUTORIALS:
         page = checkout / "docs" / "tutorials" / f"{name}.md"
-        found.append(_python(f"docs/tutorials/{name}.md", blocks(page, "python")))
         lines = [line.removeprefix("$ ") for text in blocks(page, "console") for line in text.splitlines()]
-        found += [shell(line) for line in lines if not line.startswith("open ")]
+        needed = [line for line in lines if line.startswith("pip install ")]
+        found += map(shell, needed)  # first: a page's blocks are one process
+        found.append(_python(f"docs/tutorials/{name}.md", blocks(page, "python")))
+        found += [shell(line) for line in lines if line not in needed and not line.startswith("open ")]
     found += [shell("pip install examples/third_party_solver"), shell("qproj solvers")]
     return found
 
@@ -96,7 +98,7 @@ def steps(checkout: Path) -> list[Step]:
 def _python(title: str, found: list[str]) -> Step:
     if not found:
         raise ValueError(f"{title} has no Python block")
-    return Step(f"{title}: {len(found)} blocks", ["python", "-c", PASTED], json.dumps(found))
+    return Step(f"{title}: {len(found)} block{'s' * (len(found) > 1)}", ["python", "-c", PASTED], json.dumps(found))
 
 
 def run(step: Step, folder: Path, environment: dict[str, str]) -> Done:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qproj.projections.options import nearest
+from qproj.solving.contract import MissingPackageError
 from qproj.testing.checks import ANSWERS, CHECKS, Skipped
 
 
@@ -115,13 +116,24 @@ def check_solver(solver: Any, *, expected_failures: Iterable[str] = ()) -> list[
 def solver_checks(solver: Any, *, expected_failures: Iterable[str] = ()) -> Callable[[Any], Any]:
     """Return a pytest decorator: one test a check, called as ``check()`` in the decorated function.
 
+    Raises
+    ------
+    ValueError
+        An expected failure that is no check's name.
+    MissingPackageError
+        pytest is not installed; :func:`check_solver` does without it.
+
+    Examples
+    --------
     >>> import qproj
     >>> @solver_checks(qproj.get_solver("sign"))
     ... def test_my_solver(check):
     ...     check()
     """
-    import pytest
-
+    try:
+        import pytest
+    except ImportError as error:
+        raise MissingPackageError("solver_checks makes pytest's tests; pip install pytest, or use check_solver") from error
     expected = set(known_names(expected_failures))
     answers: dict[str, Any] = {}
 

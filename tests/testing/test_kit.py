@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 import qproj
+from qproj.solving.contract import MissingPackageError
 from qproj.testing import CHECKS, ConformanceError, case, cases, check_solver, run_checks, solver_checks
 from tests.testing._mutants import Wrapped
 from tests.testing.test_mutants_answers import MUTANTS as WRONG_ANSWERS
@@ -137,3 +138,9 @@ def test_a_solver_that_takes_nothing_shows_nothing():
 
     with pytest.raises(ConformanceError):
         check_solver(Nothing())
+
+
+def test_without_pytest_the_decorator_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    with pytest.raises(MissingPackageError, match="pip install pytest, or use check_solver"):
+        solver_checks(qproj.get_solver("sign"))
