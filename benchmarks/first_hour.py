@@ -126,18 +126,20 @@ def transcript(source: str, python: str, home: Path) -> tuple[list[Done], str]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short=10", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True
     ).stdout.strip()
-    places = ((str(home), "~"), (source, "<this repository>"), (f" PYTHON={python}", ""))
-    return [_without(one, places) for one in done], commit
+    places = ((f" PYTHON={python}", ""), (python, "python3"), (str(home), "~"), (source, "<this repository>"))
+    return [_readable(one, places) for one in done], commit
 
 
-def _without(one: Done, places: tuple[tuple[str, str], ...]) -> Done:
-    shown, answer = one.shown, one.answer
+def _readable(one: Done, places: tuple[tuple[str, str], ...]) -> Done:
+    """Without this machine's places and kernel; of what pip says, and of lines written over, the last."""
+    shown, answer = one.shown, re.sub(r" on Linux \S+", " on Linux", one.answer)
     for place, name in places:
         shown, answer = shown.replace(place, name), answer.replace(place, name)
-    # a line that a progress bar wrote over keeps what it ended with; pip's remarks on indices are not the project's
     lines = [line.split("\r")[-1].rstrip() for line in answer.splitlines()]
-    lines = [line for line in lines if not line.startswith(("Looking in ", "WARNING: Location"))]
-    return Done(shown, "\n".join(lines).strip(), one.seconds, one.code)
+    lines = [line for line in lines if not line.startswith("WARNING: Location")]
+    if shown.startswith("pip ") and one.code == 0:
+        lines = [line for line in lines if line.startswith("Successfully installed")]
+    return Done(shown, "\n".join(lines).strip("\n"), one.seconds, one.code)
 
 
 def page(done: list[Done], commit: str) -> str:

@@ -133,7 +133,7 @@ def solver_checks(solver: Any, *, expected_failures: Iterable[str] = ()) -> Call
     try:
         import pytest
     except ImportError as error:
-        raise MissingPackageError("solver_checks makes pytest's tests; pip install pytest, or use check_solver") from error
+        raise MissingPackageError("solver_checks makes tests; pip install pytest, or use check_solver") from error
     expected = set(known_names(expected_failures))
     answers: dict[str, Any] = {}
 
