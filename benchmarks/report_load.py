@@ -47,10 +47,10 @@ def fill(folder: Path, rows: int) -> None:
     """Write a study of so many rows: 10 solvers on 250 neurons, plausible gains, 20 reads kept of each run."""
     from qproj.compare.outcome import Outcome, compress, pack
     from qproj.compare.plan import make_plan
-    from qproj.compare.specs import parse_solvers
     from qproj.compare.store import Store
     from qproj.datasets.instances import LayerInstance
     from qproj.projections import SignLayer
+    from qproj.solvers.specs import parse_solvers
 
     rng = np.random.default_rng(0)
     layers = [

@@ -25,7 +25,7 @@ def train(
     tune: Annotated[
         bool, typer.Option("--tune", help="Run the declared grid on validation rows first, and use what it chooses.")
     ] = False,
-    solver: Annotated[str, typer.Option(help="Of the projections: auto, cpsat, sa, dwave-emulated, qaoa, …")] = "auto",
+    solver: Annotated[str, typer.Option(help="Of the projections: auto, cpsat, sa:num_sweeps=50, qaoa, …")] = "auto",
     compare_solvers: Annotated[
         str, typer.Option(help="Comma-separated: the same training with each, and what a worse projection costs.")
     ] = "",
@@ -54,17 +54,18 @@ def train(
         _need_torch()
     if not checkpoint_every > 0:
         raise ValueError(f"checkpoint-every is {checkpoint_every}; seconds > 0 are needed")
-    solvers = _words(compare_solvers) or [solver]
+    solvers = _solvers(compare_solvers or solver)
     if compare_solvers and (solver != "auto" or tune):
         raise ValueError("--compare-solvers names the solvers itself; leave --solver and --tune out")
     chosen = _optimizers(optimizers, experiment, comparing=bool(compare_solvers))
     numbers = _seeds(seeds)
-    _check_solvers(solvers)
+    if len(solvers) > 1 and not compare_solvers:
+        raise ValueError(f"--solver is {solver!r}, more than one: use --compare-solvers")
     settings = None
     if not tune:  # a preset that is not there is refused before any work
         plan(experiment, chosen, numbers, preset=preset, solver=solvers[0])
     else:
-        settings = tuned(experiment, chosen, out, solver, checkpoint_every)
+        settings = tuned(experiment, chosen, out, solvers[0], checkpoint_every)
     configs = [
         config
         for one in solvers
@@ -100,14 +101,14 @@ def _optimizers(text: str, experiment: Any, *, comparing: bool) -> list[str]:
     return chosen or ["projected"]
 
 
-def _check_solvers(names: list[str]) -> None:
-    """Refuse an unknown or missing solver before any training."""
-    from qproj.solving import get_solver
+def _solvers(text: str) -> list[str]:
+    """Return solvers as text; an unknown or missing one is refused before any training."""
+    from qproj.solvers.specs import parse_solvers
 
-    if len(set(names)) < len(names):
-        raise ValueError(f"solvers are {','.join(names)}; each once")
-    for name in names:
-        get_solver(name)
+    specs = parse_solvers(text)
+    for spec in specs:
+        spec.make()
+    return [spec.text for spec in specs]
 
 
 def _words(text: str) -> list[str]:

@@ -1,5 +1,5 @@
 """Studies that compare solvers on the same projections: plan, runs, store, metrics, report."""
 
-from qproj.compare.specs import SolverSpec, parse_solver, parse_solvers
+from qproj.solvers.specs import SolverSpec, parse_solver, parse_solvers
 
 __all__ = ["SolverSpec", "parse_solver", "parse_solvers"]

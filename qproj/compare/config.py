@@ -12,10 +12,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from qproj.compare.instances import FILES, parse_sources
-from qproj.compare.specs import parse_solvers
 from qproj.compare.training import TrainingPlan, check_training, plain_solvers
 from qproj.projections.options import nearest
 from qproj.projections.sign import ENCODINGS
+from qproj.solvers.specs import parse_solvers
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist = 1, 3

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from qproj.compare.models import Instance, from_file, published
-from qproj.compare.specs import alternatives, split_commas
 from qproj.datasets.capture import Capture, capture_layers
 from qproj.datasets.catalogue import TABULAR, load_tabular
 from qproj.datasets.instances import LayerInstance, require_unique
 from qproj.datasets.sources import SOURCES, layer_instances, planted_layers, random_layers
 from qproj.projections.options import nearest
+from qproj.solvers.specs import alternatives, split_commas
 
 _GENERATED = {"random": random_layers, "planted": planted_layers}
 

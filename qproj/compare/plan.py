@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qproj.compare.models import Instance
-from qproj.compare.specs import SolverSpec, parse_solver, takes_encoding
 from qproj.datasets.instances import require_unique
 from qproj.projections.sign import ENCODINGS
+from qproj.solvers.specs import SolverSpec, parse_solver, takes_encoding
 from qproj.solving.contract import Capabilities, check_limits
 
 if TYPE_CHECKING:

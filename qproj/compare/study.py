@@ -17,9 +17,9 @@ from qproj.compare.models import Instance, arrays_of
 from qproj.compare.outcome import FAILURES, Outcome
 from qproj.compare.plan import Batch, Plan, Run, make_plan
 from qproj.compare.pool import Pool
-from qproj.compare.specs import SolverSpec, parse_solvers
 from qproj.compare.store import Store
 from qproj.compare.worker import Task
+from qproj.solvers.specs import SolverSpec, parse_solvers
 
 if TYPE_CHECKING:
     import polars

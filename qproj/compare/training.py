@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from qproj.compare.specs import SolverSpec
+from qproj.solvers.specs import SolverSpec
 from qproj.solving.contract import MissingPackageError
 
 #: Below a study's folder: the runs, their weights, and what was asked for.

@@ -8,6 +8,7 @@ from torch import nn
 
 from qproj.optim import QPSBGD, BinaryConnect, ProjectedQPSBGD, ProxQuant, SignSGD
 from qproj.optim.base import BinaryOptimizer
+from qproj.solvers.specs import parse_solver
 from qproj.train.settings import Config
 
 
@@ -26,9 +27,14 @@ def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0) -> Binar
         return ProxQuant(model, reg_rate=s.reg_rate, **common)
     kind = QPSBGD if config.optimizer == "qpsbgd" else ProjectedQPSBGD
     return kind(
-        model, solver=config.solver, seed=config.seed, projection=s.projection, kappa=s.kappa, sweeps=s.sweeps,
+        model, solver=_solver(config.solver), seed=config.seed, projection=s.projection, kappa=s.kappa, sweeps=s.sweeps,
         every=s.every, audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
     )  # fmt: skip
+
+
+def _solver(text: str) -> Any:
+    """Return a solver by its text; "auto" stays a name, for which the margin projection has a search of its own."""
+    return text if text == "auto" else parse_solver(text).make()
 
 
 def set_rates(optimizer: BinaryOptimizer, factor: float) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 import qproj
 from qproj._arrays import FloatArray, SignArray
+from qproj.solvers.specs import parse_solver
 
 #: Rows, inputs and neurons of the layer, starts, and starts in the orthant of each fixed point.
 ROWS, FAN_IN, NEURONS, STARTS, OWN_STARTS = 6, 5, 3, 200, 20
@@ -39,7 +40,7 @@ class Layer:
         self.X: SignArray = rng.choice([-1, 1], (ROWS, FAN_IN)).astype(np.int8)
         self.u: FloatArray = rng.normal(size=NEURONS)
         self.y: FloatArray = 4.0 * rng.choice([-1.0, 1.0], ROWS) + rng.normal(size=ROWS)
-        self.seed, self.solver = seed, qproj.get_solver(solver)
+        self.seed, self.solver = seed, parse_solver(solver).make()
         self._known: dict[bytes, FloatArray] = {}
 
     def project(self, W: FloatArray) -> FloatArray:

@@ -13,10 +13,10 @@ from qproj.compare.models import arrays_of
 from qproj.compare.outcome import Outcome
 from qproj.compare.plan import Limits
 from qproj.compare.pool import Pool
-from qproj.compare.specs import parse_solver
 from qproj.compare.store import Store
 from qproj.compare.study import Study, _by_value
 from qproj.compare.worker import Task
+from qproj.solvers.specs import parse_solver
 
 COLUMNS = ("status", "gain", "gain_bound", "raw_gain", "descent_gain", "cosine", "reads", "solver_seed")
 

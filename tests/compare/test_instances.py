@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from qproj.compare.instances import load_instances, parse_source, parse_sources
-from qproj.compare.specs import parse_solver
-from qproj.compare.unmerged import Unmerged
 from qproj.datasets.capture import Capture, capture_layers
 from qproj.datasets.catalogue import load_tabular
 from qproj.datasets.instances import LayerInstance, save_instances
 from qproj.projections import SignProjection
+from qproj.solvers.specs import parse_solver
+from qproj.solvers.unmerged import Unmerged
 
 
 def test_shapes_and_alternatives():

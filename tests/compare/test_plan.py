@@ -4,9 +4,9 @@ import pytest
 
 from qproj.compare.estimate import estimate
 from qproj.compare.plan import Budget, Limits, make_plan, plan_table, run_key, solver_seed
-from qproj.compare.specs import parse_solvers
 from qproj.compare.study import Study
 from qproj.datasets.instances import LayerInstance
+from qproj.solvers.specs import parse_solvers
 
 
 def plan(layers, solvers="auto,sa,sign", **options):

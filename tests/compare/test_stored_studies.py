@@ -9,8 +9,8 @@ from qproj.compare.frame import read_runs
 from qproj.compare.models import arrays_of, problems_of
 from qproj.compare.outcome import FAILURES, perform
 from qproj.compare.plan import Limits
-from qproj.compare.specs import parse_solver
 from qproj.compare.store import Store
+from qproj.solvers.specs import parse_solver
 
 ROOT = Path(__file__).parents[2]
 KEPT = sorted((ROOT / "benchmarks" / "results" / "studies").glob("*.tar.xz"))

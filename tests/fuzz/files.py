@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from qproj.compare.config import read_study_file
 from qproj.compare.results import Results
-from qproj.compare.specs import parse_solvers
 from qproj.compare.store import FILE, Store
 from qproj.datasets.idx import read_idx
 from qproj.datasets.instances import LayerInstance, read_instances, save_instances
 from qproj.datasets.libsvm import read_libsvm
 from qproj.datasets.npz import read_npy, read_npz
 from qproj.datasets.pickles import read_pickle
+from qproj.solvers.specs import parse_solvers
 from qproj.solving.files import read_coo, read_lp, read_model, read_qubo
 
 _spec = importlib.util.spec_from_file_location("_py2pickle", Path(__file__).parents[1] / "datasets" / "_py2pickle.py")

@@ -57,6 +57,14 @@ def test_a_stored_run_without_audit_is_audited_on_request(tmp_path):
     assert run_all([one], tmp_path, audit=2) == [audited]
 
 
+def test_a_solver_may_have_options_and_a_wrapper(tmp_path):
+    text = "polished(local-search:starts=1,sweeps=3)"
+    configs = [one for name in ("auto", text) for one in plan(SMALL, ["qpsbgd"], [0], preset="paper", solver=name)]
+    records = run_all(configs, tmp_path)
+    assert [record["solver"] for record in records] == ["auto", text]
+    assert len({record["key"] for record in records}) == 2
+
+
 def test_given_settings_stand_above_the_preset():
     from qproj.train.settings import Settings
 

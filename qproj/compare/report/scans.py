@@ -10,8 +10,8 @@ import numpy as np
 from qproj.compare.metrics import gaps, means_by_problem
 from qproj.compare.report.style import PALETTE, Figure, colours, named, safe
 from qproj.compare.results import Results
-from qproj.compare.specs import SolverSpec, parse_solver
 from qproj.compare.summary import SolverLine
+from qproj.solvers.specs import SolverSpec, parse_solver
 
 #: Options that are one knob: the noise of h and of J are scanned together.
 TOGETHER = {"sigma_h": ("sigma_h", "sigma_j")}

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from qproj.compare.specs import parse_solver, parse_solvers, takes_encoding
+from qproj.solvers.specs import parse_solver, parse_solvers, takes_encoding
 
 
 @pytest.mark.parametrize(

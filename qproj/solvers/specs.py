@@ -16,9 +16,9 @@ MOST_ALTERNATIVES = 1000
 
 
 def _wrappers() -> dict[str, Callable[..., Any]]:
-    from qproj.compare.unmerged import Unmerged
     from qproj.solvers.polished import Polished
     from qproj.solvers.refined import Refined
+    from qproj.solvers.unmerged import Unmerged
 
     return {"polished": Polished, "refined": Refined, "unmerged": Unmerged}
 
