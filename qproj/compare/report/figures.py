@@ -160,7 +160,7 @@ def time_and_gap(results: Results) -> Figure:
             "type": "scatter",
             "mode": "lines+markers+text" if len(by_solver) <= MOST_NAMED and len(lines) == 1 else "lines+markers",
             "name": safe(solver) + suffix, "x": [line.wall_s for line in lines], "y": [line.gap_mean for line in lines],
-            "text": [named(line) for line in lines], "textposition": "top center",
+            "text": [named(line) for line in lines], "textposition": "middle right", "cliponaxis": False,
             "line": styles[min(line.label for line in lines)],
             "marker": {"size": 9, "color": styles[first.label]["color"]},
             "error_y": {
@@ -210,16 +210,19 @@ def time_split(results: Results) -> Figure:
 def alignment_and_gap(results: Results) -> Figure:
     """Mean cosine with −gradient against mean gap."""
     styles = colours(results)
+    shown = [line for line in results.lines if not math.isnan(line.gap_mean) and not math.isnan(line.cosine)]
+    widest = max((line.gap_mean for line in shown), default=0.0)
     traces = [
         {
             "type": "scatter", "mode": "markers+text" if len(results.lines) <= MOST_NAMED else "markers",
-            "name": named(line), "x": [line.gap_mean], "y": [line.cosine],
-            "text": [named(line)], "textposition": "top center", "showlegend": len(results.lines) > MOST_NAMED,
+            "name": named(line), "x": [line.gap_mean], "y": [line.cosine], "cliponaxis": False,
+            # neighbours' names above and below, and all of them inside
+            "text": [named(line)], "showlegend": len(results.lines) > MOST_NAMED,
+            "textposition": f"{('top', 'bottom')[i % 2]} {'left' if line.gap_mean > widest / 2 else 'right'}",
             "hovertemplate": "cosine %{y:.3f} at a gap of %{x:.3g}<extra>" + named(line) + "</extra>",
             "marker": {"size": 10, "color": styles[line.label]["color"]},
         }
-        for line in results.lines
-        if not math.isnan(line.gap_mean) and not math.isnan(line.cosine)
+        for i, line in enumerate(shown)
     ]  # fmt: skip
     layout: dict[str, Any] = {
         "xaxis": {"title": "mean gap", "rangemode": "tozero"},
