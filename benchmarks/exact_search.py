@@ -28,7 +28,7 @@ RATIO = 10.0
 
 
 def run(quick: bool) -> dict[str, Any]:
-    count, limit, beside, alone = (2, 12.0, (32,), (24, 28, 36)) if quick else (5, 60.0, (24, 28, 32), (36, 40))
+    count, limit, beside, alone = (2, 12.0, (32,), (24, 28, 36, 40)) if quick else (5, 60.0, (24, 28, 32), (36, 40))
     threads = os.cpu_count() or 1
     peers = available(threads)
     seed = np.random.SeedSequence().entropy
