@@ -103,12 +103,15 @@ def _optimizers(text: str, experiment: Any, *, comparing: bool) -> list[str]:
 
 def _solvers(text: str) -> list[str]:
     """Return solvers as text; an unknown or missing one is refused before any training."""
-    from qproj.solvers.specs import parse_solvers
+    from qproj.solvers.specs import as_written
 
-    specs = parse_solvers(text)
+    specs = as_written(text)
+    texts = [spec.text for spec in specs]
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"solvers are {','.join(texts)}; each once")
     for spec in specs:
         spec.make()
-    return [spec.text for spec in specs]
+    return texts
 
 
 def _words(text: str) -> list[str]:

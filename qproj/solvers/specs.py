@@ -117,6 +117,11 @@ def parse_solvers(text: str | Iterable[str]) -> list[SolverSpec]:
 
     A piece that is only ``option=value`` continues the solver before it; ``option=a|b`` makes one solver a value.
     """
+    return list({spec.text: spec for spec in as_written(text)}.values())
+
+
+def as_written(text: str | Iterable[str]) -> list[SolverSpec]:
+    """Return what :func:`parse_solvers` does, a solver that is named twice still twice."""
     pieces = split_commas(text) if isinstance(text, str) else [piece for part in text for piece in split_commas(part)]
     joined: list[str] = []
     for piece in pieces:
@@ -127,12 +132,7 @@ def parse_solvers(text: str | Iterable[str]) -> list[SolverSpec]:
             joined.append(piece)
     if not joined:
         raise ValueError("no solver is given; name at least one, such as 'auto': `qproj solvers` lists them")
-    specs: dict[str, SolverSpec] = {}
-    for piece in joined:
-        for one in alternatives(piece):
-            spec = parse_solver(one)
-            specs.setdefault(spec.text, spec)
-    return list(specs.values())
+    return [parse_solver(one) for piece in joined for one in alternatives(piece)]
 
 
 def takes_encoding(spec: SolverSpec) -> bool:

@@ -116,6 +116,7 @@ def test_tuning_runs_the_grid_and_keeps_what_it_chose(tmp_path, monkeypatch):
         (["digits-0-2", "--solver", "cpsta"], "cpsat"),
         (["digits-0-2", "--checkpoint-every", "0"], "seconds > 0"),
         (["digits-0-2", "--compare-solvers", "auto,sa", "--solver", "sa"], "leave --solver"),
+        (["digits-0-2", "--compare-solvers", "auto,auto"], "each once"),
         (["digits-0-2", "--solver", "sa:num_sweps=5"], "did you mean 'num_sweeps'"),
         (["digits-0-2", "--solver", "auto,sa"], "use --compare-solvers"),
         (["digits-0-2", "--compare-solvers", "auto", "--optimizers", "signsgd"], "compare qpsbgd or projected"),
