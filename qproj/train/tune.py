@@ -96,24 +96,24 @@ _GRIDS: dict[str, tuple[dict[str, Any], ...]] = {
     "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.02, 0.1)),
     "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(1.0, 5.0, 25.0, 125.0)),
 }
-# four more each, by name. "sign", where runs take seconds: the sign projection, and step sizes beyond the others'
-_SIGN = _rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1))
-# "between", where a sign projection takes hours: step sizes between the others', and a surrogate nearer to sign(g)
-_NEARER = _rows({"projection": "margin", "sweeps": 5, "kappa": 30.0}, momentum=(0.0, 0.9), lr=(0.02, 0.05))
+
+
+def _four_more(ours: tuple[dict[str, Any], ...], lr: tuple[float, float]) -> dict[str, tuple[dict[str, Any], ...]]:
+    return {
+        "qpsbgd": ours,
+        "projected": ours,
+        "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=lr),
+        "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
+        "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=lr),
+    }
+
+
 _EXTRA: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
     "": dict.fromkeys(OPTIMIZERS, ()),
-    "sign": {
-        "qpsbgd": _SIGN,
-        "projected": _SIGN,
-        "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(0.2, 625.0)),
-        "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
-        "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(0.2, 625.0)),
-    },
-    "between": {
-        "qpsbgd": _NEARER,
-        "projected": _NEARER,
-        "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(0.5, 2.0)),
-        "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
-        "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(0.5, 2.0)),
-    },
+    # where runs take seconds: the sign projection, and step sizes beyond the others'
+    "sign": _four_more(_rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1)), lr=(0.2, 625.0)),
+    # where a sign projection takes hours: step sizes between the others', and a surrogate nearer to sign(g)
+    "between": _four_more(
+        _rows({"projection": "margin", "sweeps": 5, "kappa": 30.0}, momentum=(0.0, 0.9), lr=(0.02, 0.05)), lr=(0.5, 2.0)
+    ),
 }
