@@ -2,9 +2,9 @@
 
     python -m benchmarks.first_hour [--source REPOSITORY] [--python PYTHON]
 
-A clone in an empty directory, an environment without any variable of this one's, the commands of the README, then the
-three tutorials as they stand: their Python in one process a page, their commands in a shell. A step that fails stays on
-the page, and the exit code is 1.
+A clone in an empty directory, an environment with a search path, a home directory, a language and pip's settings, the
+commands of the README, then the three tutorials as they stand: their Python in one process a page, their commands in a
+shell. A step that fails stays on the page, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import machine
+from benchmarks.measure import commit, machine
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "first-hour.md"
@@ -40,10 +40,10 @@ for block in json.load(sys.stdin):
 INTRODUCTION = """# The first hour, as it went
 
 Written by `python -m benchmarks.first_hour`, not by hand: a clone of {commit} in an empty directory, {python}, {cores}
-cores ({cpu}), {date}, an environment that holds a search path and a home directory and nothing else. Every command is
-the README's or a tutorial's, in their order, and so is every block of Python. `open` is left out, for want of a screen;
-long answers are cut in the middle. Packages came from an index nearby, so a slow line adds its own minutes to the two
-installs.
+cores ({cpu}), {date}, an environment with a search path, a home directory, a language and pip's settings. Every
+command is the README's or a tutorial's, in their order, and so is every block of Python. `open` is left out, for want
+of a screen; long answers are cut in the middle. Packages came from an index nearby, so a slow line adds its own
+minutes to the two installs.
 
 | step | seconds |
 |---|---|
@@ -123,11 +123,8 @@ def transcript(source: str, python: str, home: Path) -> tuple[list[Done], str]:
     done.append(run(shell(f"make demo PYTHON={shlex.quote(python)}"), checkout, environment))
     environment["PATH"] = f"{checkout / '.venv' / 'bin'}:{path}"
     done += [run(step, checkout, environment) for step in steps(checkout)]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True
-    ).stdout.strip()
     places = ((f" PYTHON={python}", ""), (python, "python3"), (str(home), "~"), (source, "<this repository>"))
-    return [_readable(one, places) for one in done], commit
+    return [_readable(one, places) for one in done], commit(checkout)
 
 
 def _readable(one: Done, places: tuple[tuple[str, str], ...]) -> Done:
@@ -142,11 +139,11 @@ def _readable(one: Done, places: tuple[tuple[str, str], ...]) -> Done:
     return Done(shown, "\n".join(lines).strip("\n"), one.seconds, one.code)
 
 
-def page(done: list[Done], commit: str) -> str:
+def page(done: list[Done], at_commit: str) -> str:
     """Return the page."""
     at = machine()
     head = INTRODUCTION.format(
-        commit=commit, python=f"Python {at['python']}", cores=at["cores"], cpu=at["cpu"], date=at["date"]
+        commit=at_commit, python=f"Python {at['python']}", cores=at["cores"], cpu=at["cpu"], date=at["date"]
     )
     rows = [f"| `{one.shown}` | {one.seconds:.1f} |" for one in done]
     total = sum(one.seconds for one in done)
@@ -169,8 +166,8 @@ def main() -> None:
     options.add_argument("--python", default=sys.executable, help="the Python of the new environment")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="newcomer-") as home:
-        done, commit = transcript(asked.source, asked.python, Path(home))
-    PAGE.write_text(page(done, commit))
+        done, at_commit = transcript(asked.source, asked.python, Path(home))
+    PAGE.write_text(page(done, at_commit))
     print(f"wrote {PAGE}")
     sys.exit(any(one.code for one in done))
 

@@ -69,11 +69,12 @@ def machine() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def commit() -> str:
-    """Return the checkout's commit."""
-    return subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True, check=True
-    ).stdout.strip()
+def commit(checkout: Path = RESULTS) -> str:
+    """Return a checkout's commit, "unknown" outside git."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"
 
 
 def stored(name: str) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import machine
+from benchmarks import measure
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "benchmarks" / "results" / "studies"
@@ -39,8 +39,8 @@ def keep(name: str, folder: Path, seconds: float | None = None, commit: str = ""
             source.execute("VACUUM INTO ?", (str(store),))
             count = source.execute("SELECT count(*) FROM run").fetchone()[0]
         about = {
-            "command": f"qproj compare examples/studies/{name}.toml --out {name}", "commit": commit or _commit(),
-            "runs": count, "seconds": seconds, "machine": machine(),
+            "command": f"qproj compare examples/studies/{name}.toml --out {name}", "commit": commit or measure.commit(),
+            "runs": count, "seconds": seconds, "machine": measure.machine(),
         }  # fmt: skip
         (Path(space) / "about.json").write_text(json.dumps(about, indent=1) + "\n")
         with (
@@ -68,13 +68,6 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uname = entry.gname = ""
     entry.mtime = 0
     return entry
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
 
 
 def _run(name: str) -> None:
