@@ -14,7 +14,8 @@ from qproj.projections import SignLayer
 from qproj.solving.adapter import Found, judge
 from qproj.solving.contract import EndedBy, Ending, Solution, Timing, verdict
 
-_ENTRIES = 1 << 18  # of float64 that scoring holds at once, in each of its arrays
+#: Numbers that a block's neurons have in one row of work space, (neurons, n or d): some 2 MiB of float64.
+BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,7 @@ def _scored(layer: SignLayer, weights: SignArray) -> tuple[FloatArray, FloatArra
     """Return, a neuron, its gain by the definition, Σ_g |τ_g|, the objective at gain 0, whether all signs are met."""
     count, groups = len(weights), layer.inputs.groups
     gain, most, constant, met = np.empty(count), np.empty(count), np.empty(count), np.empty(count, np.bool_)
-    block = max(1, _ENTRIES // max(len(layer.T), layer.num_weights))
+    block = max(1, BLOCK // max(len(layer.T), layer.num_weights))
     for low in range(0, count, block):
         part = slice(low, low + block)
         signs = layer.inputs.signs(weights[part])

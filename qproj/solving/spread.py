@@ -17,12 +17,10 @@ from qproj._arrays import SignArray
 from qproj.projections import SignLayer
 from qproj.solving.adapter import child_seeds
 from qproj.solving.contract import Solution, Timing
-from qproj.solving.layer import Judged, LayerSolution
+from qproj.solving.layer import BLOCK, Judged, LayerSolution
 
 #: Neurons a batch: many enough to share the work on X, few enough to spread.
 BATCH = 32
-#: Numbers that a block's neurons have in one row of work space, (neurons, n or d): some 8 MiB of float64.
-BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)

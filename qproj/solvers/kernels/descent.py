@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj.solvers.kernels.sharing import ENTRIES
 
 CountArray = NDArray[np.int64]
 
 _TOLERANCE = 1e-13  # of Σ|τ|: what summing in another order may change; smaller differences are ties
 _BLOCK = 256  # candidates scored at once: bounds the memory of z
-_ENTRIES = 1 << 18  # of float64 that scoring holds at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def score(A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray) 
     gains, met = np.empty(len(counts)), np.empty(len(counts), np.bool_)
     # float32 holds sums of ±1 up to 2^24, and takes half the memory
     rows = A.T.astype(np.float32 if A.dtype.kind == "i" and int(M.sum()) < 2**24 else np.float64)
-    block = max(1, min(_BLOCK, _ENTRIES // max(1, *A.shape)))
+    block = max(1, min(_BLOCK, ENTRIES // max(1, *A.shape)))
     for low in range(0, len(counts), block):
         part = slice(low, low + block)
         tau = taus if taus.ndim == 1 else taus[part]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.solvers.kernels.descent import CountArray, score
-from qproj.solvers.kernels.sharing import FAST, in_threads
+from qproj.solvers.kernels.sharing import ENTRIES, FAST, in_threads
 
 #: (margin in units of the rows' spread, chance to push a narrow row) of each start. Small shares are slower, and
 #: still find something nearer to capacity.
@@ -29,7 +29,6 @@ EASY = 4
 #: Start of |h|: larger values only take longer to leave.
 DEPTH = 2
 _STEEP = 1e30  # real h: clip(h·steep, −1, 1) is sign(h)
-_ENTRIES = 1 << 18  # of rows in float64 held at once
 _CAP = 8192  # |h| beyond M + this stays: keeps 16 bits from overflowing
 
 
@@ -126,7 +125,7 @@ def _scaled(A: NDArray[Any], M: CountArray) -> tuple[NDArray[Any], float]:
     else:
         rows = np.ascontiguousarray(A, np.int16 if int(M.max(initial=1)) < _CAP else np.int32)
     middle = rows.mean(axis=0, dtype=np.float64)
-    apart, block = np.empty(len(rows)), max(1, _ENTRIES // max(1, rows.shape[1]))
+    apart, block = np.empty(len(rows)), max(1, ENTRIES // max(1, rows.shape[1]))
     for low in range(0, len(rows), block):
         apart[low : low + block] = np.square(rows[low : low + block] - middle) @ M
     return rows, float(np.sqrt(apart.mean()))

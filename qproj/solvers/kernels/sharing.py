@@ -1,4 +1,4 @@
-"""How searches of many neurons share threads and time."""
+"""How searches of many neurons share threads, time and memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 
 #: What compiled code may assume and reorder where every number is finite.
 FAST = {"nnan", "ninf", "nsz", "reassoc", "contract", "arcp", "afn"}
+#: Numbers in float64 that are worked on at once beside large layers.
+ENTRIES = 1 << 18
 
 
 def share_of_time(deadline: float | None, share: float) -> float | None:
