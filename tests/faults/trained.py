@@ -76,7 +76,8 @@ def killed_at_random(tmp_path, kills, seed):
         if process.exitcode is None:
             process.kill()
             process.join()
-            assert process.exitcode == -signal.SIGKILL
+        if process.exitcode != 0:  # 0: it was over before the kill, if only by an instant
+            assert process.exitcode == -signal.SIGKILL, process.exitcode
             done += 1
             resumed += any((folder / "checkpoints").glob("*.pt"))
         after = records(folder)
