@@ -36,7 +36,7 @@ demo: $(VENV)/.demo  ## compare seven solvers on real layers; leaves demo/report
 	@echo "open demo/report.html"
 
 # Compiled once, before two processes would compile the same side by side.
-WARM = @$(BIN)/python -c "from qproj.solvers.warm import warm; list(warm())" 2>/dev/null
+WARM = @$(BIN)/python -c "from qproj.solvers.builtin.warm import warm; list(warm())" 2>/dev/null
 
 test: $(VENV)/.full  ## the tests, without the slow ones
 	$(WARM)
@@ -49,8 +49,9 @@ test-slow: $(VENV)/.full  ## the tests marked slow
 nightly: $(VENV)/.full  ## the tests marked nightly: fuzzing, kill and load tests, many minutes
 	$(BIN)/python -m pytest -n $(CPUS) -m nightly --timeout 7200 $(ARGS)
 
-lint: $(VENV)/.full  ## ruff, bandit and the direction of imports
+lint: $(VENV)/.full  ## ruff, its formatting, bandit and the direction of imports
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/bandit -q -c pyproject.toml -r qproj adapters
 	$(BIN)/lint-imports --no-cache
 

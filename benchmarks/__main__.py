@@ -86,7 +86,7 @@ def main() -> None:
         options.error(f"no module {', '.join(unknown)}; there are {', '.join(found)}")
     failed: list[str] = []
     if not arguments.page:
-        from qproj.solvers.warm import warm
+        from qproj.solvers.builtin.warm import warm
 
         before = machine()  # once: each module's own work is the next one's load average
         for _ in warm():  # every kernel compiled, so that no module pays for it

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from qproj import SignProjection
-from qproj.datasets import load_adult, load_digits, load_mnist
+from qproj.lab.datasets import load_adult, load_digits, load_mnist
 
 RESULTS = Path(__file__).parent / "results" / "aggregation.json"
 PAGE = Path(__file__).parents[1] / "docs" / "aggregation-table.md"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import qproj
-from qproj.datasets import load_adult
+from qproj.lab.datasets import load_adult
 from qproj_dwave import DWaveEmulated
 
 ROOT = Path(__file__).parents[1]

@@ -209,7 +209,7 @@ def _layer(rng: np.random.Generator, quick: bool) -> dict[str, Any]:
     times, floor = [], []
     for _ in range(5 if quick else 25):
         X, T = rng.choice([-1, 1], (LAYER["n"], LAYER["d"])), rng.standard_normal((LAYER["n"], LAYER["dout"]))
-        took, models = timed(lambda X=X, T=T: [e.bqm for e in qproj.SignLayer(X, T).encode("majority")])
+        took, models = timed(lambda X=X, T=T: [e.bqm for e in qproj.LayerProjection(X, T).encode("majority")])
         times.append(took)
         vectors = [model.to_numpy_vectors(return_labels=True) for model in models]
         floor.append(timed(lambda vectors=vectors: [from_arrays(v) for v in vectors])[0])

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.measure import range_of, seconds, spread, table, timed
 from benchmarks.peers import available
-from qproj.solvers.kernels.annealing import soft_anneal
-from qproj.solvers.kernels.branch_bound import branch_bound
+from qproj.solvers.builtin.kernels.annealing import soft_anneal
+from qproj.solvers.builtin.kernels.branch_bound import branch_bound
 
 TITLE = "Exact search for one neuron"
 ROWS = 64

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 import qproj
-from qproj.compare.metrics import wilson
-from qproj.solvers.polished import Polished
-from qproj.solvers.refined import Refined
+from qproj.lab.studies.metrics import wilson
+from qproj.solvers.composites.polished import Polished
+from qproj.solvers.composites.refined import Refined
 
 ROOT = Path(__file__).parents[1]
 ROWS, READS = 20, 100

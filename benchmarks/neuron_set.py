@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 import qproj
-from qproj.datasets import Capture, capture_layers, load_planetoid
-from qproj.datasets.catalogue import TABULAR
+from qproj.lab.datasets import Capture, capture_layers, load_planetoid
+from qproj.lab.datasets.catalogue import TABULAR
 
 BEST = Path(__file__).parent / "results" / "hard-neurons-best.json"
 SEEDS = {"development": 1, "held out": 2}

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import qproj
-from qproj.datasets import Qubo, load_qubo, qubo_names
+from qproj.lab.datasets import Qubo, load_qubo, qubo_names
 
 RESULTS = Path(__file__).parent / "results" / "qubo.jsonl"
 PAGE = Path(__file__).parents[1] / "docs" / "solvers" / "qubo-table.md"

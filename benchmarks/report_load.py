@@ -25,8 +25,8 @@ return document.querySelectorAll('#part-overview .main-svg').length
 
 def run(quick: bool = True) -> dict[str, Any]:
     """Write a store of 100,000 rows (5,000 where quick), its page, and open that three times."""
-    from qproj.compare.report import write_report
-    from qproj.compare.results import Results
+    from qproj.lab.report import write_report
+    from qproj.lab.studies.results import Results
 
     rows = 5_000 if quick else 100_000
     with tempfile.TemporaryDirectory() as name:
@@ -45,11 +45,11 @@ def run(quick: bool = True) -> dict[str, Any]:
 
 def fill(folder: Path, rows: int) -> None:
     """Write a study of so many rows: 10 solvers on 250 neurons, plausible gains, 20 reads kept of each run."""
-    from qproj.compare.outcome import Outcome, compress, pack
-    from qproj.compare.plan import make_plan
-    from qproj.compare.store import Store
-    from qproj.datasets.instances import LayerInstance
-    from qproj.projections import SignLayer
+    from qproj.lab.datasets.instances import LayerInstance
+    from qproj.lab.studies.outcome import Outcome, compress, pack
+    from qproj.lab.studies.plan import make_plan
+    from qproj.lab.studies.store import Store
+    from qproj.projections import LayerProjection
     from qproj.solvers.specs import parse_solvers
 
     rng = np.random.default_rng(0)
@@ -63,7 +63,7 @@ def fill(folder: Path, rows: int) -> None:
     plan = make_plan(layers, solvers, seeds=1, nulls=False)
     per = len(plan.solvers) * plan.num_neurons
     plan = make_plan(layers, solvers, seeds=-(-rows // per), nulls=False)
-    bounds = [[problem.gain_bound for problem in SignLayer(layer.X, layer.T)] for layer in layers]
+    bounds = [[problem.gain_bound for problem in LayerProjection(layer.X, layer.T)] for layer in layers]
     store = Store(folder, create=True)
     ids = store.register(plan, {"versions": {}, "command": "made", "processor": "", "cores": 0, "machine": "",
                                 "system": "", "python": "", "seeds": [0]})  # fmt: skip

@@ -1,7 +1,7 @@
 """Rewrite docs/results.md from stored training runs; run what is missing on request.
 
 python -m benchmarks.results                      the page and its plot, from what is stored
-python -m benchmarks.results --tune [NAME …]      missing trials, then qproj/train/presets.toml
+python -m benchmarks.results --tune [NAME …]      missing trials, then qproj/lab/training/presets.toml
 python -m benchmarks.results --run [NAME …]       missing runs of experiments (all without a name)
 python -m benchmarks.results --studies [NAME …]   missing runs of functions, steps, ablation, solvers
 """
@@ -14,10 +14,10 @@ from collections.abc import Iterable
 
 from benchmarks import training_page, training_suite
 from benchmarks.training_store import ROOT, Job, complete, prune, records
-from qproj.train.experiments import OPTIMIZERS, get_experiment
-from qproj.train.tune import best
+from qproj.lab.training.experiments import OPTIMIZERS, get_experiment
+from qproj.lab.training.tuning import best
 
-PRESETS = ROOT / "qproj" / "train" / "presets.toml"
+PRESETS = ROOT / "qproj" / "lab" / "training" / "presets.toml"
 STUDIES = {
     "functions": training_suite.on_functions, "steps": training_suite.steps, "ablation": training_suite.ablations,
     "solvers": training_suite.solvers,

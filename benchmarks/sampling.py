@@ -14,9 +14,9 @@ import numpy as np
 
 import qproj
 from benchmarks.measure import seconds, table, timed
-from qproj.compare.metrics import wilson
-from qproj.solvers.polished import Polished, polish
-from qproj.solvers.refined import Refined
+from qproj.lab.studies.metrics import wilson
+from qproj.solvers.composites.polished import Polished, polish
+from qproj.solvers.composites.refined import Refined
 
 TITLE = "Sampling, beside chance"
 ROWS, READS = 20, 100
@@ -115,7 +115,7 @@ def ahead(solved: np.ndarray, null: np.ndarray) -> tuple[float, float, float]:
 
 def _real(rng: np.random.Generator, count: int) -> dict[str, Any]:
     """Neurons on batches of 64 digits: share of the best gain that any of the solvers, or a second of auto, found."""
-    from qproj.datasets import load_digits
+    from qproj.lab.datasets import load_digits
 
     signs = np.where(np.asarray(load_digits().X_train) > 0, 1, -1)
     problems = []

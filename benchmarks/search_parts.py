@@ -17,15 +17,15 @@ import numpy as np
 import qproj
 from benchmarks.measure import seconds, table, timed
 from benchmarks.neuron_set import SEEDS, layers, neurons
-from qproj.solvers.kernels import annealing
-from qproj.solvers.kernels.annealing import Heat, anneal_until, soft_anneal_layer
-from qproj.solvers.kernels.branch_bound import branch_bound
-from qproj.solvers.kernels.branch_bound_neuron import Neuron
-from qproj.solvers.kernels.branch_bound_rows import search_rows
-from qproj.solvers.kernels.descent import descend
-from qproj.solvers.kernels.exchange import exchange_layer
-from qproj.solvers.kernels.message_passing import message_passing
-from qproj.solvers.kernels.perceptron import learn_signs
+from qproj.solvers.builtin.kernels import annealing
+from qproj.solvers.builtin.kernels.annealing import Heat, anneal_until, soft_anneal_layer
+from qproj.solvers.builtin.kernels.branch_bound import branch_bound
+from qproj.solvers.builtin.kernels.branch_bound_neuron import Neuron
+from qproj.solvers.builtin.kernels.branch_bound_rows import search_rows
+from qproj.solvers.builtin.kernels.descent import descend
+from qproj.solvers.builtin.kernels.exchange import exchange_layer
+from qproj.solvers.builtin.kernels.message_passing import message_passing
+from qproj.solvers.builtin.kernels.perceptron import learn_signs
 
 TITLE = "The search's parts, and what they replaced"
 WALK_S = 0.1

@@ -46,7 +46,7 @@ def _inside(code: str, **environment: str) -> float:
 def run(quick: bool) -> dict[str, Any]:
     repeats = 7 if quick else 25
     clock = "import time; a = time.perf_counter(); import qproj; print(time.perf_counter() - a)"
-    helping = [sys.executable, "-m", "qproj.cli", "--help"]
+    helping = [sys.executable, "-m", "qproj", "--help"]
     with tempfile.TemporaryDirectory() as empty:
         compiled = _inside(_FIRST, NUMBA_CACHE_DIR=empty)
     result: dict[str, Any] = {

@@ -75,7 +75,7 @@ def _run(name: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     begin = time.perf_counter()
     command = ["compare", str(ROOT / "examples" / "studies" / f"{name}.toml"), "--workers", "2", "--out", str(folder)]
-    subprocess.run([sys.executable, "-m", "qproj.cli", *command], check=True)
+    subprocess.run([sys.executable, "-m", "qproj", *command], check=True)
     print(keep(name, folder, round(time.perf_counter() - begin, 1)))
 
 
@@ -92,8 +92,8 @@ def main() -> None:
         options.error(f"no study {', '.join(unknown)}; there are {', '.join(NAMES)}")
     for name in arguments.names or NAMES:
         if arguments.report:
-            from qproj.compare.report import write_report
-            from qproj.compare.results import Results
+            from qproj.lab.report import write_report
+            from qproj.lab.studies.results import Results
 
             with tempfile.TemporaryDirectory() as space:
                 folder = Path(space) / name

@@ -14,10 +14,10 @@ import numpy as np
 from benchmarks import report_load, study_overhead
 from benchmarks.measure import stored, table
 from benchmarks.studies import KEPT, ROOT, unpack
-from qproj.compare.metrics import gaps, means_by_problem, reached
-from qproj.compare.results import Results
-from qproj.compare.summary import SolverLine, number, percent, seconds, told
-from qproj.compare.training import training_lines
+from qproj.lab.studies.metrics import gaps, means_by_problem, reached
+from qproj.lab.studies.results import Results
+from qproj.lab.studies.solver_table import SolverLine, number, percent, seconds, told
+from qproj.lab.studies.training_cost import training_lines
 
 FIGURES = ROOT / "docs" / "_static" / "studies"
 
@@ -79,7 +79,7 @@ def _figure(results: Results, study: str, name: str, text: str, *, width: float 
     import matplotlib
     from matplotlib.figure import Figure
 
-    from qproj.compare.axes import draw
+    from qproj.lab.report.axes import draw
 
     FIGURES.mkdir(parents=True, exist_ok=True)
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "qproj", "font.size": 9})

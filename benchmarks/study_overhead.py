@@ -13,7 +13,7 @@ SOLVERS = ["sa:num_sweeps=500", "sqa"]
 
 def run(quick: bool = True) -> dict[str, Any]:
     """Run a study of many runs of about a tenth of a second and account for its seconds."""
-    from qproj.compare.study import Study
+    from qproj.lab.studies.study import Study
 
     seeds, neurons = (2, 5) if quick else (20, 10)
     with tempfile.TemporaryDirectory() as folder:

@@ -12,8 +12,8 @@ from benchmarks import training_suite as suite
 from benchmarks.measure import table
 from benchmarks.training_store import FOLDER, ROOT, Job, records
 from benchmarks.training_text import COMMANDS, INTRODUCTION, SECTIONS
-from qproj.train.experiments import OPTIMIZERS, get_experiment
-from qproj.train.summary import mean_std
+from qproj.lab.training.experiments import OPTIMIZERS, get_experiment
+from qproj.lab.training.tables import mean_std
 
 PAGE = ROOT / "docs" / "results.md"
 PLOT = ROOT / "docs" / "_static" / "step-size.svg"

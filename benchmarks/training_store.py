@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import commit, machine
-from qproj.train import functions, loop
-from qproj.train.data import Data, load
-from qproj.train.settings import Config
+from qproj.lab.training import loop, on_functions
+from qproj.lab.training.data import Data, load
+from qproj.lab.training.settings import Config
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks" / "results" / "training"
@@ -65,7 +65,7 @@ def complete(jobs: Sequence[Job]) -> int:
             continue
         config = job.config
         if config.experiment.kind == "function":
-            _keep(job, functions.run(config))
+            _keep(job, on_functions.run(config))
             done += 1
             continue
         what = (config.experiment, config.tuning, config.seed if config.tuning else 0)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.training_store import Job
-from qproj.train import functions
-from qproj.train.experiments import EXPERIMENTS, OPTIMIZERS, get_experiment
-from qproj.train.presets import preset
-from qproj.train.settings import TAKES, Config, Settings
-from qproj.train.tune import trials
+from qproj.lab.training import on_functions
+from qproj.lab.training.experiments import EXPERIMENTS, OPTIMIZERS, get_experiment
+from qproj.lab.training.presets import preset
+from qproj.lab.training.settings import TAKES, Config, Settings
+from qproj.lab.training.tuning import trials
 
 SEEDS = range(5)
 #: Those with an accuracy, in the order of the table.
@@ -56,13 +56,13 @@ def _five(name: str, kind: str, optimizers: tuple[str, ...]) -> list[Job]:
     ]
 
 
-def on_functions() -> list[Job]:
+def function_jobs() -> list[Job]:
     """Return the experiments on functions, every optimiser that each is about."""
     found = []
     for name, seeds in (("rosenbrock", SEEDS), ("rate", SEEDS[:2]), ("fixed-point", SEEDS[:2])):
         experiment = get_experiment(name)
         for optimizer in experiment.optimizers:
-            settings = functions.best(experiment, optimizer)
+            settings = on_functions.best(experiment, optimizer)
             found += [Job("functions", optimizer, Config(experiment, optimizer, seed, settings)) for seed in seeds]
     return found
 
@@ -143,7 +143,7 @@ def solvers() -> list[Job]:
 
 def everything() -> list[Job]:
     """Return all runs and trials that the page and presets.toml are made of."""
-    jobs = [*on_functions(), *steps(), *ablations(), *solvers()]
+    jobs = [*function_jobs(), *steps(), *ablations(), *solvers()]
     for name in TUNED:
         jobs += tuning(name)
     for name in NAMES:

@@ -44,10 +44,10 @@ fifth step each layer was solved exactly too: the gap is the gain that was lost 
     "functions": "## Functions of latent weights\n",
     "trials": """## How settings were chosen
 
-The grid of `qproj.train.tune`, with as many trials for every optimiser, seeds from 1000 on; the highest accuracy on
-validation rows after the last step wins, among equals the one that was higher on the way. The karate club has no
-labels to spare: there trials run on random graphs with planted groups of its size. The pairs of MNIST digits share the
-settings found on one of them.
+The grid of `qproj.lab.training.tuning`, with as many trials for every optimiser, seeds from 1000 on; the highest
+accuracy on validation rows after the last step wins, among equals the one that was higher on the way. The karate club
+has no labels to spare: there trials run on random graphs with planted groups of its size. The pairs of MNIST digits
+share the settings found on one of them.
 """,
 }
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 import qproj
-from qproj.datasets import layer_instances
+from qproj.lab.datasets import layer_instances
 
 layer = layer_instances("digits")[-1]  # a hidden layer of a small network, after some training
 X, T = layer.X, layer.T[:, :8]

@@ -13,37 +13,26 @@ _HOME = {
     "SignProjection": "qproj.projections",
     "LinearProjection": "qproj.projections",
     "MetricProjection": "qproj.projections",
-    "SignLayer": "qproj.projections",
-    "project": "qproj.solving",
-    "LayerSolution": "qproj.solving",
-    "Solution": "qproj.solving",
-    "Solver": "qproj.solving",
-    "Capabilities": "qproj.solving",
-    "Status": "qproj.solving",
-    "Ending": "qproj.solving",
-    "get_solver": "qproj.solving",
-    "list_solvers": "qproj.solving",
-    "as_problem": "qproj.solving",
-    "from_sampler": "qproj.solvers.sampler",
+    "LayerProjection": "qproj.projections",
+    "project": "qproj.solvers",
+    "LayerSolution": "qproj.solvers",
+    "Solution": "qproj.solvers",
+    "Solver": "qproj.solvers",
+    "Capabilities": "qproj.solvers",
+    "Status": "qproj.solvers",
+    "Ending": "qproj.solvers",
+    "get_solver": "qproj.solvers",
+    "list_solvers": "qproj.solvers",
+    "as_problem": "qproj.solvers",
+    "from_sampler": "qproj.solvers.builtin.samplers",
     "as_sampler": "qproj.solvers.as_sampler",
-    "Fallback": "qproj.solvers.fallback",
-    "Isolated": "qproj.solvers.isolated",
-    "Polished": "qproj.solvers.polished",
-    "Refined": "qproj.solvers.refined",
+    "Fallback": "qproj.solvers.composites.fallback",
+    "Isolated": "qproj.solvers.composites.isolated",
+    "Polished": "qproj.solvers.composites.polished",
+    "Refined": "qproj.solvers.composites.refined",
 }
 _SUBPACKAGES = frozenset(
-    {
-        "compare",
-        "datasets",
-        "encodings",
-        "functions",
-        "nn",
-        "optim",
-        "projections",
-        "solvers",
-        "solving",
-        "testing",
-    }
+    {"encodings", "formats", "functions", "lab", "nn", "optim", "projections", "solvers", "testing"}
 )
 
 __all__ = [
@@ -51,12 +40,12 @@ __all__ = [
     "Ending",
     "Fallback",
     "Isolated",
+    "LayerProjection",
     "LayerSolution",
     "LinearProjection",
     "MetricProjection",
     "Polished",
     "Refined",
-    "SignLayer",
     "SignProjection",
     "Solution",
     "Solver",
@@ -71,14 +60,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from qproj.projections import LinearProjection, MetricProjection, SignLayer, SignProjection
-    from qproj.solvers.as_sampler import as_sampler
-    from qproj.solvers.fallback import Fallback
-    from qproj.solvers.isolated import Isolated
-    from qproj.solvers.polished import Polished
-    from qproj.solvers.refined import Refined
-    from qproj.solvers.sampler import from_sampler
-    from qproj.solving import (
+    from qproj.projections import LayerProjection, LinearProjection, MetricProjection, SignProjection
+    from qproj.solvers import (
         Capabilities,
         Ending,
         LayerSolution,
@@ -90,6 +73,12 @@ if TYPE_CHECKING:
         list_solvers,
         project,
     )
+    from qproj.solvers.as_sampler import as_sampler
+    from qproj.solvers.builtin.samplers import from_sampler
+    from qproj.solvers.composites.fallback import Fallback
+    from qproj.solvers.composites.isolated import Isolated
+    from qproj.solvers.composites.polished import Polished
+    from qproj.solvers.composites.refined import Refined
 
     __version__: str
 

@@ -12,24 +12,39 @@ picture = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(picture)
 
 
+def room(module):
+    """The layer of a module: qproj.NAME, or qproj.lab.NAME."""
+    parts = module.split(".")
+    return ".".join(parts[: 3 if parts[1:2] == ["lab"] else 2])
+
+
 def test_every_package_on_disk_is_one_layer():
     named = [name for row in picture.layers() for name in row]
     assert len(named) == len(set(named))
-    folders = {f"qproj.{p.parent.name}" for p in (ROOT / "qproj").glob("*/__init__.py")}
-    assert folders == set(named) - {"qproj._arrays"}
-    assert (ROOT / "qproj" / "_arrays.py").is_file()
+    rooms = [*(ROOT / "qproj").glob("*/__init__.py"), *(ROOT / "qproj" / "lab").glob("*/__init__.py")]
+    folders = {".".join(p.parent.relative_to(ROOT).parts) for p in rooms} - {"qproj.lab"}
+    files = {f"qproj.{p.stem}" for p in (ROOT / "qproj").glob("_[a-z]*.py")}
+    assert folders | files == set(named)
 
 
 def test_no_module_lies_beside_the_layers():
-    loose = {p.name for p in (ROOT / "qproj").glob("*.py")}
-    assert loose <= {"__init__.py", "__main__.py", "_arrays.py"}
+    assert {p.name for p in (ROOT / "qproj").glob("[a-z]*.py")} == set()
+    assert {p.name for p in (ROOT / "qproj" / "lab").glob("*.py")} == {"__init__.py"}
 
 
 def test_the_picture_names_every_layer_and_adapter_in_order():
     shown = re.findall(r'<text class="name"[^>]*>([^<]+)</text>', picture.draw())
     names, seen = picture.adapters()
     assert shown == [name for row in picture.layers() for name in row] + names
-    assert set(seen) == {"qproj.solving", "qproj.projections", "qproj.encodings", "qproj._arrays"}
+    assert set(seen) == {
+        "qproj.solvers",
+        "qproj.formats",
+        "qproj.projections",
+        "qproj.encodings",
+        "qproj._arrays",
+        "qproj._options",
+        "qproj._files",
+    }
 
 
 def test_each_import_points_down_the_picture():
@@ -39,9 +54,9 @@ def test_each_import_points_down_the_picture():
     height = {name: -i for i, row in enumerate(picture.layers()) for name in row}
     checked = 0
     for module in graph.modules:
-        here = ".".join(module.split(".")[:2])
+        here = room(module)
         for target in graph.find_modules_directly_imported_by(module):
-            there = ".".join(target.split(".")[:2])
+            there = room(target)
             if here in height and there in height:
                 checked += 1
                 assert height[there] <= height[here], f"{module} imports {target}, which is above it"

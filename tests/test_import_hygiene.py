@@ -17,9 +17,7 @@ HEAVY = [
 
 def _loaded_after(statement: str) -> set[str]:
     code = f"{statement}\nimport sys\nprint(*[m for m in {HEAVY!r} if m in sys.modules], sep='\\n')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 

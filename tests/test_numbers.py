@@ -9,7 +9,7 @@ import torch
 
 import qproj
 from qproj.optim import project_grad_
-from qproj.solving.contract import MissingLicenceError, Status
+from qproj.solvers.contract import MissingLicenceError, Status
 
 EXACT = ["auto", "exhaustive", "cpsat", "highs", "scip", "gurobi"]
 HEURISTIC = ["local-search", "sign", "random", "sa", "sqa", "tabu", "greedy"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import qproj
 from qproj.encodings.verify import minimum_energies
-from qproj.solving import MissingLicenceError
+from qproj.solvers import MissingLicenceError
 
 
 def every_vector(d):
@@ -89,7 +89,7 @@ def test_all_that_claim_exactness_agree_on_the_papers_sizes(name, shape):
         solution = qproj.get_solver(name).solve(p)
     except MissingLicenceError as error:
         pytest.skip(str(error))
-    except qproj.solving.TooLargeError:
+    except qproj.solvers.TooLargeError:
         if name != "tree":  # whose reach is the treewidth
             raise
         return

@@ -13,11 +13,11 @@ import dimod
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qproj.projections import SignLayer, SignProjection
-from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, Solution, child_seeds, judge
-from qproj.solving.contract import Timing, check_limits
-from qproj.solving.redact import logger
-from qproj.solving.sampling import Model, decode_reads, encoded_model, require_positive, sampled_model
+from qproj.projections import LayerProjection, SignProjection
+from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request, Solution, child_seeds, judge
+from qproj.solvers.contract import Timing, check_limits
+from qproj.solvers.redact import logger
+from qproj.solvers.sampling import Model, decode_reads, encoded_model, require_positive, sampled_model
 from qproj_dwave.embedding import Embedder, Embedding, default_folder
 from qproj_dwave.physical import (
     Read,
@@ -133,7 +133,7 @@ class Annealer(Adapter):
 
     def report(self, problem: Any, num_reads: int = DEFAULT_READS) -> Report:
         """Return what one neuron's submission would amount to, without making it."""
-        from qproj.solving import as_problem
+        from qproj.solvers import as_problem
 
         model = self.build(as_problem(problem), Request())
         (embedding,) = self.embedder.find(structure_of(model), 1)
@@ -150,7 +150,7 @@ class Annealer(Adapter):
     ) -> Sequence[Solution]:
         """Return all neurons of a layer from as few calls as fit: one embedding, packed side by side."""
         limits: dict[str, Any] = {"time_limit_s": time_limit_s, "seed": seed, "num_reads": num_reads}
-        if not isinstance(problems, SignLayer) or not self.pack or hints is not None:
+        if not isinstance(problems, LayerProjection) or not self.pack or hints is not None:
             return super().solve_many(problems, hints=hints, **limits)
         check_limits(time_limit_s, seed, num_reads)
         start = time.perf_counter()

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solving import TooLargeError
-from qproj.solving.redact import logger
+from qproj.solvers import TooLargeError
+from qproj.solvers.redact import logger
 from qproj_dwave.structure import Structure
 
 LOG = logger()

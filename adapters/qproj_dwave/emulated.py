@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import dimod
 import numpy as np
 
-from qproj.projections.options import nearest
-from qproj.solving import Capabilities
-from qproj.solving.interrupt import polled
-from qproj.solving.sampling import require_positive
+from qproj._options import nearest
+from qproj.solvers import Capabilities
+from qproj.solvers.interrupt import polled
+from qproj.solvers.sampling import require_positive
 from qproj_dwave.annealer import Annealer, Machine
 from qproj_dwave.physical import autoscale
 

@@ -9,7 +9,7 @@ import dimod
 import numpy as np
 
 from qproj.projections import Projection, SignProjection
-from qproj.solving import Adapter, Availability, Capabilities, EndedBy, Ending, Found, MissingTokenError, Request
+from qproj.solvers import Adapter, Availability, Capabilities, EndedBy, Ending, Found, MissingTokenError, Request
 from qproj_dwave.qpu import TOKEN_REMEDY, token_configured
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qproj.projections.options import nearest
+from qproj._options import nearest
 from qproj_dwave.embedding import Embedding
 
 #: Chain strengths by name; a number is in units of the largest h or J of the model's Ising form.

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import dimod
 import numpy as np
 
-from qproj.solving import Availability, Capabilities, MissingTokenError
-from qproj.solving.redact import logger, remember, scrub
+from qproj.solvers import Availability, Capabilities, MissingTokenError
+from qproj.solvers.redact import logger, remember, scrub
 from qproj_dwave.annealer import Annealer, Machine
 from qproj_dwave.budget import Budget
 from qproj_dwave.emulated import SIGMA_H, SIGMA_J

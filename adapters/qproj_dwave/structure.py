@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solving.sampling import Model
+from qproj.solvers.sampling import Model
 
 Edge = tuple[int, int]
 

@@ -11,15 +11,15 @@ import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import WHOLE, LinearModel
-from qproj.solving import (
+from qproj.solvers import (
     Availability,
     Capabilities,
     MissingLicenceError,
     MissingPackageError,
     TooLargeError,
 )
-from qproj.solving.floating import BackendStatus, check_mip_options, floating_answer
-from qproj.solving.linear import Answer, LinearAdapter
+from qproj.solvers.floating import BackendStatus, check_mip_options, floating_answer
+from qproj.solvers.linear import Answer, LinearAdapter
 
 #: Variables, and linear constraints, of the licence that comes with the package.
 PACKAGE_LIMIT = 2000

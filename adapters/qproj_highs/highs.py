@@ -10,10 +10,10 @@ import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import WHOLE, LinearModel
-from qproj.solving import Capabilities
-from qproj.solving.floating import BackendStatus, check_mip_options, floating_answer
-from qproj.solving.interrupt import interruptible
-from qproj.solving.linear import Answer, LinearAdapter
+from qproj.solvers import Capabilities
+from qproj.solvers.floating import BackendStatus, check_mip_options, floating_answer
+from qproj.solvers.interrupt import interruptible
+from qproj.solvers.linear import Answer, LinearAdapter
 
 #: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
 PRESOLVE_ROWS = 20_000

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from qproj._arrays import FloatArray
+from qproj._options import nearest
 from qproj.encodings.linear_model import REAL, LinearModel, quantum
-from qproj.projections.options import nearest
-from qproj.solving import Availability, Capabilities, EndedBy, Ending, Request
-from qproj.solving.interrupt import interruptible
-from qproj.solving.linear import Answer, LinearAdapter
+from qproj.solvers import Availability, Capabilities, EndedBy, Ending, Request
+from qproj.solvers.interrupt import interruptible
+from qproj.solvers.linear import Answer, LinearAdapter
 
 #: Σ|coefficient·value| of the scaled objective: whole numbers up to here are exact in float64 too.
 OBJECTIVE_REACH = 2.0**52

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
 from qproj._arrays import FloatArray
-from qproj.projections.options import nearest
+from qproj._options import nearest
 
 #: Offered by name. Without gradients: all but the last; "SPSA" is for noisy values (Spall 1992), two a step.
 OPTIMIZERS = ("COBYLA", "COBYQA", "Nelder-Mead", "Powell", "SPSA", "L-BFGS-B")

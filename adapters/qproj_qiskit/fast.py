@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from qproj._arrays import FloatArray
 from qproj.projections import SignProjection
-from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
-from qproj.solving.sampling import Model, decode_reads, require_positive, sampled_model
+from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
+from qproj.solvers.sampling import Model, decode_reads, require_positive, sampled_model
 from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
 
 #: Bytes an amplitude: energies in order and in strips, Σ Z, scratch (ψ and its adjoint state, twice), reads.

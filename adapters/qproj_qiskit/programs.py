@@ -8,7 +8,7 @@ import dimod
 import numpy as np
 
 from qproj.projections import Projection
-from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found, Request, as_problem
+from qproj.solvers import Adapter, Capabilities, EndedBy, Ending, Found, Request, as_problem
 
 
 def to_quadratic_program(problem: Any, *, encoding: str = "margin", **options: Any) -> tuple[Any, list[Any]]:

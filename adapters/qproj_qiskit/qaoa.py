@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
 from qproj.projections import SignProjection
-from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
-from qproj.solving.sampling import Model, require_positive, sampled_model
+from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
+from qproj.solvers.sampling import Model, require_positive, sampled_model
 from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
 from qproj_qiskit.fast import Sampled, check_angles, check_share, require_memory, sampleset_of_bits, warm_axes
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, WHOLE, LinearModel
-from qproj.solving import Capabilities, EndedBy, Ending
-from qproj.solving.floating import BackendStatus, check_mip_options, floating_answer
-from qproj.solving.interrupt import interruptible
-from qproj.solving.linear import Answer, LinearAdapter
+from qproj.solvers import Capabilities, EndedBy, Ending
+from qproj.solvers.floating import BackendStatus, check_mip_options, floating_answer
+from qproj.solvers.interrupt import interruptible
+from qproj.solvers.linear import Answer, LinearAdapter
 
 #: What each status says.
 ENDINGS: dict[str, BackendStatus] = {

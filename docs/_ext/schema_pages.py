@@ -110,7 +110,7 @@ FIELDS = {
 
 def columns() -> dict[str, list[tuple[str, str, bool]]]:
     """Return (name, type, nullable) of every column of a fresh study, by table."""
-    from qproj.compare.store import FILE, Store
+    from qproj.lab.studies.store import FILE, Store
 
     with tempfile.TemporaryDirectory() as folder:
         Store(Path(folder), create=True).close()
@@ -168,7 +168,7 @@ def _allowed(schema: dict[str, object]) -> str:
 
 def study_file() -> str:
     """Return the fields of a study file as Markdown."""
-    from qproj.compare.config import StudyFile
+    from qproj.lab.studies.study_file import StudyFile
 
     schema = StudyFile.model_json_schema()
     lines = ["| name | allowed | default | meaning |", "|---|---|---|---|"]

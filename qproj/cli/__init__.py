@@ -36,13 +36,13 @@ class Commands(TyperGroup):
             code = 2
             text = str(error)
         except RuntimeError as error:
-            from qproj.solving.contract import MissingLicenceError, MissingTokenError, NoSolutionError
+            from qproj.solvers.contract import MissingLicenceError, MissingTokenError, NoSolutionError
 
             if not isinstance(error, MissingLicenceError | MissingTokenError | NoSolutionError):
                 raise
             code = 1 if isinstance(error, NoSolutionError) else 2
             text = str(error)
-        from qproj.solving.redact import redact
+        from qproj.solvers.redact import redact
 
         if os.environ.get("QPROJ_TRACEBACK"):
             import traceback
@@ -96,7 +96,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:
-        from qproj.solving.redact import scrub
+        from qproj.solvers.redact import scrub
 
         scrub(error)
         raise

@@ -32,8 +32,8 @@ def capture(
     Example: qproj capture digits --hidden 24,16 --every 50 --steps 200 --out layers.npz
     """
     from qproj.cli.output import print_json, print_table
-    from qproj.datasets import Capture, capture_layers, load_tabular, save_instances
-    from qproj.datasets.sources import share_neurons
+    from qproj.lab.datasets import Capture, capture_layers, load_tabular, save_instances
+    from qproj.lab.datasets.sources import share_neurons
 
     if every < 1 or steps < 0:
         raise ValueError(f"every is {every} and steps is {steps}; every from 1 on and steps from 0 on are needed")

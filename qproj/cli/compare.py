@@ -54,7 +54,7 @@ def compare(
     Example: qproj compare study.toml --out DIR
     """
     from qproj.cli.progress import run_with_progress
-    from qproj.compare.study import Study
+    from qproj.lab.studies.study import Study
 
     options: dict[str, Any] = {
         "instances": [instances], "solvers": solvers, "encodings": _parts(encodings),
@@ -64,7 +64,7 @@ def compare(
     }  # fmt: skip
     training = None
     if study_file is not None:
-        from qproj.compare.config import read_study_file
+        from qproj.lab.studies.study_file import read_study_file
 
         content = read_study_file(study_file)
         told, training = content.model_dump(), content.training()
@@ -91,10 +91,10 @@ def _given(ctx: typer.Context, name: str) -> bool:
 
 def _show_results(out: Path, ended: Any, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table
-    from qproj.compare.report import write_report
-    from qproj.compare.results import Results
-    from qproj.compare.summary import table
-    from qproj.solving.contract import MissingPackageError
+    from qproj.lab.report import write_report
+    from qproj.lab.studies.results import Results
+    from qproj.lab.studies.solver_table import table
+    from qproj.solvers.contract import MissingPackageError
 
     results = Results.read(out)
     try:
@@ -119,10 +119,10 @@ def _show_results(out: Path, ended: Any, as_json: bool) -> None:
 
 def _show_plan(study: Any, training: Any, workers: int, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table
-    from qproj.compare.estimate import estimate
-    from qproj.compare.models import shape_of
-    from qproj.compare.plan import plan_table
-    from qproj.compare.summary import seconds
+    from qproj.lab.studies.estimate import estimate
+    from qproj.lab.studies.plan import plan_table
+    from qproj.lab.studies.solver_table import seconds
+    from qproj.lab.studies.stored_problems import shape_of
 
     found = estimate(study, workers=workers)
     titles, rows = plan_table(study.plan, found)

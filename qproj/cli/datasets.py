@@ -26,7 +26,7 @@ def list_sets(
     from dataclasses import asdict
 
     from qproj.cli.output import print_json, print_table
-    from qproj.datasets import catalogue
+    from qproj.lab.datasets import catalogue
 
     entries = catalogue()
     if as_json:
@@ -46,9 +46,9 @@ def fetch(
     Example: qproj datasets fetch a1a cora
     """
     from qproj.cli.output import print_json
-    from qproj.datasets.catalogue import find_entry
-    from qproj.datasets.published import PUBLISHED
-    from qproj.datasets.retrieve import load_arrays
+    from qproj.lab.datasets.catalogue import find_entry
+    from qproj.lab.datasets.published import PUBLISHED
+    from qproj.lab.datasets.retrieve import load_arrays
 
     entries = [find_entry(name) for name in names]  # every name is checked before the first download
     done = []
@@ -74,8 +74,8 @@ def path(
     Example: qproj datasets path a1a
     """
     from qproj.cli.output import print_json
-    from qproj.datasets.cache import cache_dir
-    from qproj.datasets.catalogue import find_entry
+    from qproj.lab.datasets.cache import cache_dir
+    from qproj.lab.datasets.catalogue import find_entry
 
     paths = [cache_dir()]
     if name is not None:

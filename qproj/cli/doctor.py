@@ -50,7 +50,7 @@ def _check(what: str, state: str, found: str = "", todo: str = "") -> dict[str, 
 
 
 def _installation() -> list[dict[str, str]]:
-    from qproj.compare.environment import environment
+    from qproj.lab.studies.environment import environment
 
     here = environment()
     return [
@@ -76,7 +76,7 @@ def _extras() -> list[dict[str, str]]:
 
 def _warm(*, show: bool) -> list[dict[str, str]]:
     """Compile every search, saying which; later processes load them from numba's cache."""
-    from qproj.solvers.warm import warm
+    from qproj.solvers.builtin.warm import warm
 
     total = 0.0
     for what, seconds in warm():
@@ -88,7 +88,7 @@ def _warm(*, show: bool) -> list[dict[str, str]]:
 
 def _solvers() -> list[dict[str, str]]:
     """Solve one small problem with every solver that needs neither extra nor token; others: whether they could."""
-    from qproj.solving.registry import list_solvers
+    from qproj.solvers.registry import list_solvers
 
     return [_solver(info) for info in list_solvers()]
 

@@ -27,10 +27,10 @@ def export(
     Example: qproj export DIR --format parquet --out runs.parquet
     """
     from qproj.cli.output import print_json
-    from qproj.compare.export import FORMATS, export_study
+    from qproj.lab.studies.export import FORMATS, export_study
 
     if kind not in FORMATS:
-        from qproj.projections.options import nearest
+        from qproj._options import nearest
 
         raise ValueError(f"unknown format {kind!r}; {nearest(kind, FORMATS)}")
     count, what = export_study(folder, out, kind, encoding=encoding)

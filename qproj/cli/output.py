@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qproj.solving.redact import redact
+from qproj.solvers.redact import redact
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -47,7 +47,7 @@ def train_with_progress(plan: Any, folder: Path) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from qproj.cli.output import console
-    from qproj.compare.training import run_training
+    from qproj.lab.studies.training_cost import run_training
 
     bar = Progress(
         TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console(stderr=True),

@@ -30,9 +30,9 @@ def project(
     Example: qproj project X.npy T.npy --solver auto --time-limit 5 --out V.npz
     """
     from qproj.cli.output import print_json, print_table
-    from qproj.datasets.npz import read_npy
+    from qproj.lab.datasets.npz import read_npy
+    from qproj.solvers import project as project_layer
     from qproj.solvers.specs import parse_solver
-    from qproj.solving import project as project_layer
 
     if out is not None and out.suffix != ".npz":
         raise ValueError(f"--out is {str(out)!r}; a name ending in .npz is needed")

@@ -29,7 +29,7 @@ def report(
     Example: qproj report DIR --open
     """
     from qproj.cli.output import print_json, print_table
-    from qproj.compare.results import Results
+    from qproj.lab.studies.results import Results
 
     if kind not in ("html", "md", "text"):
         raise ValueError(f"--format is {kind!r}; html, md or text is needed")
@@ -40,7 +40,7 @@ def report(
         return
     results = [Results.read(folder) for folder in folders]
     if diff:
-        from qproj.compare.difference import difference_table
+        from qproj.lab.studies.difference import difference_table
 
         titles, rows = difference_table(*results)
         if as_json:
@@ -55,17 +55,17 @@ def report(
         })  # fmt: skip
         return
     if kind == "text":
-        from qproj.compare.summary import table
+        from qproj.lab.studies.solver_table import table
 
         print_table(*table(results[0].lines))
         return
     target = out or folders[0] / f"report.{kind}"
     if kind == "md":
-        from qproj.compare.report.markdown import render_markdown
+        from qproj.lab.report.markdown import render_markdown
 
         target.write_text(render_markdown(results[0]), encoding="utf-8")
     else:
-        from qproj.compare.report import write_report
+        from qproj.lab.report import write_report
 
         write_report(results[0], target)
     typer.echo(f"written: {target}")
@@ -77,7 +77,7 @@ def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bo
     """The page, table or JSON of a folder that ``qproj train`` filled."""
     from qproj.cli.output import print_json
     from qproj.cli.training import sessions, tables
-    from qproj.train.store import Store
+    from qproj.lab.training.run_folder import Store
 
     if diff or kind == "md":
         raise ValueError(f"{folder} holds training runs, for which there is html, text and --json, and no --diff")
@@ -88,7 +88,7 @@ def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bo
     if kind == "text":
         tables(records)
         return
-    from qproj.compare.report.training import write_training_report
+    from qproj.lab.report.training_page import write_training_report
 
     target = write_training_report(records, out or folder / "report.html", sessions(folder))
     typer.echo(f"written: {target}")

@@ -22,7 +22,7 @@ def solvers(
     from dataclasses import asdict
 
     from qproj.cli.output import print_json, print_table
-    from qproj.solving.registry import list_solvers
+    from qproj.solvers.registry import list_solvers
 
     found = list_solvers()
     if as_json:

@@ -46,8 +46,8 @@ def train(
     Example: qproj train digits-0-2 --seeds 5
     """
     from qproj.cli.training import run_with_progress, show, tuned, write_pages
-    from qproj.train.experiments import get_experiment
-    from qproj.train.session import plan
+    from qproj.lab.training.experiments import get_experiment
+    from qproj.lab.training.session import plan
 
     experiment = get_experiment(name, epochs=epochs)
     if experiment.kind != "function":
@@ -87,8 +87,8 @@ AUDIT_EVERY = 5
 
 
 def _optimizers(text: str, experiment: Any, *, comparing: bool) -> list[str]:
-    from qproj.train.experiments import check_optimizer
-    from qproj.train.settings import projects
+    from qproj.lab.training.experiments import check_optimizer
+    from qproj.lab.training.settings import projects
 
     chosen = [check_optimizer(word) for word in _words(text)]
     if not comparing:

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from qproj.cli import INTERRUPTED
-from qproj.solving.contract import MissingPackageError
+from qproj.solvers.contract import MissingPackageError
 
 #: The commands that filled a folder, newest last.
 SESSIONS = "sessions.json"
@@ -22,7 +22,7 @@ _MOST_SESSIONS = 100
 
 def run_with_progress(configs: list[Any], out: Path, checkpoint_s: float, *, audit: int = 0) -> list[dict[str, Any]]:
     """Return the records of all runs; a bar on stderr where that is a terminal."""
-    from qproj.train.session import run_all
+    from qproj.lab.training.session import run_all
 
     with _bar(len(configs), out) as tell:
         return run_all(configs, out, checkpoint_s=checkpoint_s, watch=tell, audit=audit)
@@ -30,14 +30,14 @@ def run_with_progress(configs: list[Any], out: Path, checkpoint_s: float, *, aud
 
 def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkpoint_s: float) -> dict[str, Any]:
     """Return what the declared grid chooses, by optimiser; written to ``out/tuned.toml`` in the form of presets."""
-    from qproj.train import functions
-    from qproj.train.files import write_text
-    from qproj.train.tune import trials, tune
+    from qproj._files import write_text
+    from qproj.lab.training import on_functions
+    from qproj.lab.training.tuning import trials, tune
 
     chosen: dict[str, Any] = {}
     for optimizer in optimizers:
         if experiment.name == "rosenbrock":
-            chosen[optimizer] = functions.tune(optimizer)
+            chosen[optimizer] = on_functions.tune(optimizer)
             continue
         if experiment.kind == "function":
             raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
@@ -111,7 +111,7 @@ def show(records: list[dict[str, Any]], out: Path, written: Sequence[Path], *, c
 def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
     """Print a table an experiment."""
     from qproj.cli.output import print_table
-    from qproj.train.summary import figure_table, summaries
+    from qproj.lab.training.tables import figure_table, summaries
 
     for name in dict.fromkeys(record["experiment"] for record in records):
         mine = [record for record in records if record["experiment"] == name]
@@ -138,9 +138,9 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
 
 def write_pages(records: list[dict[str, Any]], out: Path, seeds: list[int]) -> list[Path]:
     """Write the curves of these runs, and the page of all runs in the folder; without the extra, say so on stderr."""
-    from qproj.compare.report.training import write_training_report
-    from qproj.train.curves import draw
-    from qproj.train.store import Store
+    from qproj.lab.report.curves import draw
+    from qproj.lab.report.training_page import write_training_report
+    from qproj.lab.training.run_folder import Store
 
     sessions = _remember(out, seeds)
     try:
@@ -171,8 +171,8 @@ def sessions(out: Path) -> list[dict[str, Any]]:
 
 
 def _remember(out: Path, seeds: list[int]) -> list[dict[str, Any]]:
-    from qproj.compare.environment import environment
-    from qproj.train.files import plain, write_json
+    from qproj._files import plain, write_json
+    from qproj.lab.studies.environment import environment
 
     now = plain(environment(seeds))
     for package in ("torch",):

@@ -65,7 +65,7 @@ def make(text: str) -> Any:
     ValueError
         The module or the class cannot be found.
     """
-    from qproj.solving import get_solver
+    from qproj.solvers import get_solver
 
     if ":" not in text:
         return get_solver(text)
@@ -84,7 +84,7 @@ def _published(made: Any, name: str, folder: Path, largest: int, time_limit: flo
     import math
 
     from qproj.cli.output import print_json, print_table
-    from qproj.datasets.qubo import load_qubo, qubo_names
+    from qproj.lab.datasets.qubo import load_qubo, qubo_names
 
     rows = []
     for instance in qubo_names(folder):

@@ -7,7 +7,7 @@ from qproj.encodings.constrained import OneSided, constrained, one_sided
 from qproj.encodings.encoding import Encoding, Verification, decode
 from qproj.encodings.majority import MajorityShape, majority, majority_of
 from qproj.encodings.margin import margin
-from qproj.encodings.published import published
+from qproj.encodings.paper import published
 from qproj.encodings.quadratic import spin_quadratic
 from qproj.encodings.rows import Rows
 from qproj.encodings.unbalanced import unbalanced

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 
 from qproj._arrays import FloatArray, as_vector
+from qproj._options import nearest
 from qproj.functions.smooth import Function
-from qproj.projections.options import nearest
 
 #: (W, slope, η, λ) → W; λ is ProxQuant's.
 Step = Callable[[FloatArray, FloatArray, float, float], FloatArray]

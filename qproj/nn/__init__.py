@@ -17,9 +17,9 @@ except ModuleNotFoundError as error:  # pragma: no cover - needs an installation
     ) from None
 
 from qproj.nn.activation import SignActivation, sign
+from qproj.nn.binary_layer import BinaryLayer, binary_layers
 from qproj.nn.conv import BinaryConv2d
 from qproj.nn.graph import BinaryGCNConv, normalized_adjacency
-from qproj.nn.layer import BinaryLayer, binary_layers
 from qproj.nn.linear import BinaryLinear
 from qproj.nn.slopes import BatchNorm1d, BatchNorm2d, Scale, Threshold
 from qproj.nn.summary import ModelSummary, model_summary

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qproj.nn.capture import bind_window, watch_sign
+from qproj.nn.targets import bind_window, watch_sign
 
 
 class _Sign(torch.autograd.Function):

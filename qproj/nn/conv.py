@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qproj.nn.layer import BinaryLayer
+from qproj.nn.binary_layer import BinaryLayer
 
 
 class BinaryConv2d(BinaryLayer):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qproj.nn.layer import BinaryLayer
+from qproj.nn.binary_layer import BinaryLayer
 
 
 def normalized_adjacency(edges: Tensor, num_nodes: int, dtype: torch.dtype = torch.float32) -> Tensor:

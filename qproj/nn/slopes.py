@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from qproj.nn.capture import watch_slope
+from qproj.nn.targets import watch_slope
 
 
 class Scale(nn.Module):

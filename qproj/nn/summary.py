@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from qproj.nn.layer import BinaryLayer, binary_layers
+from qproj.nn.binary_layer import BinaryLayer, binary_layers
 
 
 @dataclass(frozen=True)

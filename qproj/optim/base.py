@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qproj.nn.layer import BinaryLayer, binary_layers
+from qproj.nn.binary_layer import BinaryLayer, binary_layers
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
 

@@ -7,8 +7,8 @@ from types import TracebackType
 
 from torch import nn
 
-from qproj.nn.layer import binary_layers
-from qproj.optim.rows import Batch, gather
+from qproj.nn.binary_layer import binary_layers
+from qproj.optim.batch import Batch, gather
 
 
 class capture(Mapping[str, Batch]):

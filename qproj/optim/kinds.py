@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray, SignArray, round_down
 from qproj.optim.margin import margin_search
 from qproj.projections import MetricProjection, linear_layer
-from qproj.solving import project
-from qproj.solving.adapter import solve_each
+from qproj.solvers import project
+from qproj.solvers.adapter import solve_each
 
 PROJECTIONS = ("sign", "margin", "linear", "metric")
 
@@ -99,7 +99,7 @@ def _margin(X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None) -
 
 
 def _many(problems: list[Any], ask: Ask, hints: SignArray | None) -> Any:
-    from qproj.solving import get_solver
+    from qproj.solvers import get_solver
 
     solver = get_solver(ask.solver)
     limits: dict[str, Any] = {"seed": ask.seed, "time_limit_s": ask.time_limit_s, "num_reads": ask.num_reads}

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from qproj._arrays import FloatArray, SignArray
-from qproj.nn.layer import BinaryLayer, binary_layers
+from qproj.nn.binary_layer import BinaryLayer, binary_layers
+from qproj.optim.batch import Batch, gather
 from qproj.optim.distributed import gather_rows, join, my_share
 from qproj.optim.kinds import PROJECTIONS, Ask, Projected, project_layer, project_metric, sign_scores
 from qproj.optim.report import LayerReport, ProjectionReport
-from qproj.optim.rows import Batch, gather
-from qproj.solving import get_solver
-from qproj.solving.contract import check_limits
+from qproj.solvers import get_solver
+from qproj.solvers.contract import check_limits
 
 _WARM = (None, "last", "weights")
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qproj.nn.layer import binary_layers
+from qproj.nn.binary_layer import binary_layers
 from qproj.optim.base import BinaryOptimizer, averaged, check_beta
 
 

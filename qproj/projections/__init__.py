@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from qproj.projections.aggregate import Aggregated
+from qproj.projections.aggregation import Aggregated
 from qproj.projections.base import Projection
-from qproj.projections.layer import SignLayer, linear_layer
+from qproj.projections.layer import LayerProjection, linear_layer
 from qproj.projections.linear import LinearProjection
 from qproj.projections.metric import MetricProjection
 from qproj.projections.sign import SignProjection
 
 __all__ = [
     "Aggregated",
+    "LayerProjection",
     "LinearProjection",
     "MetricProjection",
     "Projection",
-    "SignLayer",
     "SignProjection",
     "linear_layer",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import dimod
 import numpy as np
@@ -15,6 +15,36 @@ from qproj._arrays import FloatArray, SignArray, as_signs, round_down
 from qproj.encodings import Columns, Encoding, decode
 from qproj.encodings.encoding import SampleLike
 from qproj.projections.content import ByContent
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """min objective(v) over assignments v, scored by the problem's own definition.
+
+    ``gain`` grows as ``objective`` falls, and ranks; for plain models it is −objective. Arrays are ±1 for projections,
+    else in the model's own vartype, in the order of ``variables``.
+    """
+
+    @property
+    def kind(self) -> str: ...  # "projection", "bqm" or "cqm"
+    @property
+    def key(self) -> str: ...
+    @property
+    def variables(self) -> Sequence[Hashable]: ...
+    @property
+    def num_variables(self) -> int: ...
+    @property
+    def bqm(self) -> dimod.BinaryQuadraticModel: ...
+    @property
+    def cqm(self) -> dimod.ConstrainedQuadraticModel: ...
+    @property
+    def gain_bound(self) -> float | None: ...  # known without search, or None
+    def gain(self, v: ArrayLike) -> Any: ...
+    def objective(self, v: ArrayLike) -> Any: ...
+    def objective_of_gain(self, gain: Any) -> Any: ...
+    def bound_of_gain(self, gain_bound: float) -> float: ...
+    def gap_scale(self, objective: float) -> float: ...
+    def meets_bound(self, v: ArrayLike) -> bool: ...
 
 
 class Projection(ByContent, ABC):

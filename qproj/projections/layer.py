@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, as_matrix, as_numpy, frozen
+from qproj._options import call_with_options
 from qproj.encodings import Columns, Encoding, MajorityShape, Rows, majority_of
-from qproj.projections.aggregate import class_columns
+from qproj.projections.aggregation import class_columns
 from qproj.projections.content import ByContent
 from qproj.projections.linear import LinearProjection
-from qproj.projections.options import call_with_options
 from qproj.projections.sign import ENCODINGS, Inputs, SignProjection, require_square
 
 
-class SignLayer(ByContent, Sequence[SignProjection]):
+class LayerProjection(ByContent, Sequence[SignProjection]):
     """argmin over V ∈ {±1}^(dout×d) of ‖σ(X Vᵀ) − T‖²_F: dout independent neurons on shared inputs.
 
     Immutable; equal and hashed by content.
@@ -78,9 +78,9 @@ class SignLayer(ByContent, Sequence[SignProjection]):
             self.inputs, self.T[:, index].copy(), aggregate_rows=merge_rows, aggregate_columns=merge_columns
         )
 
-    def part(self, start: int, stop: int) -> SignLayer:
+    def part(self, start: int, stop: int) -> LayerProjection:
         """Return the layer of neurons start, …, stop − 1, on the same inputs."""
-        part = SignLayer.__new__(SignLayer)
+        part = LayerProjection.__new__(LayerProjection)
         part._set(T=frozen(self.T[:, start:stop]), inputs=self.inputs, aggregate=self.aggregate)
         return part
 
@@ -127,7 +127,7 @@ class SignLayer(ByContent, Sequence[SignProjection]):
         return self.aggregate, [self.inputs.matrix, self.T]
 
     def __repr__(self) -> str:
-        return f"SignLayer(n={len(self.T)}, d={self.num_weights}, dout={len(self)})"
+        return f"LayerProjection(n={len(self.T)}, d={self.num_weights}, dout={len(self)})"
 
 
 class LayerEncodings(Sequence[Encoding]):

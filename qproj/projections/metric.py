@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, frozen
+from qproj._options import call_with_options
 from qproj.encodings import Encoding, spin_quadratic
 from qproj.projections.base import Projection
-from qproj.projections.options import call_with_options
 from qproj.projections.sign import require_square
 
 

@@ -21,11 +21,11 @@ from qproj._arrays import (
     frozen,
     is_sign_matrix,
 )
+from qproj._options import call_with_options
 from qproj.encodings import Columns, Encoding, Rows, constrained, majority, margin, published, unbalanced
-from qproj.projections.aggregate import Aggregated, RowGroups, aggregate, group_rows
+from qproj.projections.aggregation import Aggregated, RowGroups, aggregate, group_rows
 from qproj.projections.base import Projection
 from qproj.projections.content import Immutable
-from qproj.projections.options import call_with_options
 
 ENCODINGS: dict[str, Callable[..., Encoding]] = {
     "majority": majority,

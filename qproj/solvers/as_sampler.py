@@ -8,8 +8,8 @@ import dimod
 import dimod.core.sampler
 import numpy as np
 
-from qproj.projections.options import nearest
-from qproj.solving.registry import get_solver
+from qproj._options import nearest
+from qproj.solvers.registry import get_solver
 
 
 class SolverSampler(dimod.core.sampler.Sampler):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from qproj.projections.options import check_options, nearest
-from qproj.solving.registry import get_solver, solver_class, solver_names
+from qproj._options import check_options, nearest
+from qproj.solvers.registry import get_solver, solver_class, solver_names
 
 Value = str | int | float | bool | None
 #: Solvers that one text may name by ``option=a|b``.
@@ -16,9 +16,9 @@ MOST_ALTERNATIVES = 1000
 
 
 def _wrappers() -> dict[str, Callable[..., Any]]:
-    from qproj.solvers.polished import Polished
-    from qproj.solvers.refined import Refined
-    from qproj.solvers.unmerged import Unmerged
+    from qproj.solvers.composites.polished import Polished
+    from qproj.solvers.composites.refined import Refined
+    from qproj.solvers.composites.unmerged import Unmerged
 
     return {"polished": Polished, "refined": Refined, "unmerged": Unmerged}
 

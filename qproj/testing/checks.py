@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solving import EndedBy, Ending, Problem, Solution, TooLargeError, as_problem
+from qproj.solvers import EndedBy, Ending, Problem, Solution, TooLargeError, as_problem
 from qproj.testing.cases import Case, cases
-from qproj.testing.watch import StillRunningError, watched
+from qproj.testing.deadlines import StillRunningError, watched
 
 #: Relative error of a recomputed figure.
 TOLERANCE = 1e-9
@@ -192,5 +192,5 @@ def where(each: Case) -> str:
 
 
 # The checks register themselves, in the order in which they are told.
-for _name in ("honesty", "limits", "several", "manners", "hints", "stopped", "imports"):
+for _name in ("answers", "limits", "many_problems", "side_effects", "hints", "time_outs", "imports"):
     import_module(f"qproj.testing.{_name}")

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solving import TooLargeError, as_problem, get_solver
+from qproj.solvers import TooLargeError, as_problem, get_solver
 from qproj.testing.checks import TOLERANCE, Skipped, check, enough, handed, raised, solved, taken, well_formed, where
+from qproj.testing.deadlines import StillRunningError, watched
 from qproj.testing.limits import PATIENCE_S, SHORT_S
 from qproj.testing.truth import truth_of
-from qproj.testing.watch import StillRunningError, watched
 
 
 @check

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solving import EndedBy, Status, TooLargeError, as_problem, get_solver
-from qproj.solving.registry import solver_class, solver_names
+from qproj.solvers import EndedBy, Status, TooLargeError, as_problem, get_solver
+from qproj.solvers.registry import solver_class, solver_names
 from qproj.testing.cases import Case, cases, market_split
 from qproj.testing.checks import (
     ENOUGH_S,
@@ -25,7 +25,7 @@ from qproj.testing.checks import (
     well_formed,
     where,
 )
-from qproj.testing.watch import StillRunningError, watched
+from qproj.testing.deadlines import StillRunningError, watched
 
 #: A limit that no hard case is finished in, and the time after which it counts as ignored.
 SHORT_S = 0.3

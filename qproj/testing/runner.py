@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from qproj.projections.options import nearest
-from qproj.solving.contract import MissingPackageError
+from qproj._options import nearest
+from qproj.solvers.contract import MissingPackageError
 from qproj.testing.checks import ANSWERS, CHECKS, Skipped
 
 

@@ -10,7 +10,7 @@ import dimod
 import numpy as np
 
 from qproj._arrays import FloatArray
-from qproj.solving import Problem, Status, get_solver
+from qproj.solvers import Problem, Status, get_solver
 
 #: Assignments that are gone through at most.
 MOST = 1 << 16

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solving import MissingTokenError
+from qproj.solvers import MissingTokenError
 from qproj.testing import check_solver
 from qproj_dwave import Budget, BudgetExceededError, DWave, DWaveEmulated, DWaveHybrid, LostAnswerError
 from qproj_dwave import qpu as qpu_module

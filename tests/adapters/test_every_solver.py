@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solving import TooLargeError
+from qproj.solvers import TooLargeError
 from tests.adapters import _annealers
 
 #: The names of the design, and what stands in for what is not on this machine.

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qproj import LinearProjection, MetricProjection, SignProjection, get_solver
-from qproj.solving import MissingPackageError
+from qproj.solvers import MissingPackageError
 
 BACKENDS = {"cpsat": "ortools", "highs": "highspy", "gurobi": "gurobipy", "scip": "pyscipopt"}
 

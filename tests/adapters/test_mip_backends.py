@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qproj import SignProjection, get_solver, list_solvers
-from qproj.solving import MissingLicenceError, TooLargeError
+from qproj.solvers import MissingLicenceError, TooLargeError
 
 
 def projection(n, d, seed=0):

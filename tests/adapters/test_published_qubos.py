@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from qproj import get_solver
-from qproj.datasets import load_qubo
+from qproj.lab.datasets import load_qubo
 
 QUICK = ["gka1b", "gka6a", "gka3b", "bqp50-1", "bqp50-9", "gka5a"]
 PACKAGES = {"cpsat": "ortools", "highs": "highspy", "gurobi": "gurobipy", "scip": "pyscipopt"}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solving import TooLargeError
-from qproj.solving.sampling import sampled_model
+from qproj.solvers import TooLargeError
+from qproj.solvers.sampling import sampled_model
 from qproj_qiskit.angles import Budget, ramp, search
 from qproj_qiskit.diagonal import Diagonal, energies
 from qproj_qiskit.programs import ProgramSolver, from_quadratic_program, to_quadratic_program

@@ -105,12 +105,12 @@ def test_every_command_has_help_with_an_example():
 
 def test_the_installed_command_works():
     done = subprocess.run(
-        [sys.executable, "-m", "qproj.cli", "--version"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "qproj", "--version"], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0
     assert done.stdout.strip() == qproj.__version__
     done = subprocess.run(
-        [sys.executable, "-m", "qproj.cli", "project", "a", "b"],
+        [sys.executable, "-m", "qproj", "project", "a", "b"],
         capture_output=True,
         text=True,
         timeout=60,

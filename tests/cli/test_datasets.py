@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qproj.cli import app
-from qproj.datasets import read_instances
+from qproj.lab.datasets import read_instances
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qproj.cli import app
-from qproj.datasets.instances import LayerInstance, save_instances
+from qproj.lab.datasets.instances import LayerInstance, save_instances
 
 run = CliRunner().invoke
 
@@ -125,7 +125,7 @@ def test_doctor_finds_the_built_in_solvers_well():
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
     out = tmp_path / "study"
     command = [
-        sys.executable, "-m", "qproj.cli", "compare", "--instances", "random", "--solvers",
+        sys.executable, "-m", "qproj", "compare", "--instances", "random", "--solvers",
         "local-search", "--seeds", "50", "--time-limit", "0.2", "--workers", "1", "--no-null", "--out", str(out),
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -133,7 +133,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
         if process.poll() is not None:
             pytest.fail(process.communicate()[1])
         os.sched_yield()
-    from qproj.compare.store import Store
+    from qproj.lab.studies.store import Store
 
     def rows():
         store = Store(out, create=True)

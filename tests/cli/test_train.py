@@ -88,9 +88,9 @@ def test_functions_train_too(tmp_path):
 
 
 def test_tuning_runs_the_grid_and_keeps_what_it_chose(tmp_path, monkeypatch):
-    from qproj.train import tune
+    from qproj.lab.training import tuning
 
-    monkeypatch.setitem(tune._GRIDS, "signsgd", [{"lr": 1e-6}, {"lr": 0.03}])
+    monkeypatch.setitem(tuning._GRIDS, "signsgd", [{"lr": 1e-6}, {"lr": 0.03}])
     more = ["--optimizers", "signsgd", "--epochs", "1", "--seeds", "1", "--tune", "--json", "--no-pages"]
     done = train("digits-0-2", tmp_path, *more)
     assert done.exit_code == 0, done.stderr

@@ -9,7 +9,7 @@ from qproj.encodings import encoding as shared
 from qproj.encodings.constrained import constrained
 from qproj.encodings.encoding import require_precision, require_size
 from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows, quantum
-from qproj.encodings.published import published_shift
+from qproj.encodings.paper import published_shift
 from qproj.encodings.quantise import quantise
 
 

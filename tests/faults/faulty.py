@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 import qproj
-from qproj.solving import Capabilities, Ending
+from qproj.solvers import Capabilities, Ending
 
 FAULTS = ("raise", "none", "empty", "nan", "shape", "values", "energies", "proof", "partial")
 DEADLY = ("hang", "crash")

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from qproj.compare.store import FILE, Store
-from qproj.solving.interrupt import interruptible, polled, unswallowed
+from qproj.lab.studies.store import FILE, Store
+from qproj.solvers.interrupt import interruptible, polled, unswallowed
 
 #: Seconds from the signal to the end of the process.
 LIMIT_S = 2.0
@@ -103,7 +103,7 @@ def test_a_search_ends_within_two_seconds(name, tally):
 @pytest.mark.slow
 def test_a_study_ends_within_two_seconds_and_keeps_every_row(tmp_path, tally):
     command = [
-        sys.executable, "-m", "qproj.cli", "compare", "--instances", "random", "--solvers", "local-search,cpsat",
+        sys.executable, "-m", "qproj", "compare", "--instances", "random", "--solvers", "local-search,cpsat",
         "--seeds", "50", "--time-limit", "0.3", "--workers", "2", "--no-null", "--out", str(tmp_path),
     ]  # fmt: skip
     tried = 0

@@ -9,10 +9,10 @@ import sys
 import pytest
 import trained
 
-from qproj.compare.store import FILE, Store
+from qproj.lab.studies.store import FILE, Store
 
 COMMAND = [
-    sys.executable, "-m", "qproj.cli", "compare", "--instances", "random", "--solvers", "sa,tabu,sign",
+    sys.executable, "-m", "qproj", "compare", "--instances", "random", "--solvers", "sa,tabu,sign",
     "--reads", "20", "--time-limit", "none", "--seeds", "20", "--max-neurons", "10", "--workers", "2", "--json",
 ]  # fmt: skip
 COLUMNS = "key, num_reads, seed, status, ending, gain, objective, gain_bound, raw_gain, best, read_gains, stats"

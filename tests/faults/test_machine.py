@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.compare.store import FILE, Store
-from qproj.compare.study import Study
-from qproj.datasets.instances import LayerInstance, read_instances, save_instances
+from qproj.lab.datasets.instances import LayerInstance, read_instances, save_instances
+from qproj.lab.studies.store import FILE, Store
+from qproj.lab.studies.study import Study
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def layer():
 
 def compare(source, out, *more, preexec=None, user=None, cwd=None):
     command = [
-        sys.executable, "-m", "qproj.cli", "compare", "--instances", str(source), "--solvers", "sa,sign", "--reads",
+        sys.executable, "-m", "qproj", "compare", "--instances", str(source), "--solvers", "sa,sign", "--reads",
         "200", "--time-limit", "none", "--seeds", "20", "--workers", "1", "--out", str(out), "--json", *more,
     ]  # fmt: skip
     return subprocess.run(
@@ -235,7 +235,7 @@ def test_two_processes_begin_one_study_at_once(tmp_path, layer, tally):
     expected, tries = rows(tmp_path / "whole"), 2
     for k in range(tries):
         command = [
-            sys.executable, "-m", "qproj.cli", "compare", "--instances", str(source), "--solvers", "sa,sign", "--reads",
+            sys.executable, "-m", "qproj", "compare", "--instances", str(source), "--solvers", "sa,sign", "--reads",
             "200", "--time-limit", "none", "--seeds", "20", "--workers", "1", "--out", str(tmp_path / str(k)), "--json",
         ]  # fmt: skip
         both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]

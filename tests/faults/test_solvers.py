@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solving import MalformedSolutionError, NoSolutionError
+from qproj.solvers import MalformedSolutionError, NoSolutionError
 
 sys.path.insert(0, str(Path(__file__).parent))  # the harness travels to other processes by its module name
 from faulty import FAULTS, Faulty

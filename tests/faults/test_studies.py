@@ -7,8 +7,8 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from qproj.compare.study import Study
-from qproj.datasets.instances import LayerInstance
+from qproj.lab.datasets.instances import LayerInstance
+from qproj.lab.studies.study import Study
 
 sys.path.insert(0, str(Path(__file__).parent))
 import faulty

@@ -11,7 +11,7 @@ import torch
 import qproj
 from qproj.nn import binary_layers
 from qproj.optim import QPSBGD
-from qproj.solving import MalformedSolutionError, NoSolutionError
+from qproj.solvers import MalformedSolutionError, NoSolutionError
 from tests.optim._nets import loss_of, mixed, plain
 
 sys.path.insert(0, str(Path(__file__).parent))

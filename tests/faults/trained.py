@@ -30,7 +30,7 @@ def server():
     """Return a context whose processes start with everything imported, and single-threaded."""
     context = multiprocessing.get_context("forkserver")
     heavy = ["torch", "torch.utils.tensorboard", "sklearn.datasets", "numba"]
-    context.set_forkserver_preload([*heavy, "qproj.cli.train", "qproj.train.loop", "qproj.solvers.auto"])
+    context.set_forkserver_preload([*heavy, "qproj.cli.train", "qproj.lab.training.loop", "qproj.solvers.builtin.auto"])
     return context
 
 

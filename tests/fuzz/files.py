@@ -13,18 +13,20 @@ import numpy as np
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from qproj.compare.config import read_study_file
-from qproj.compare.results import Results
-from qproj.compare.store import FILE, Store
-from qproj.datasets.idx import read_idx
-from qproj.datasets.instances import LayerInstance, read_instances, save_instances
-from qproj.datasets.libsvm import read_libsvm
-from qproj.datasets.npz import read_npy, read_npz
-from qproj.datasets.pickles import read_pickle
+from qproj.formats.text import read_coo, read_lp, read_model, read_qubo
+from qproj.lab.datasets.idx import read_idx
+from qproj.lab.datasets.instances import LayerInstance, read_instances, save_instances
+from qproj.lab.datasets.libsvm import read_libsvm
+from qproj.lab.datasets.npz import read_npy, read_npz
+from qproj.lab.datasets.pickles import read_pickle
+from qproj.lab.studies.results import Results
+from qproj.lab.studies.store import FILE, Store
+from qproj.lab.studies.study_file import read_study_file
 from qproj.solvers.specs import parse_solvers
-from qproj.solving.files import read_coo, read_lp, read_model, read_qubo
 
-_spec = importlib.util.spec_from_file_location("_py2pickle", Path(__file__).parents[1] / "datasets" / "_py2pickle.py")
+_spec = importlib.util.spec_from_file_location(
+    "_py2pickle", Path(__file__).parents[1] / "lab" / "datasets" / "_py2pickle.py"
+)
 py2 = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(py2)
 
@@ -278,7 +280,7 @@ def spec(text):
 def _store():
     import tempfile
 
-    from qproj.compare.study import Study
+    from qproj.lab.studies.study import Study
 
     rng = np.random.default_rng(0)
     layer = LayerInstance("a", rng.choice([-1, 1], (6, 5)), rng.normal(size=(6, 2)), source="test")
@@ -326,7 +328,7 @@ def _checkpoints():
 
 
 def checkpoint(content, folder):
-    from qproj.train.checkpoint import MAGIC, read_checkpoint
+    from qproj.lab.training.checkpoints import MAGIC, read_checkpoint
 
     # sealed anew, so that the damage reaches torch's reader instead of being noticed by the digest
     seal = MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n"

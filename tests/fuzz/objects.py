@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 import qproj
-from qproj.datasets.instances import LayerInstance
+from qproj.lab.datasets.instances import LayerInstance
 from qproj.projections import linear_layer
-from qproj.solving import get_solver
-from qproj.solving.contract import Status
+from qproj.solvers import get_solver
+from qproj.solvers.contract import Status
 
 _DTYPES = ["float64", "float32", "float16", "int8", "int64", "uint8", "longdouble"]
 _ODD = [

@@ -28,9 +28,9 @@ EXTRAS = {
     "gurobi": "import qproj; assert qproj.get_solver('gurobi')",
     "highs": "import qproj; assert qproj.get_solver('highs').solve(qproj.SignProjection([[1]], [1.0])).gap == 0",
     "scip": "import qproj; assert qproj.get_solver('scip').solve(qproj.SignProjection([[1]], [1.0])).gap == 0",
-    "report": "import polars, plotly, matplotlib, jinja2, qproj.compare.report",
-    "data": "from qproj.datasets import load_digits; assert len(load_digits().X_train)",
-    "dask": "import distributed, qproj.compare",
+    "report": "import polars, plotly, matplotlib, jinja2, qproj.lab.report",
+    "data": "from qproj.lab.datasets import load_digits; assert len(load_digits().X_train)",
+    "dask": "import distributed, qproj.lab.studies",
 }  # fmt: skip
 LEFT_OUT = {
     "torch": "gigabytes; the test suite runs with the pinned build",

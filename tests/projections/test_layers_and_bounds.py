@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj import LinearProjection, MetricProjection, SignLayer, SignProjection
+from qproj import LayerProjection, LinearProjection, MetricProjection, SignProjection
 from qproj.encodings.verify import verify
-from qproj.projections.aggregate import class_columns, group_rows
+from qproj.projections.aggregation import class_columns, group_rows
 from qproj.projections.layer import linear_layer
 
 
@@ -21,7 +21,7 @@ def test_encodings_of_a_layer_share_their_structure_and_keep_the_objective(name)
     rng = np.random.default_rng(0)
     X, T = rng.choice([-1, 1], (5, 4)), rng.normal(size=(5, 3))
     X[4], T[4] = X[0], -T[0]  # a group that cancels, which a neuron for itself would drop
-    layer = SignLayer(X, T)
+    layer = LayerProjection(X, T)
     encodings = layer.encode(name)
     assert len(encodings) == 3
     assert len({tuple(e.labels) for e in encodings}) == 1
@@ -36,7 +36,7 @@ def test_encodings_of_a_layer_share_their_structure_and_keep_the_objective(name)
 
 
 def test_options_of_a_layers_encoding():
-    layer = SignLayer([[1, -1, 1], [0.5, 1, 1]], [[1.0, 2.0], [0.5, -1.0]])
+    layer = LayerProjection([[1, -1, 1], [0.5, 1, 1]], [[1.0, 2.0], [0.5, -1.0]])
     for encoding in layer.encode("majority", factor=6.0, bits=3):
         assert encoding.options == {"factor": 6.0, "bits": 3}
     assert [e.options["factor"] for e in layer.encode()] == [4.5, 4.5]
@@ -52,21 +52,21 @@ def test_options_of_a_layers_encoding():
 
 def test_columns_of_a_layer_merge_unless_told_not_to():
     X, T = np.array([[1, -1, 1], [1, -1, -1]]), np.ones((2, 2))
-    assert SignLayer(X, T).rows[2].sizes.tolist() == [2, 1]
-    assert SignLayer(X, T, aggregate_columns=False).rows[2].sizes.tolist() == [1, 1, 1]
+    assert LayerProjection(X, T).rows[2].sizes.tolist() == [2, 1]
+    assert LayerProjection(X, T, aggregate_columns=False).rows[2].sizes.tolist() == [1, 1, 1]
 
 
 def test_neurons_by_index():
-    layer = SignLayer([[1, -1], [1, 1]], [[1.0, 2.0, 3.0], [0.0, 1.0, 2.0]])
+    layer = LayerProjection([[1, -1], [1, 1]], [[1.0, 2.0, 3.0], [0.0, 1.0, 2.0]])
     assert [layer[j].t[0] for j in (-3, -1, 0, 2)] == [1.0, 3.0, 1.0, 3.0]
     for outside in (-4, 3):
         with pytest.raises(IndexError, match=f"neuron {outside} of 3"):
             layer[outside]
     assert [p.t[0] for p in layer[1:]] == [2.0, 3.0]
-    assert repr(layer) == "SignLayer(n=2, d=2, dout=3)"
+    assert repr(layer) == "LayerProjection(n=2, d=2, dout=3)"
     assert repr(layer[0]) == "SignProjection(n=2, d=2, ±1 inputs)"
     assert repr(SignProjection([[0.5]], [1])) == "SignProjection(n=1, d=1, real inputs)"
-    assert layer.part(1, 3) == SignLayer(layer.X, layer.T[:, 1:])
+    assert layer.part(1, 3) == LayerProjection(layer.X, layer.T[:, 1:])
 
 
 def test_linear_layers():
@@ -198,7 +198,7 @@ def test_signs_of_real_rows_are_the_definitions_at_near_ties():
     V = every_vector(6)
     expected = [1.0 if (row * v).sum() >= 0 else -1.0 for v in V]
     assert p.gain(V).tolist() == expected
-    assert qproj.SignLayer([row], [[1.0]])[0].gain(V).tolist() == expected
+    assert qproj.LayerProjection([row], [[1.0]])[0].gain(V).tolist() == expected
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj import SignLayer, SignProjection, project
+from qproj import LayerProjection, SignProjection, project
 
 
 def gain_by_definition(X, t, v):
@@ -117,7 +117,7 @@ def test_sums_that_only_rounding_keeps_from_cancelling_cancel():
     assert p.encode("majority").exact  # a weight of 5e-17 beside 1 would have to be refused
     assert SignProjection(X, [1e-20, 0.0, 0.0, 1.0]).aggregated.tau.tolist() == [1e-20, 1.0]
     T = np.array([[0.1, 0.2, -0.3, 1.0]]).T
-    assert SignLayer(X, T).rows[1].ravel().tolist() == [0.0, 1.0]
+    assert LayerProjection(X, T).rows[1].ravel().tolist() == [0.0, 1.0]
 
 
 def test_all_zero_targets_are_accepted():
@@ -175,11 +175,13 @@ def test_immutable():
 def test_layers_are_immutable_and_equal_by_content():
     rng = np.random.default_rng(0)
     X, T = rng.choice([-1, 1], (4, 3)), rng.normal(size=(4, 2))
-    layer = SignLayer(X, T)
+    layer = LayerProjection(X, T)
     with pytest.raises(AttributeError, match="immutable"):
         layer.T = T
-    assert layer == SignLayer(X.astype(float).tolist(), T)
-    assert len({layer, SignLayer(X, T), SignLayer(X, 2 * T), SignLayer(X, T, aggregate_rows=False)}) == 3
+    assert layer == LayerProjection(X.astype(float).tolist(), T)
+    assert (
+        len({layer, LayerProjection(X, T), LayerProjection(X, 2 * T), LayerProjection(X, T, aggregate_rows=False)}) == 3
+    )
     assert layer != layer[0]
     assert not pickle.loads(pickle.dumps(layer)).T.flags.writeable
 
@@ -260,16 +262,16 @@ def test_weights_other_than_signs_are_refused():
 def test_layer_neurons_share_inputs_and_equal_single_projections():
     rng = np.random.default_rng(2)
     X, T = rng.choice([-1, 1], (6, 5)), rng.normal(size=(6, 3))
-    layer = SignLayer(X, T)
+    layer = LayerProjection(X, T)
     assert len(layer) == 3
     assert [p.key for p in layer] == [SignProjection(X, t).key for t in T.T]
     assert layer[0].inputs is layer[1].inputs
     with pytest.raises(IndexError):
         layer[3]
     with pytest.raises(ValueError, match="one row of targets"):
-        SignLayer(X, T[:4])
+        LayerProjection(X, T[:4])
     with pytest.raises(ValueError, match="T\\[:, None\\]"):
-        SignLayer(X, T[:, 0])
+        LayerProjection(X, T[:, 0])
 
 
 def test_a_neuron_of_shared_inputs_is_the_projection_made_of_them():
@@ -305,5 +307,5 @@ def test_what_is_refused_is_named():
 
 def test_a_layer_may_keep_its_rows_apart():
     X, T = [[1, 1, -1], [1, 1, -1]], np.array([[0.5], [0.25]])
-    assert len(SignLayer(X, T)[0].aggregated.tau) == 1
-    assert len(SignLayer(X, T, aggregate_rows=False)[0].aggregated.tau) == 2
+    assert len(LayerProjection(X, T)[0].aggregated.tau) == 1
+    assert len(LayerProjection(X, T, aggregate_rows=False)[0].aggregated.tau) == 2

@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 import qproj
 from qproj.cli import app
-from qproj.compare.environment import environment, without_secrets
-from qproj.compare.report import write_report
-from qproj.compare.results import Results
-from qproj.compare.study import Study
-from qproj.datasets.instances import LayerInstance
+from qproj.lab.datasets.instances import LayerInstance
+from qproj.lab.report import write_report
+from qproj.lab.studies.environment import environment, without_secrets
+from qproj.lab.studies.results import Results
+from qproj.lab.studies.study import Study
 from qproj.nn import BinaryLinear
 from qproj.optim import QPSBGD
-from qproj.solving.redact import logger, redact, remember, scrub
+from qproj.solvers.redact import logger, redact, remember, scrub
 
 TOKEN = "DEV-" + "0f1e2d3c4b5a6978" * 2 + "cafe0123"
 #: Looks like nothing in particular: only its place tells.

@@ -6,7 +6,7 @@ import pytest
 
 import qproj
 from qproj import SignProjection, as_problem, get_solver
-from qproj.solving import Adapter, Capabilities, EndedBy, Ending, Found
+from qproj.solvers import Adapter, Capabilities, EndedBy, Ending, Found
 
 P = SignProjection([[1, 1, -1], [1, -1, 1], [-1, 1, 1]], [0.5, -0.2, 0.9])
 

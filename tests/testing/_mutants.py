@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solving import Ending, as_problem
+from qproj.solvers import Ending, as_problem
 
 
 class Wrapped:

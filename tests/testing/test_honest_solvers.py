@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solving import (
+from qproj.solvers import (
     Adapter,
     Capabilities,
     EndedBy,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import qproj
-from qproj.solving.contract import MissingPackageError
+from qproj.solvers.contract import MissingPackageError
 from qproj.testing import CHECKS, ConformanceError, case, cases, check_solver, run_checks, solver_checks
 from tests.testing._mutants import Wrapped
 from tests.testing.test_mutants_answers import MUTANTS as WRONG_ANSWERS
@@ -36,7 +36,7 @@ def registered(folder, monkeypatch, text):
 
 SOURCE = """
 {extra}
-from qproj.solvers.sign import Sign
+from qproj.solvers.builtin.sign import Sign
 
 
 class Heavy(Sign):
@@ -111,7 +111,7 @@ def test_a_failure_that_is_gone_is_a_failure():
 
 def test_hard_cases_have_a_best_known_gain():
     from qproj.testing import cases
-    from qproj.testing.stopped import BEST_KNOWN
+    from qproj.testing.time_outs import BEST_KNOWN
 
     assert {each.name for each in cases(hard=True) if "hard" in each.tags} == set(BEST_KNOWN)
 

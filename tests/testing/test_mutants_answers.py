@@ -7,7 +7,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qproj.solving import EndedBy, Ending, Timing, as_problem
+from qproj.solvers import EndedBy, Ending, Timing, as_problem
 from qproj.testing import CHECKS
 from tests.testing._mutants import (
     Wrapped,

@@ -9,7 +9,7 @@ from functools import partial
 import dimod
 import pytest
 
-from qproj.solving import EndedBy, Ending
+from qproj.solvers import EndedBy, Ending
 from tests.testing._mutants import Wrapped, caught, empty_handed, is_cqm, listed
 
 MUTANTS = []

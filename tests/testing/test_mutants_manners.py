@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solving import as_problem
+from qproj.solvers import as_problem
 from tests.testing._mutants import Wrapped, caught, is_bqm, is_cqm, listed
 
 MUTANTS = []

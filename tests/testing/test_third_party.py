@@ -22,7 +22,7 @@ def test_it_is_listed_and_validated_once_installed(tmp_path):
     done = run([*install, "--target", str(target), str(EXAMPLE)])
     assert done.returncode == 0, done.stderr
     environment = {**os.environ, "PYTHONPATH": str(target)}
-    command = [sys.executable, "-m", "qproj.cli"]
+    command = [sys.executable, "-m", "qproj"]
     listed = json.loads(run([*command, "solvers", "--json"], env=environment, cwd=tmp_path).stdout)
     (row,) = [row for row in listed if row["name"] == "tempering"]
     assert row["ready"]

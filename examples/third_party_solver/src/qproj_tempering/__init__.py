@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import dimod
 import numpy as np
 
-from qproj.solving import Adapter, Capabilities, EndedBy, Found, Request
-from qproj.solving.sampling import Model, decode_reads, require_positive, sampled_model
+from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request
+from qproj.solvers.sampling import Model, decode_reads, require_positive, sampled_model
 
 
 class Tempering(Adapter):

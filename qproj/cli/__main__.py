@@ -1,6 +1,0 @@
-"""``python -m qproj.cli``."""
-
-from qproj.cli import main
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Models in files: texts and tables of other tools, read whole or refused."""

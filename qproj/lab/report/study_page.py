@@ -1,0 +1,246 @@
+"""Results to one HTML file: jinja2 for the frame, plotly's library inlined, data as JSON that no text can leave."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qproj._arrays import FloatArray
+from qproj.lab.report.cost import training_rows
+from qproj.lab.report.figures import figures
+from qproj.lab.studies.metrics import Comparison, agreement, gaps, means_by_problem, paired_bootstrap
+from qproj.lab.studies.results import Results
+from qproj.lab.studies.solver_table import SolverLine, number, percent, seconds
+from qproj.solvers.contract import MissingPackageError
+
+#: Rows of failures that are listed in full; the rest is counted.
+MAX_FAILURES = 500
+#: Solvers up to which every pair is compared.
+MAX_PAIRS = 16
+
+
+def write_report(results: Results, path: str | Path) -> Path:
+    """Write the page, whole or not at all, and return its path.
+
+    Raises
+    ------
+    MissingPackageError
+        jinja2 or plotly is not installed.
+    """
+    target = Path(path)
+    text = render(results)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def render(results: Results) -> str:
+    """Return the page's HTML."""
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise MissingPackageError(f'{error.name} is not installed; pip install "qproj[report]"') from error
+    folder = resources.files("qproj.lab.report")
+    jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    drawn = figures(results)
+    content: str = jinja.from_string(
+        folder.joinpath("template.html").read_text("utf-8")
+    ).render(
+        title=results.folder.resolve().name,
+        style=Markup(folder.joinpath("page.css").read_text("utf-8")),  # nosec B704: our own file
+        script=Markup(folder.joinpath("page.js").read_text("utf-8")),  # nosec B704
+        plotly=Markup(get_plotlyjs()),  # nosec B704
+        data=Markup(
+            _json(
+                {
+                    "figures": {f.name: [f.traces, f.layout] for f in drawn},
+                    "runs": run_table(results),
+                    "neurons": neuron_table(results),
+                }
+            )
+        ),  # nosec B704: _json escapes
+        figures=drawn,
+        summary=summary_rows(results.lines),
+        pairs=pair_rows(results),
+        agreement=agreement_rows(results),
+        failures=failure_rows(results),
+        failed=int((results.runs.failed | results.known.contradicted).sum()),
+        refused=int(results.runs.refused.sum()),
+        neurons=results.neurons,
+        optima=results.optima,
+        layers=layer_rows(results),
+        training=training_rows(results),
+        scanned=[f.name for f in drawn if f.name.startswith("scan-")],
+        runs=len(results.runs),
+        environments=results.environments[::-1][:20],
+    )
+    return content
+
+
+def _json(value: Any) -> str:
+    """Return JSON that cannot end its script element, with null for NaN."""
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def summary_rows(lines: list[SolverLine]) -> list[dict[str, Any]]:
+    """Return the overview's rows: text, the number to sort by, the interval to show on hover."""
+    rows = []
+    for line in lines:
+        cells = [
+            _cell(str(line.runs), line.runs),
+            _cell(f"{line.failed} (+{line.refused} n/a)" if line.refused else str(line.failed), line.failed),
+            _cell(str(line.cut), line.cut, "runs that the clock cut short: they need not repeat"),
+            _share_cell(line.proved),
+            _cell(number(line.gap_mean), line.gap_mean, f"95 %: {number(line.gap_low)} to {number(line.gap_high)}"),
+            _cell(seconds(line.wall_s), line.wall_s),
+            _share_cell(line.best), _share_cell(line.raw), _share_cell(line.descent), _share_cell(line.read),
+            _cell(seconds(line.tts_s), line.tts_s, f"95 %: {seconds(line.tts_low)} to {seconds(line.tts_high)}"),
+            _cell(percent(line.disagreement), line.disagreement),
+            _cell(number(line.cosine), line.cosine),
+            _cell(number(line.distance), line.distance),
+            _cell(percent(line.chain_breaks), line.chain_breaks),
+            _cell(seconds(line.setup_s), line.setup_s, "once a process: imports, compilation, a warm-up"),
+        ]  # fmt: skip
+        kind = "null model" if line.is_null else "exact" if line.exact else "heuristic"
+        rows.append({"label": line.label, "kind": kind, "cells": cells})
+    return rows
+
+
+def _cell(text: str, value: float, hint: str = "") -> dict[str, Any]:
+    shown = value if math.isfinite(value) else 1e300 if value == math.inf else -1
+    return {"text": text, "value": f"{shown:.12g}", "hint": hint}
+
+
+def _share_cell(share: Any) -> dict[str, Any]:
+    hint = f"95 % Wilson: {percent(share.low)} to {percent(share.high)}, of {share.trials}" if share.trials else ""
+    return _cell(percent(share.value), share.value, hint)
+
+
+def pair_rows(results: Results) -> list[dict[str, Any]]:
+    """Return, for every pair of solvers, the paired bootstrap of their gaps; those with the null model first."""
+    lines = results.lines[:MAX_PAIRS]
+    gap = gaps(results.runs, results.known)
+    tables = {}
+    for line in lines:
+        mask = results.runs["label"] == line.label
+        tables[line.label] = means_by_problem(gap[mask], results.runs["problem"][mask])
+    rows = []
+    for i, a in enumerate(lines):
+        for b in lines[i + 1 :]:
+            found: Comparison | None = paired_bootstrap(tables[a.label], tables[b.label])
+            if found is not None:
+                rows.append({
+                    "a": a.label, "b": b.label, "difference": number(found.difference), "low": number(found.low),
+                    "high": number(found.high), "p": "<0.001" if found.p < 0.001 else f"{found.p:.3f}",
+                    "neurons": found.neurons, "null": a.is_null or b.is_null,
+                })  # fmt: skip
+    return sorted(rows, key=lambda row: not row["null"])
+
+
+def agreement_rows(results: Results) -> dict[str, Any]:
+    """Return the table of how often two solvers reach the same gain."""
+    labels = [line.label for line in results.lines[:MAX_PAIRS]]
+    shares = agreement(results.runs, labels)
+    rows = [
+        {"label": label, "cells": [
+            {"text": percent(float(x)), "shade": 0 if math.isnan(x) else round(float(x) * 60)} for x in row
+        ]}
+        for label, row in zip(labels, shares, strict=True)
+    ]  # fmt: skip
+    return {"labels": labels, "rows": rows}
+
+
+def failure_rows(results: Results) -> list[dict[str, Any]]:
+    """Return runs that failed, were refused, or claimed a proof that another run beats."""
+    runs = results.runs
+    bad = runs.failed | runs.refused | results.known.contradicted
+    rows = []
+    for i in np.flatnonzero(bad)[:MAX_FAILURES].tolist():
+        status, message = str(runs["status"][i]), str(runs["message"][i])
+        if results.known.contradicted[i]:
+            status, message = "wrong", f"its proof or bound is beaten by another run; {message}"
+        rows.append({
+            "label": runs["label"][i], "instance": runs["instance"][i], "neuron": int(runs["neuron"][i]),
+            "seed": "–" if runs["seed"][i] is None else runs["seed"][i], "status": status, "message": message,
+        })  # fmt: skip
+    return rows
+
+
+def layer_rows(results: Results) -> list[dict[str, Any]]:
+    """Return one row a layer: size, what merged, how many optima are proved."""
+    runs = results.runs
+    rows = []
+    for name in dict.fromkeys(runs["instance"].tolist()):
+        own = runs.where(runs["instance"] == name)
+        problems = np.unique(own["problem"])
+        rows.append({
+            "name": name, "source": own["source"][0], "n": int(own["n"][0]), "d": int(own["d"][0]),
+            "neurons": len(problems), "groups": round(float(own["groups"].mean()), 1),
+            "classes": round(float(own["classes"].mean()), 1), "bits": round(float(own["weight_bits"].mean()), 1),
+            "optima": int(results.known.proved[problems].sum()),
+        })  # fmt: skip
+    return rows
+
+
+def run_table(results: Results) -> dict[str, Any]:
+    """Return every run for the drill-down, in columns, names as numbers."""
+    runs = results.runs
+    columns: dict[str, Any] = {}
+    for name in ("instance", "label", "status"):
+        texts, index = _coded(runs[name].tolist())
+        columns[f"{name}s"], columns[name] = texts, index
+    gap = gaps(runs, results.known)
+    columns |= {
+        "neuron": runs["neuron"], "problem": runs["problem"], "seed": runs["seed"].tolist(),
+        "reads": runs["reads"].tolist(), "gap": _rounded(gap, 4), "gain": _rounded(runs["gain"], 8),
+        "distance": [None if math.isnan(x) else int(x) for x in results.distances.tolist()],
+        "cosine": _rounded(runs["cosine"], 3), "seconds": _rounded(runs["wall_s"], 3),
+    }  # fmt: skip
+    return columns
+
+
+def neuron_table(results: Results) -> dict[str, Any]:
+    """Return what is known of every neuron, in columns, in the order of ``problem``."""
+    runs, known = results.runs, results.known
+    _, first = np.unique(runs["problem"], return_index=True)
+    return {
+        **{name: runs[name][first] for name in ("n", "d", "groups", "classes", "weight_bits")},
+        "best": _rounded(known.gain, 8), "bound": _rounded(known.bound, 8), "proved": known.proved.astype(int),
+    }  # fmt: skip
+
+
+def _rounded(values: FloatArray, digits: int) -> list[float | None]:
+    """Return numbers of so many digits, None for NaN: whole numbers as such, which is shorter."""
+    texts = (f"{x:.{digits}g}" for x in values.tolist())
+    return [None if text == "nan" else int(text) if text.lstrip("-").isdigit() else float(text) for text in texts]
+
+
+def _coded(values: list[Any]) -> tuple[list[str], list[int]]:
+    place: dict[str, int] = {}
+    index = [place.setdefault(str(value), len(place)) for value in values]
+    return list(place), index

@@ -1,0 +1,220 @@
+"""A study's runs on a Dask cluster: the same batches in the same ended-at-will processes, one beside each Dask thread.
+
+A run is a row when the process that holds the store has written it, so a cluster worker that dies costs only the
+batch it was at, which goes to another.
+"""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from qproj.lab.studies.environment import environment
+from qproj.lab.studies.outcome import CRASHED, Outcome
+from qproj.lab.studies.pool import Pool, kill
+from qproj.lab.studies.worker import Task
+
+#: Batches in flight for each thread of the cluster: one at work, one on its way.
+AHEAD = 2
+#: Seconds to wait for a scheduler, and then for its first worker.
+CONNECT_S = 20.0
+#: Seconds between looks at how large the cluster is now.
+_LOOK_S = 5.0
+
+
+class ClusterPool:
+    """The worker pool's interface over a Dask cluster.
+
+    Parameters
+    ----------
+    address : str or distributed.Client
+        ``tcp://host:port`` of a scheduler; a client that is given is left open.
+    grace_s : float
+        A run is ended this long (or as long as its limit, if that is more) past its time limit.
+
+    Raises
+    ------
+    ConnectionError
+        No scheduler answers, or it has no worker.
+    ValueError
+        A worker has another version of qproj, or none.
+    MissingPackageError
+        ``distributed`` is not installed.
+    """
+
+    def __init__(self, address: Any, *, grace_s: float = 10.0) -> None:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            from qproj.solvers.contract import MissingPackageError
+
+            raise MissingPackageError('distributed is not installed; pip install "qproj[dask]"') from error
+        self.grace_s, self.token = grace_s, secrets.token_hex(8)
+        self._own = isinstance(address, str)
+        self._client: Any = _connect(Client, address) if self._own else address
+        self._pending: dict[Any, Task] = {}
+        try:
+            self.machines = self._machines()
+        except BaseException:
+            self._close_client()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def size(self) -> int:
+        """Threads of the cluster now; workers may join and leave during a study."""
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    def run(self, next_task: Callable[[], Task | None]) -> Iterator[list[Outcome]]:
+        """Yield outcomes batch by batch; `next_task` gives one more task, or None where there is none now.
+
+        Ends when it gives None while nothing is in flight.
+        """
+        ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        while True:
+            most = AHEAD * self.size
+            while len(self._pending) < most:
+                task = next_task()
+                if task is None:
+                    break
+                future = self._client.submit(_solve, task, self.grace_s, self.token, pure=False)
+                self._pending[future] = task
+                future.add_done_callback(ready.put)
+            if not self._pending:
+                return
+            try:
+                future = ready.get(timeout=_LOOK_S)
+            except queue.Empty:
+                if self._client.status != "running":
+                    raise ConnectionError(_GONE) from None
+                continue
+            yield self._outcomes(future, self._pending.pop(future))
+
+    def _outcomes(self, future: Any, task: Task) -> list[Outcome]:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
+        try:
+            outcomes: list[Outcome] = future.result()
+        except KilledWorker as error:
+            # The runs themselves cannot do this: they are in a process of their own.
+            text = f"the cluster's workers died under it, time after time ({error.last_worker})"
+            return [Outcome(key, CRASHED, text) for key, _, _ in task.runs]
+        except CancelledError as error:
+            raise ConnectionError(_GONE) from error
+        finally:
+            future.release()
+        return outcomes
+
+    def _machines(self) -> list[dict[str, Any]]:
+        """Return what the workers run on, each kind of machine once; refuse a worker with another qproj."""
+        ours = environment()
+        try:
+            found = self._client.run(environment)
+        except Exception as error:
+            raise ValueError(f"a worker of the cluster cannot import qproj ({error}); install it there too") from error
+        for address, theirs in found.items():
+            if (version := theirs["versions"].get("qproj")) != ours["versions"].get("qproj"):
+                raise ValueError(
+                    f"worker {address} has qproj {version}, this process {ours['versions'].get('qproj')}; install one "
+                    "version everywhere"
+                )
+        kinds: dict[str, dict[str, Any]] = {}
+        for theirs in found.values():
+            del theirs["command"], theirs["seeds"]
+            kinds.setdefault(repr(theirs), theirs)["workers"] = kinds.get(repr(theirs), {}).get("workers", 0) + 1
+        return list(kinds.values())
+
+    def close(self) -> None:
+        """End this study's processes on the cluster and leave it."""
+        if self._client.status == "running":
+            self._client.cancel(list(self._pending))
+            self._client.run(_leave, self.token, on_error="ignore")  # from a worker that is just dying
+        self._pending.clear()
+        self._close_client()
+
+    def _close_client(self) -> None:
+        if self._own:
+            self._client.close()
+
+
+_GONE = "the Dask cluster has gone; finished runs are kept: start it again and run the same command"
+
+
+def _connect(client: Any, address: str) -> Any:
+    try:
+        made = client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"no Dask scheduler answers at {address!r} ({error}); start one with `dask scheduler` and give its tcp://host:port"
+        ) from error
+    try:
+        made.wait_for_workers(1, timeout=CONNECT_S)
+    except TimeoutError as error:
+        made.close()
+        raise ConnectionError(
+            f"the scheduler at {address} has no worker; start some: `dask worker {address}`"
+        ) from error
+    return made
+
+
+@dataclass
+class _Place:
+    """What stands beside one thread of a Dask worker: a pool of one process, for one study at a time."""
+
+    token: str
+    pool: Pool
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+
+_places: dict[int, _Place] = {}
+_left: set[str] = set()
+
+
+def _solve(task: Task, grace_s: float, token: str) -> list[Outcome]:
+    """Do one batch beside this thread (on a Dask worker) and return its outcomes."""
+    thread = threading.get_ident()
+    place = _places.get(thread)
+    if place is None or place.token != token:
+        if place is not None:
+            place.pool.close()
+        place = _places[thread] = _Place(token, Pool(1, grace_s=grace_s))
+    tasks = [task]
+    outcomes: list[Outcome] = []
+    with place.busy:
+        for group in place.pool.run(lambda: tasks.pop() if tasks else None):
+            outcomes += group
+            if token in _left:
+                place.pool.close()
+                raise RuntimeError("the study has left")
+    return outcomes
+
+
+def _leave(token: str) -> None:
+    """End a study's processes on this Dask worker."""
+    _left.add(token)
+    for thread, place in list(_places.items()):
+        if place.token != token:
+            continue
+        if place.busy.acquire(blocking=False):
+            try:
+                place.pool.close()
+                _places.pop(thread, None)
+            finally:
+                place.busy.release()
+        else:  # its own thread closes the pool when it finds the process dead
+            kill(place.pool)

@@ -1,0 +1,135 @@
+"""A study for other tools: rows as csv or parquet, layers as npz, neurons as COO, LP or MPS files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qproj.formats.mps import mps
+from qproj.lab.datasets.instances import LayerInstance, save_instances
+from qproj.lab.studies.frame import read_frame
+from qproj.lab.studies.store import Store
+from qproj.lab.studies.stored_problems import arrays_of, problems_of
+from qproj.projections import SignProjection
+
+FORMATS = ("csv", "parquet", "npz", "coo", "lp", "mps")
+
+
+def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: str = "majority") -> tuple[int, str]:
+    """Write a study in a format and return how many of what were written.
+
+    Parameters
+    ----------
+    folder, out : path
+        The study; a file (csv, parquet, npz) or a folder (coo, lp, mps).
+    kind : str
+        "csv" and "parquet" hold one row a run; "npz" the layers; "coo" one BQM a neuron under `encoding`;
+        "lp" and "mps" one constrained model a neuron. Published QUBOs are written as they are.
+
+    Raises
+    ------
+    ValueError
+        Unknown format, an encoding that refuses a neuron, or "npz" of a study without layers.
+    FileNotFoundError
+        No study.
+    """
+    target = Path(out)
+    if kind not in FORMATS:
+        raise ValueError(f"unknown format {kind!r}; there are {', '.join(FORMATS)}")
+    if kind in ("csv", "parquet"):
+        return _rows(Path(folder), target, kind)
+    store = Store(Path(folder))
+    try:
+        layers = store.layers()
+    finally:
+        store.close()
+    if kind == "npz":
+        kept = [layer for layer in layers if isinstance(layer, LayerInstance)]
+        if not kept:
+            raise ValueError("the study holds published models only; 'coo', 'lp' and 'mps' write those")
+        save_instances(target, _distinct(kept))
+        return len(kept), "layers"
+    write: dict[str, Callable[[Any], str]] = {
+        "coo": lambda p: _coo(p, encoding), "lp": _lp, "mps": lambda p: mps(_named(p)),
+    }  # fmt: skip
+    comment = {"coo": "#", "lp": "\\", "mps": "*"}[kind]
+    target.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for place, layer in enumerate(layers):
+        for j, problem in enumerate(problems_of(arrays_of(layer))):
+            head = f"{layer.name} neuron {j}, key {problem.key}"
+            name = f"layer{place:03d}-neuron{j:03d}.{kind}"
+            (target / name).write_text(f"{comment} {head}\n{write[kind](problem)}", encoding="utf-8")
+            count += 1
+    return count, "neurons"
+
+
+def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:
+    frame = read_frame(folder)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        if kind == "csv":
+            frame.write_csv(partial)
+        else:
+            frame.write_parquet(partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return frame.height, "rows"
+
+
+def _distinct(layers: list[LayerInstance]) -> list[LayerInstance]:
+    """Layers under names of their own: two studies of one name may have added different ones."""
+    from dataclasses import replace
+
+    seen: set[str] = set()
+    named = []
+    for layer in layers:
+        name, number = layer.name, 2
+        while name in seen:
+            name, number = f"{layer.name}#{number}", number + 1
+        seen.add(name)
+        named.append(layer if name == layer.name else replace(layer, name=name, meta=dict(layer.meta)))
+    return named
+
+
+def _coo(problem: Any, encoding: str) -> str:
+    """The encoding's BQM over 0..N−1, the order of its labels; COO text has no offset, so a comment holds it."""
+    import dimod.serialization.coo as coo
+
+    if isinstance(problem, SignProjection):
+        encoded = problem.encode(encoding)
+        bqm, labels = encoded.bqm.copy(), list(encoded.labels)
+    else:
+        bqm, labels = problem.bqm.copy(), list(problem.variables)
+    bqm.relabel_variables({label: i for i, label in enumerate(labels)})
+    offset = float(bqm.offset)
+    text: str = coo.dumps(bqm, vartype_header=True)
+    return f"# offset={offset!r}\n# variables 0..{len(labels) - 1}: {labels}\n{text}"
+
+
+def _named(problem: Any) -> Any:
+    """The constrained model, its labels as plain words."""
+    cqm = problem.cqm
+    variables = {
+        label: "_".join(str(part) for part in label) if isinstance(label, tuple) else f"x_{label}"
+        for label in cqm.variables
+    }
+    named = cqm.relabel_variables(variables, inplace=False)
+    named.relabel_constraints({label: f"row_{i}" for i, label in enumerate(cqm.constraints)})
+    return named
+
+
+def _lp(problem: Any) -> str:
+    """LP text; the objective's constant belongs to a variable fixed at 1, as readers differ over constants."""
+    import dimod.lp
+
+    named = _named(problem)
+    if named.objective.offset:
+        one = named.add_variable("INTEGER", "one", lower_bound=1, upper_bound=1)
+        named.objective.add_linear(one, named.objective.offset)
+        named.objective.offset = 0.0
+    text: str = dimod.lp.dumps(named)
+    return text

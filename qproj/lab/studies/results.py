@@ -1,0 +1,93 @@
+"""A study read back: its runs, what is known of each neuron, one line a solver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray
+from qproj.lab.studies.distance import distances
+from qproj.lab.studies.frame import Runs, read_gains, read_runs
+from qproj.lab.studies.metrics import References, references
+from qproj.lab.studies.solver_table import SolverLine, summarise
+from qproj.lab.studies.store import Store
+from qproj.lab.studies.training_cost import read_training
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a study's file says.
+
+    Attributes
+    ----------
+    runs : Runs
+    gains : mapping of run to (reads,) float64
+        Gains of all reads, best first.
+    environments : list of dict
+        Of every call that added to the study, oldest first.
+    known : References
+        What is known of each neuron.
+    distances : (runs,) float64
+        To the nearest proved optimum, in weights to flip; NaN where none is proved.
+    training : list of dict
+        Records of the study's training runs.
+    """
+
+    folder: Path
+    runs: Runs
+    gains: Mapping[str, FloatArray]
+    environments: list[dict[str, Any]]
+    known: References
+    distances: FloatArray
+    training: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Results:
+        """Read a study's folder.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            No study, an unreadable one, or one without runs.
+        """
+        store = Store(Path(folder))
+        try:
+            runs = read_runs(store)
+            if not len(runs):
+                raise ValueError(f"{folder} has no finished run yet; `qproj compare --out {folder}` runs the study")
+            rows = store.query("SELECT content FROM environment WHERE id IN (SELECT environment FROM run) ORDER BY id")
+            known = references(runs)
+            return cls(
+                Path(folder), runs, read_gains(store, runs), [json.loads(row["content"]) for row in rows], known,
+                distances(store, runs, known), read_training(Path(folder)),
+            )  # fmt: skip
+        finally:
+            store.close()
+
+    @cached_property
+    def lines(self) -> list[SolverLine]:
+        return summarise(self.runs, self.known, self.gains, self.distances)
+
+    @cached_property
+    def stats(self) -> list[dict[str, Any]]:
+        """What each run's solver reported about itself: variables, qubits, chain breaks, …"""
+        return [json.loads(text) for text in self.runs["stats"].tolist()]
+
+    @property
+    def neurons(self) -> int:
+        return len(self.known.proved)
+
+    @property
+    def optima(self) -> int:
+        return int(self.known.proved.sum())
+
+    def of(self, label: str) -> Runs:
+        """Return one line's runs."""
+        mask: NDArray[Any] = self.runs["label"] == label
+        return self.runs.where(mask)

@@ -1,0 +1,241 @@
+"""One line a solver: the table that `qproj compare` prints and the report opens with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray
+from qproj.lab.studies.frame import Runs
+from qproj.lab.studies.metrics import References, bootstrap, disagreement, gaps, reached, successes, tts, wilson
+
+PARTS = ("build", "embed", "queue", "solve", "decode")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of neurons or reads with its Wilson interval; NaN without trials."""
+
+    value: float
+    low: float
+    high: float
+    trials: int
+
+    @classmethod
+    def of(cls, flags: FloatArray) -> Share:
+        """Return the share of ones among the known flags."""
+        known = flags[~np.isnan(flags)]
+        return cls.counted(float(known.sum()), len(known))
+
+    @classmethod
+    def counted(cls, successes: float, trials: int) -> Share:
+        low, high = wilson(successes, trials)
+        return cls(successes / trials if trials else math.nan, low, high, trials)
+
+
+@dataclass(frozen=True)
+class SolverLine:
+    """One solver's figures over all its runs.
+
+    Attributes
+    ----------
+    proved : Share
+        Runs that it proved itself.
+    gap_mean, gap_low, gap_high, gap_median : float
+        To the proved optimum where there is one, else to the best bound.
+    raw, best, descent : Share
+        Runs at the proved optimum: the read of lowest energy, the best read, after descent.
+    read : Share
+        Reads at the proved optimum, of all reads.
+    tts_s : float
+        Median over neurons of the time to solution at 99 %.
+    setup_s : float
+        One-off costs a process.
+    distance : float
+        Mean weights to flip to the nearest proved optimum.
+    chain_breaks : float
+        Mean share of broken chains.
+    variables : float
+        Mean binary variables of the model that the sampler saw.
+    """
+
+    label: str
+    solver: str
+    is_null: bool
+    exact: bool
+    runs: int
+    failed: int
+    refused: int
+    cut: int
+    proved: Share
+    gap_mean: float
+    gap_low: float
+    gap_high: float
+    gap_median: float
+    raw: Share
+    best: Share
+    descent: Share
+    read: Share
+    tts_s: float
+    tts_low: float
+    tts_high: float
+    disagreement: float
+    cosine: float
+    wall_s: float
+    descent_s: float
+    setup_s: float
+    distance: float
+    chain_breaks: float
+    variables: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def summarise(
+    runs: Runs, known: References, gains: Mapping[str, FloatArray], distances: FloatArray
+) -> list[SolverLine]:
+    """Return one line a solver and budget, best mean gap first, the null models in their place among them."""
+    if not len(runs):
+        return []
+    labels = list(dict.fromkeys(runs["label"].tolist()))
+    gap, raw, best = gaps(runs, known), reached(runs, known, "raw_gain"), reached(runs, known)
+    descent, differs = reached(runs, known, "descent_gain"), disagreement(runs)
+    lines = []
+    for label in labels:
+        mask = runs["label"] == label
+        own = runs.where(mask)
+        problem = own["problem"]
+        usable, sampled = own.usable, bool(own["samples"][0])
+        proofs = (own["status"] == "optimal") & ~known.contradicted[mask]
+        per_neuron = _by_problem(gap[mask], problem)
+        low, high = bootstrap(per_neuron)
+        read, times = read_successes(own, known, gains)
+        tts_low, tts_high = bootstrap(times, "median")
+        lines.append(
+            SolverLine(
+                label=label, solver=str(own["solver"][0]), is_null=bool(own["is_null"][0]), exact=bool(own["exact"][0]),
+                runs=len(own), failed=int((own.failed | known.contradicted[mask]).sum()),
+                refused=int(own.refused.sum()), cut=int((own["ended_by"] == "clock").sum()),
+                proved=Share.counted(float(proofs.sum()), int(usable.sum())),
+                gap_mean=_mean(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
+                raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),
+                descent=Share.of(descent[mask]), read=read, tts_s=_median(times), tts_low=tts_low, tts_high=tts_high,
+                disagreement=_mean(differs[mask]), cosine=_mean(own["cosine"]), wall_s=_mean(own["wall_s"][usable]),
+                descent_s=_mean(own["descent_s"]), setup_s=_mean(own["setup_s"]), distance=_mean(distances[mask]),
+                chain_breaks=_mean(told(own, "chain_break_fraction")), variables=_mean(told(own, "variables")),
+                seconds={part: _mean(own[f"{part}_s"]) for part in PARTS},
+            )
+        )  # fmt: skip
+    return sorted(lines, key=lambda line: (math.isnan(line.gap_mean), line.gap_mean))
+
+
+def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> tuple[Share, FloatArray]:
+    """Return the share of optimal reads of one solver's runs, and each neuron's TTS99 in seconds."""
+    found = _read_counts(own, known, gains)
+    share = Share.counted(sum(hits for hits, _, _ in found.values()), sum(reads for _, reads, _ in found.values()))
+    return share, np.array(list(neuron_times(own, known, gains).values()), np.float64)
+
+
+def neuron_times(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> dict[int, float]:
+    """Return the TTS99 in seconds by neuron, where its optimum is proved and reads were kept.
+
+    A read's seconds are the run's wall clock, from problem to weights, divided by its reads.
+    """
+    found = _read_counts(own, known, gains)
+    return {p: float(tts(hits / reads, spent / reads)) for p, (hits, reads, spent) in found.items()}
+
+
+def _read_counts(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> dict[int, tuple[int, int, float]]:
+    """Optimal reads, reads and seconds by neuron."""
+    counts: dict[int, tuple[int, int, float]] = {}
+    for key, problem, wall in zip(own["run"], own["problem"].tolist(), own["wall_s"].tolist(), strict=True):
+        values = gains.get(key)
+        if values is None or not len(values) or not known.proved[problem]:
+            continue
+        found = successes(values, float(known.gain[problem]), float(known.scale[problem]))
+        hits, reads, spent = counts.get(problem, (0, 0, 0.0))
+        counts[problem] = (hits + found, reads + len(values), spent + wall)
+    return counts
+
+
+def told(runs: Runs, name: str) -> FloatArray:
+    """Return one figure that solvers report about a run; NaN where they do not."""
+    found = (json.loads(text).get(name) for text in runs["stats"].tolist())
+    return np.array([value if isinstance(value, int | float) else math.nan for value in found], np.float64)
+
+
+def _by_problem(values: FloatArray, problem: NDArray[np.int64]) -> FloatArray:
+    from qproj.lab.studies.metrics import means_by_problem
+
+    return np.array(list(means_by_problem(values, problem).values()), np.float64)
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _median(values: FloatArray) -> float:
+    known = np.sort(values[~np.isnan(values)])
+    return float(known[(len(known) - 1) // 2]) if len(known) else math.nan
+
+
+#: Columns of the printed table: title and text of a line.
+def table(lines: list[SolverLine]) -> tuple[list[str], list[list[str]]]:
+    """Return the printed table's titles and rows."""
+    titles = [
+        "solver", "runs", "failed", "proved", "gap", "at optimum", "lowest energy", "+descent", "a read", "cosine",
+        "build", "solve", "decode",
+    ]  # fmt: skip
+    rows = [
+        [
+            f"{line.label} (null)" if line.is_null else line.label, str(line.runs), _failures(line),
+            percent(line.proved.value), number(line.gap_mean), percent(line.best.value), percent(line.raw.value),
+            percent(line.descent.value), percent(line.read.value), number(line.cosine), seconds(line.seconds["build"]),
+            seconds(line.seconds["solve"]), seconds(line.seconds["decode"]),
+        ]
+        for line in lines
+    ]  # fmt: skip
+    return titles, rows
+
+
+def _failures(line: SolverLine) -> str:
+    return str(line.failed) if not line.refused else f"{line.failed} (+{line.refused} n/a)"
+
+
+def percent(value: float) -> str:
+    """Return a share in per cent, "–" for none; 100 % and 0 % only where exact."""
+    if math.isnan(value):
+        return "–"
+    if 0 < value < 0.001:
+        return "<0.1%"
+    if 0.999 < value < 1:
+        return ">99.9%"
+    return f"{100 * value:.1f}%" if 0 < value < 1 else f"{100 * value:.0f}%"
+
+
+def number(value: float) -> str:
+    """Return three digits, "–" for none."""
+    return "–" if math.isnan(value) else "0" if value == 0 else f"{value:.3g}"
+
+
+def seconds(value: float) -> str:
+    """Return seconds with a unit that fits."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    if value == 0:
+        return "0"
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"

@@ -1,0 +1,144 @@
+"""Published QUBOs and layers of neurons, side by side in one study: what a store keeps of each, and its problems."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj.formats.text import read_model
+from qproj.lab.datasets.instances import LayerInstance
+from qproj.lab.datasets.qubo import load_qubo
+from qproj.projections import LayerProjection
+from qproj.projections.models import BQMProblem, CQMProblem
+
+Arrays = Mapping[str, NDArray[Any]]
+Meta = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInstance:
+    """One BQM of a study: min energy over its own vartype, variables 0…N−1; it counts as a layer of one neuron.
+
+    Attributes
+    ----------
+    name, source : str
+    arrays : mapping
+        ``linear`` (N,), ``row``, ``column``, ``quadratic`` (terms,), ``offset`` () float64, ``spin`` () bool.
+    meta : mapping
+        ``best_known``, ``proved`` ("y" or "n") where they are published.
+    """
+
+    name: str
+    source: str
+    arrays: Arrays
+    meta: Meta = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, bqm: dimod.BinaryQuadraticModel, source: str, meta: Meta | None = None) -> ModelInstance:
+        """Return the instance of a BQM; its labels become 0…N−1 in their canonical order."""
+        problem = BQMProblem(bqm)
+        Q, _ = problem.canonical
+        row, column = np.nonzero(np.triu(Q, 1))
+        return cls(
+            name, source,
+            {
+                "linear": np.diag(Q).copy(), "row": row.astype(np.int32), "column": column.astype(np.int32),
+                "quadratic": Q[row, column], "offset": np.array(float(bqm.offset)),
+                "spin": np.array(bqm.vartype is dimod.SPIN),
+            },
+            dict(meta or {}),
+        )  # fmt: skip
+
+    @property
+    def num_neurons(self) -> int:
+        return 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(0, N): no rows, N variables."""
+        return 0, len(self.arrays["linear"])
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the coefficients."""
+        digest = hashlib.sha256(b"qproj model 1")
+        for name in sorted(self.arrays):
+            digest.update(name.encode() + np.ascontiguousarray(self.arrays[name]).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def ceiling(self) -> float:
+        """An upper bound on the gain −energy: the published optimum where it is proved, else what the signs allow."""
+        if self.meta.get("proved") == "y":
+            return -float(self.meta["best_known"])
+        bound = bqm_problem(self.arrays).gain_bound
+        assert bound is not None
+        return bound
+
+
+Instance = LayerInstance | ModelInstance
+
+
+def bqm_problem(arrays: Arrays) -> BQMProblem:
+    """Return the problem that a model's arrays hold."""
+    vartype = dimod.SPIN if bool(arrays["spin"]) else dimod.BINARY
+    pairs = (arrays["row"].astype(np.intp), arrays["column"].astype(np.intp), arrays["quadratic"])
+    return BQMProblem(
+        dimod.BinaryQuadraticModel.from_numpy_vectors(arrays["linear"], pairs, float(arrays["offset"]), vartype)
+    )
+
+
+def arrays_of(instance: Instance) -> Arrays:
+    """Return everything that decides an instance's problems, by value."""
+    return instance.arrays if isinstance(instance, ModelInstance) else {"X": instance.X, "T": instance.T}
+
+
+def problems_of(arrays: Arrays) -> Sequence[Any]:
+    """Return the problems of an instance's arrays: one a neuron, or the model itself."""
+    return LayerProjection(arrays["X"], arrays["T"]) if "X" in arrays else [bqm_problem(arrays)]
+
+
+def instance_of(name: str, source: str, meta: Meta, arrays: Arrays) -> LayerInstance | ModelInstance:
+    """Return the instance that a store holds."""
+    if "X" in arrays:
+        return LayerInstance(name, arrays["X"], arrays["T"], source, meta)
+    return ModelInstance(name, source, dict(arrays), meta)
+
+
+def shape_of(instance: Instance) -> tuple[int, int]:
+    """Return (rows, fan-in); a model has no rows."""
+    if isinstance(instance, ModelInstance):
+        return instance.shape
+    n, d = instance.X.shape
+    return int(n), int(d)
+
+
+def published(name: str) -> ModelInstance:
+    """Return an instance of $QPROJ_DATA_DIR/qubo with its published optimum."""
+    found = load_qubo(name)
+    meta: Meta = {}
+    if found.best_known is not None:
+        meta = {"best_known": found.best_known, "proved": "y" if found.proved else "n"}
+    return ModelInstance.of(f"qubo/{name}", found.bqm, "qubo", meta)
+
+
+def from_file(path: Path) -> ModelInstance:
+    """Return the BQM in a QUBO or COO text file.
+
+    Raises
+    ------
+    ValueError
+        Damaged, or a constrained model.
+    """
+    problem = read_model(path)
+    if isinstance(problem, CQMProblem):
+        raise ValueError(f"{path} holds a constrained model; studies take unconstrained ones (QUBO or COO text)")
+    return ModelInstance.of(path.stem, problem.model, path.name)

@@ -1,0 +1,76 @@
+"""The network of an experiment, its loss and its accuracy."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from qproj.lab.training.data import Data
+from qproj.lab.training.experiments import Experiment
+from qproj.nn import BinaryGCNConv, BinaryLinear, SignActivation
+
+_CHUNK = 8192
+
+
+class GraphNetwork(nn.Module):
+    """Layers on nodes: Z = Â^hops x σ(W)ᵀ first, then Â y σ(W)ᵀ."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(BinaryGCNConv(a, b) for a, b in pairwise(widths))
+        self.signs = nn.ModuleList(SignActivation(a) for a in widths[:-2])
+
+    def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
+        """Return the scores of all nodes; x was mixed before."""
+        z: Tensor = self.layers[0](x)
+        for activation, layer in zip(self.signs, list(self.layers)[1:]):
+            z = layer(activation(z), adjacency)
+        return z
+
+
+def build(experiment: Experiment, data: Data) -> nn.Module:
+    """Return the network, its latent weights uniform in ±0.5 from torch's generator."""
+    widths = (data.x.shape[1], *experiment.hidden, data.scores)
+    if data.adjacency is not None:
+        return GraphNetwork(widths)
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths[:-1]):
+        layers += [BinaryLinear(a, b, threshold=experiment.thresholds), SignActivation(a)]
+    return nn.Sequential(*layers, BinaryLinear(widths[-2], widths[-1], threshold=experiment.thresholds))
+
+
+def scores(model: nn.Module, experiment: Experiment, data: Data, rows: Tensor) -> Tensor:
+    """Return (len(rows), scores) floats: the last layer's output times sharpness/√d."""
+    z = model(data.x, data.adjacency)[rows] if data.adjacency is not None else model(data.x[rows])
+    width = experiment.hidden[-1] if experiment.hidden else data.x.shape[1]
+    scaled: Tensor = z * (experiment.sharpness / math.sqrt(width))
+    return scaled
+
+
+def loss(z: Tensor, y: Tensor) -> Tensor:
+    """Return the mean logistic loss of one column, or the mean cross-entropy of several."""
+    if z.shape[1] == 1:
+        return F.softplus(-z[:, 0] * (2 * y - 1)).mean()
+    return F.cross_entropy(z, y)
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, experiment: Experiment, data: Data, rows: Tensor) -> float:
+    """Return the share of rows classified right by σ(W): evaluation mode, ±1 weights in every layer."""
+    if len(rows) == 0:
+        return math.nan
+    training = model.training
+    model.eval()
+    try:
+        right = 0
+        for part in (rows,) if data.adjacency is not None else torch.split(rows, _CHUNK):
+            z = scores(model, experiment, data, part)
+            found = (z[:, 0] >= 0).long() if z.shape[1] == 1 else z.argmax(dim=1)
+            right += int((found == data.y[part]).sum())
+    finally:
+        model.train(training)
+    return right / len(rows)

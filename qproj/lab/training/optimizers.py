@@ -1,0 +1,44 @@
+"""From settings to one of the five optimisers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from qproj.lab.training.settings import Config
+from qproj.optim import QPSBGD, BinaryConnect, ProjectedQPSBGD, ProxQuant, SignSGD
+from qproj.optim.base import BinaryOptimizer
+from qproj.solvers.specs import parse_solver
+
+
+def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0) -> BinaryOptimizer:
+    """Return the optimiser of a run; searches end by their work budget, so that one seed gives one result.
+
+    With `audit`, every k-th projection is also solved with "auto", where there are sign gains to compare.
+    """
+    s = config.settings
+    common: dict[str, Any] = {"lr": s.lr, "momentum": s.momentum, "float_lr": s.float_lr}
+    if config.optimizer == "binaryconnect":
+        return BinaryConnect(model, **common)
+    if config.optimizer == "signsgd":
+        return SignSGD(model, box=s.box, **common)
+    if config.optimizer == "proxquant":
+        return ProxQuant(model, reg_rate=s.reg_rate, **common)
+    kind = QPSBGD if config.optimizer == "qpsbgd" else ProjectedQPSBGD
+    return kind(
+        model, solver=_solver(config.solver), seed=config.seed, projection=s.projection, kappa=s.kappa, sweeps=s.sweeps,
+        every=s.every, audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
+    )  # fmt: skip
+
+
+def _solver(text: str) -> Any:
+    """Return a solver by its text; "auto" stays a name, for which the margin projection has a search of its own."""
+    return text if text == "auto" else parse_solver(text).make()
+
+
+def set_rates(optimizer: BinaryOptimizer, factor: float) -> None:
+    """Set every group's step size to `factor` times its first one."""
+    for group in optimizer.param_groups:
+        group.setdefault("first_lr", group["lr"])
+        group["lr"] = group["first_lr"] * factor

@@ -1,0 +1,147 @@
+"""The hyper-parameters of a run, and everything that decides its outcome, in one value with a key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from qproj.lab.training.experiments import Experiment, check_optimizer
+
+#: Part of every key: raised when a run comes to mean something else.
+KEY_VERSION = 1
+SCHEDULES = ("constant", "linear", "cosine")
+
+#: Words, goals and how it is tuned: none changes a run.
+_NO_PART = ("about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "extra_trials")
+
+_COMMON = ("lr", "schedule", "momentum", "float_lr")
+_PROJECTING = ("projection", "kappa", "sweeps", "every")
+#: Which settings an optimiser has; all others stay at their defaults.
+TAKES: dict[str, tuple[str, ...]] = {
+    "qpsbgd": (*_COMMON, *_PROJECTING),
+    "projected": (*_COMMON, *_PROJECTING),
+    "binaryconnect": _COMMON,
+    "signsgd": (*_COMMON, "box"),
+    "proxquant": (*_COMMON, "reg_rate"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyper-parameters; an optimiser reads those that :data:`TAKES` names for it.
+
+    Attributes
+    ----------
+    lr : float
+        η at the first step.
+    schedule : {"constant", "linear", "cosine"}
+        η over the run: as it is, or falling to a hundredth of itself.
+    momentum : float
+        Of V, or of the gradient.
+    float_lr : float
+        Adam's, for float parameters.
+    projection, kappa, sweeps, every
+        As for :class:`qproj.optim.Projector`.
+    box : bool
+        signSGD: keep W in [−1, 1].
+    reg_rate : float
+        ProxQuant: how fast λ grows, a step.
+    """
+
+    lr: float = 0.01
+    schedule: str = "constant"
+    momentum: float = 0.0
+    float_lr: float = 0.01
+    projection: str = "sign"
+    kappa: float = 3.0
+    sweeps: int = 10
+    every: int = 1
+    box: bool = False
+    reg_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise ValueError(f"lr is {self.lr}; a finite number > 0 is needed")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}; {', '.join(map(repr, SCHEDULES))} are allowed")
+
+    @classmethod
+    def of(cls, optimizer: str, given: Mapping[str, Any]) -> Settings:
+        """Return the settings of one optimiser.
+
+        Raises
+        ------
+        ValueError
+            A setting that this optimiser does not have, or a value that is not allowed.
+        """
+        takes = TAKES[check_optimizer(optimizer)]
+        foreign = sorted(set(given) - set(takes))
+        if foreign:
+            raise ValueError(f"{optimizer} has no setting {', '.join(foreign)}; it has {', '.join(takes)}")
+        kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)}
+        return cls(**{name: kinds[name](value) for name, value in given.items()})
+
+    def factor(self, step: int, steps: int) -> float:
+        """Return η_step/η_0, step from 0 on."""
+        done = step / max(steps, 1)
+        if self.schedule == "linear":
+            return 1.0 - 0.99 * done
+        if self.schedule == "cosine":
+            return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done))
+        return 1.0
+
+    def used(self, optimizer: str) -> dict[str, Any]:
+        """Return the settings that this optimiser reads."""
+        return {name: getattr(self, name) for name in TAKES[optimizer]}
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run: two runs of equal keys give the same weights.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    optimizer : str
+    seed : int
+        Of the first weights, the order of rows and the solver.
+    settings : Settings
+    solver : str
+        Of the projection, as :func:`qproj.lab.studies.parse_solver` reads it; unused where the optimiser has none.
+    tuning : bool
+        True: accuracy is that on the validation rows, and test rows are never read.
+    """
+
+    experiment: Experiment
+    optimizer: str
+    seed: int
+    settings: Settings
+    solver: str = "auto"
+    tuning: bool = False
+
+    @property
+    def key(self) -> str:
+        """Hex digest of all that decides the outcome."""
+        settings = self.settings.used(self.optimizer)
+        what = asdict(self.experiment)
+        for label in _NO_PART:
+            del what[label]
+        content = {
+            "version": KEY_VERSION, "experiment": what, "optimizer": self.optimizer, "seed": self.seed,
+            "settings": settings, "solver": self.solver if projects(self.optimizer) else "", "tuning": self.tuning,
+        }  # fmt: skip
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """A file's name: readable, and unique by the key."""
+        return f"{self.experiment.name}-{self.optimizer}-seed{self.seed}-{self.key[:12]}"
+
+
+def projects(optimizer: str) -> bool:
+    """Tell whether an optimiser projects, and so has a solver."""
+    return optimizer in ("qpsbgd", "projected")

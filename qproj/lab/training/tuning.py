@@ -1,0 +1,119 @@
+"""The declared grid of every optimiser, as many trials each, and the choice among them on validation rows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from qproj.lab.training.experiments import OPTIMIZERS, Experiment, check_optimizer
+from qproj.lab.training.session import Progress, run_all
+from qproj.lab.training.settings import Config, Settings
+
+#: The first seed of trials; results are measured with seeds from 0 on.
+FIRST_SEED = 1000
+
+
+def grid(experiment: Experiment, optimizer: str) -> tuple[Settings, ...]:
+    """Return the settings that are tried: of the same number for all optimisers of an experiment."""
+    check_optimizer(optimizer)
+    rows = (*_GRIDS[optimizer], *_EXTRA[experiment.extra_trials][optimizer])
+    return tuple(Settings.of(optimizer, {"schedule": experiment.schedule, **row}) for row in rows)
+
+
+def trials(experiment: Experiment, optimizer: str, *, solver: str = "auto") -> list[Config]:
+    """Return every trial of an optimiser: grid × seeds, accuracy on validation rows, test rows never read."""
+    seeds = range(FIRST_SEED, FIRST_SEED + experiment.tuning_seeds)
+    return [
+        Config(experiment, optimizer, seed, settings, solver, tuning=True)
+        for settings in grid(experiment, optimizer)
+        for seed in seeds
+    ]
+
+
+def tune(
+    experiment: Experiment, optimizer: str, folder: Path, *, solver: str = "auto", checkpoint_s: float = 10.0,
+    watch: Callable[[Progress], None] | None = None,
+) -> Settings:  # fmt: skip
+    """Return the settings of the grid with the highest validation accuracy; see :func:`best`.
+
+    Trials are runs like any others: those stored in `folder` are not done again.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    optimizer : str
+    folder : Path
+        Of :func:`qproj.lab.training.session.run_all`.
+    solver, checkpoint_s, watch
+        As for it.
+
+    Raises
+    ------
+    ValueError
+        An unknown optimiser, an experiment without accuracy, and what a run refuses.
+    DataUnavailableError
+        The experiment's data are not there.
+    """
+    if experiment.kind == "function":
+        raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
+    configs = trials(experiment, optimizer, solver=solver)
+    return best(optimizer, run_all(configs, folder, checkpoint_s=checkpoint_s, watch=watch))
+
+
+def best(optimizer: str, records: Sequence[dict[str, Any]]) -> Settings:
+    """Return the settings of the best trials: the mean over seeds of the last accuracy.
+
+    Among equals, the one whose accuracy was higher on the way, then the first of the grid.
+    """
+    if not records:
+        raise ValueError(f"no trials of {optimizer}: nothing to choose from")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(repr(sorted(record["settings"].items())), []).append(record)
+    winner = max(groups.values(), key=_merit)  # the first of equals
+    return Settings.of(optimizer, winner[0]["settings"])
+
+
+def _merit(records: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    last = statistics.fmean(record["test_accuracy"] for record in records)
+    way = statistics.fmean(row["test"] for record in records for row in record["history"])
+    return round(last, 9), round(way, 9)
+
+
+def _rows(fixed: dict[str, Any], **values: Sequence[Any]) -> tuple[dict[str, Any], ...]:
+    return tuple({**fixed, **dict(zip(values, row))} for row in product(*values.values()))
+
+
+_MARGIN = _rows({"projection": "margin", "sweeps": 5}, kappa=(3.0, 10.0), momentum=(0.0, 0.9), lr=(0.02, 0.1))
+# step sizes of gradients span more than those of signs: accuracies above chance were seen from 1 to 100
+_GRIDS: dict[str, tuple[dict[str, Any], ...]] = {
+    "qpsbgd": _MARGIN,
+    "projected": _MARGIN,
+    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(1.0, 5.0, 25.0, 125.0)),
+    "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.02, 0.1)),
+    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(1.0, 5.0, 25.0, 125.0)),
+}
+
+
+def _four_more(ours: tuple[dict[str, Any], ...], lr: tuple[float, float]) -> dict[str, tuple[dict[str, Any], ...]]:
+    return {
+        "qpsbgd": ours,
+        "projected": ours,
+        "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=lr),
+        "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
+        "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=lr),
+    }
+
+
+_EXTRA: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
+    "": dict.fromkeys(OPTIMIZERS, ()),
+    # where runs take seconds: the sign projection, and step sizes beyond the others'
+    "sign": _four_more(_rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1)), lr=(0.2, 625.0)),
+    # where a sign projection takes hours: step sizes between the others', and a surrogate nearer to sign(g)
+    "between": _four_more(
+        _rows({"projection": "margin", "sweeps": 5, "kappa": 30.0}, momentum=(0.0, 0.9), lr=(0.02, 0.05)), lr=(0.5, 2.0)
+    ),
+}

@@ -1,0 +1,1 @@
+"""Built-in solvers: one file each; names are found through :func:`qproj.get_solver`."""

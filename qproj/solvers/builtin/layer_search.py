@@ -1,0 +1,226 @@
+"""One search of one layer within a work budget: the steps that `auto` is made of, each on the neurons that are left."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray, SignArray
+from qproj.solvers import EndedBy, Ending, Found, Request
+from qproj.solvers.builtin.layer_rows import LayerRows
+from qproj.solvers.builtin.sign import sign_direction
+
+if TYPE_CHECKING:
+    from qproj.solvers.builtin.kernels.branch_bound import BranchBoundResult
+
+#: Weight bits up to which all sign patterns of a layer may be scored, and the least number of patterns where they are.
+ENUMERATE_BITS, ENUMERATE_AT_ONCE = 20, 1 << 12
+#: Message passing pays while groups are fewer than this share of the weights; beyond, it hardly ever meets all signs.
+SATISFIABLE_SHARE = 0.85
+#: Share of the time that is left which perceptron learning gets.
+LEARNING_SHARE = 0.2
+
+
+class Options(Protocol):
+    """The work budget: see `Auto`."""
+
+    epochs: int
+    iterations: int
+    sweeps: int
+    starts: int
+    nodes: int
+    threads: int | None
+
+
+class LayerSearch:
+    """One search of one layer: what is known of each neuron, and the steps that add to it.
+
+    Attributes
+    ----------
+    weights : (dout, d) int8
+        Incumbents.
+    proved : (dout,) bool
+    bound : (dout,) float64
+        Upper bounds on the gain, in units of each neuron's largest |τ|.
+    """
+
+    def __init__(
+        self, options: Options, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None
+    ) -> None:
+        self.options, self.rows, self.problems, self.ask = options, rows, problems, ask
+        count = rows.tau.shape[1]
+        self.weights: SignArray = sign_direction(rows.X, rows.T) if starts is None else starts.copy()
+        self.bound: FloatArray = np.abs(rows.tau).sum(axis=0)
+        self.proved: NDArray[np.bool_] = rows.met(self.weights, slice(None))
+        self.ended_by: list[EndedBy] = [EndedBy.BUDGET] * count
+        self.stats: dict[str, Any] = {"nodes": 0}
+
+    @cached_property
+    def seed(self) -> int:
+        """Of every step's random numbers; enumeration has none."""
+        return int(np.random.SeedSequence(self.ask.seed).generate_state(1)[0])
+
+    def run(self) -> None:
+        """Enumerate, or learn, pass messages, anneal and branch, each on the neurons that are left."""
+        if self._few_patterns():
+            self._enumerate()
+            return
+        self._learn()
+        self._pass_messages()
+        self._anneal()
+        self._prove()
+
+    @property
+    def left(self) -> NDArray[np.intp]:
+        """Neurons without a proof."""
+        return np.flatnonzero(~self.proved)
+
+    def found(self, neuron: int) -> Found:
+        """Return one neuron's outcome; its bound in the projection's own units."""
+        proved = bool(self.proved[neuron])
+        return Found(
+            self.weights[neuron : neuron + 1],
+            Ending.PROVED if proved else Ending.STOPPED,
+            EndedBy.PROOF if proved else self.ended_by[neuron],
+            gain_bound=None if proved else float(self.bound[neuron] * self.rows.scale[neuron]),
+            stats=dict(self.stats),
+        )
+
+    def _few_patterns(self) -> bool:
+        """Tell whether scoring all count vectors is the shortest way: they are shared by the layer's neurons."""
+        if not self.rows.is_binary or len(self.rows.columns.bits[0]) > ENUMERATE_BITS:
+            return False
+        patterns = float(np.prod(self.rows.columns.sizes + 1.0))
+        U, neurons = self.rows.tau.shape
+        # measured: 1.5 ns a pattern and row, 0.3 + 0.02·U ns a pattern and neuron; branch and bound 0.7 ms a neuron
+        seconds = patterns * (1.5 * U + (0.3 + 0.02 * U) * neurons) * 1e-9
+        return patterns <= ENUMERATE_AT_ONCE or seconds <= 0.7e-3 * neurons
+
+    def _enumerate(self) -> None:
+        from qproj.solvers.builtin.kernels.enumerate_layer import enumerate_layer
+
+        if not len(self.left):
+            return
+        counts = enumerate_layer(self.rows.A, self.rows.columns.sizes, self.rows.tau)
+        self.weights = self.rows.columns.weights_from_counts(counts)
+        self.proved[:] = True
+
+    def _learn(self) -> None:
+        from qproj.solvers.builtin.kernels.perceptron import learn_signs
+
+        left, rows = self.left, self.rows
+        if not len(left):
+            return
+        deadline = self.ask.deadline
+        if deadline is not None:
+            now = time.perf_counter()
+            deadline = now + LEARNING_SHARE * (deadline - now)
+        counts, met = learn_signs(
+            rows.A,
+            rows.columns.sizes,
+            np.ascontiguousarray(rows.tau[:, left]),
+            seed=self.seed,
+            epochs=self.options.epochs,
+            deadline=deadline,
+            threads=self.options.threads,
+        )
+        weights = rows.columns.weights_from_counts(counts[met])
+        sure = np.ones(len(weights), np.bool_) if rows.is_binary else rows.met(weights, left[met])
+        self.weights[left[met][sure]] = weights[sure]
+        self.proved[left[met][sure]] = True
+
+    def _pass_messages(self, attempt: int = 0, **options: Any) -> None:
+        from qproj.solvers.builtin.kernels.message_passing import message_passing
+
+        left = self.left
+        rows, d = self.rows, self.weights.shape[1]
+        if not len(left) or not rows.is_binary or len(rows.A) > SATISFIABLE_SHARE * d:
+            return
+        X = rows.A if rows.columns.is_plain else rows.expanded
+        given = {"iterations": self.options.iterations, "deadline": self.ask.deadline, **options}
+        V, met = message_passing(X, rows.tau[:, left], seed=self.seed + attempt, **given)
+        V = V if rows.columns.is_plain else V * rows.columns.sign_of
+        self.weights[left[met]] = V[met]
+        self.proved[left[met]] = True
+
+    def _anneal(self) -> None:
+        from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
+
+        left = self.left
+        if not len(left):
+            return
+        rows, options = self.rows, self.options
+        found = soft_anneal_layer(
+            rows.A,
+            rows.columns.sizes,
+            np.ascontiguousarray(rows.tau[:, left]),
+            seed=self.seed,
+            sweeps=options.sweeps,
+            starts=options.starts,
+            init=rows.columns.counts_from_weights(self.weights[left]),
+            threads=options.threads,
+        )
+        self._improved(left, found.counts, found.met)
+
+    def _improved(self, left: NDArray[np.intp], counts: NDArray[np.int64], met: NDArray[np.bool_]) -> None:
+        """Take over counts (k, C) that are at least as good as the incumbents of `left`."""
+        self.weights[left] = self.rows.columns.weights_from_counts(counts)
+        sure = met if self.rows.is_binary else self.rows.met(self.weights[left], left)
+        self.proved[left[sure]] = True
+
+    def _prove(self) -> None:
+        """Search exactly, neuron by neuron, within branch and bound's nodes."""
+        left = self.left.tolist()
+        if not left:
+            return
+        # a neuron's result depends on its nodes only, so it does not matter how neurons and threads meet
+        across = max(1, min(self._threads, len(left)))
+        inside = max(1, self._threads // across)
+        with ThreadPoolExecutor(across) as pool:
+            run = pool.map if across > 1 else map
+            for neuron, result in zip(left, run(lambda i: self._search(i, None, inside), left), strict=True):
+                self._take(neuron, result)
+
+    @property
+    def _threads(self) -> int:
+        import numba
+
+        return self.options.threads or int(numba.get_num_threads())
+
+    def _search(self, neuron: int, deadline: float | None, threads: int) -> BranchBoundResult:
+        from qproj.solvers.builtin.kernels.branch_bound import branch_bound
+
+        merged = self.problems[neuron].aggregated
+        # real rows are searched one by one: a node costs some ten times more
+        nodes = self.options.nodes if self.rows.is_binary else self.options.nodes // 10
+        return branch_bound(
+            merged.A,
+            merged.columns.sizes,
+            merged.tau / float(np.abs(merged.tau).max(initial=0.0)),
+            incumbent=merged.columns.counts_from_weights(self.weights[neuron : neuron + 1])[0],
+            node_limit=nodes if deadline is None else None,
+            deadline=deadline,
+            threads=threads,
+        )
+
+    def _take(self, neuron: int, result: BranchBoundResult) -> None:
+        merged = self.problems[neuron].aggregated
+        self.stats["nodes"] += result.nodes
+        weights = merged.columns.weights_from_counts(result.c[None, :])[0]
+        scale = float(np.abs(merged.tau).max(initial=0.0))
+        self._learnt(neuron, weights, result.upper_bound * scale, proved=result.proved)
+
+    def _learnt(self, neuron: int, weights: Any, gain_bound: float, *, proved: bool) -> None:
+        problem = self.problems[neuron]
+        if problem.gain(weights) > problem.gain(self.weights[neuron]):
+            self.weights[neuron] = weights
+        self.proved[neuron] |= proved
+        self.bound[neuron] = min(self.bound[neuron], gain_bound / self.rows.scale[neuron])
+
+
+__all__ = ["LayerSearch", "Options"]

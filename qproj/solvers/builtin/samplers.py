@@ -1,0 +1,338 @@
+"""dimod samplers as solvers: SA, path-integral SQA, tabu, greedy and tree decomposition, and any other in one line.
+
+A sampler sees an encoding of the projection, scaled to coefficients of at most 1, over integer labels in a canonical
+order; every read is decoded and ranked by its true gain.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+
+from qproj._options import nearest
+from qproj.projections import SignProjection
+from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request
+from qproj.solvers.interrupt import polled
+from qproj.solvers.sampling import Model, decode_reads, require_positive, sampled_model
+
+PLAIN_AND_PROJECTIONS = frozenset({"projection", "bqm"})
+_SAMPLING = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed=True, num_reads=True)
+
+#: Reads drawn without num_reads and without a time limit.
+DEFAULT_READS = 100
+#: Reads drawn at most until a time limit: scoring more of them would overrun it.
+MOST_READS = 20_000
+#: Sweeps a read of ``sa``: surrogates have no slack to settle, and more sweeps only repeat their minimum.
+SWEEPS, SURROGATE_SWEEPS = 1000, 100
+#: First inverse temperature of warm reads: nearly every flip is taken.
+WARM_START = 0.05
+
+
+class SamplerSolver(Adapter):
+    """min objective(v) by reads of a dimod sampler, on an encoding of the projection or on a plain BQM.
+
+    Parameters
+    ----------
+    sampler : dimod.Sampler
+    encoding : str, Encoding options
+        Name of the sign projection's encoding; other projections have one only.
+    encoding_options : mapping
+    parameters : keyword arguments
+        Passed to every ``sample`` call; checked against ``sampler.parameters``.
+    """
+
+    name: ClassVar[str] = "from_sampler"
+    capabilities = _SAMPLING
+    #: Names of the sampler's own parameters: (reads, seed); None where it has no such thing.
+    _reads_name: str | None = "num_reads"
+    _seed_name: str | None = "seed"
+
+    def __init__(
+        self,
+        sampler: Any,
+        *,
+        encoding: str = "margin",
+        encoding_options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.sampler = sampler
+        self.encoding = encoding
+        self.encoding_options = dict(encoding_options or {})
+        self.parameters = parameters
+        if name is not None:
+            self.name = name  # type: ignore[misc]
+        SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
+
+    def build(self, problem: Any, ask: Request) -> Model:
+        return sampled_model(problem, self.encoding, self.encoding_options)
+
+    def call(self, model: Model, ask: Request) -> tuple[Model, dimod.SampleSet, EndedBy]:
+        sampleset, ended_by = self.sample_model(model, ask)
+        return model, sampleset, ended_by
+
+    def decode(self, raw: tuple[Model, dimod.SampleSet, EndedBy], problem: Any) -> Found:
+        model, sampleset, ended_by = raw
+        return decode_reads(model, sampleset, problem, ended_by)
+
+    def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
+        """Return reads of the scaled model: num_reads of them, or as many as the time limit allows."""
+        if not model.bqm.num_variables:
+            return dimod.SampleSet.from_samples_bqm([{}], model.bqm), EndedBy.BUDGET
+        if ask.deadline is None:
+            return self.sample(model, ask.num_reads or self.default_reads, _seed(ask, 0), None), EndedBy.BUDGET
+        return self._until(model, ask, ask.deadline)
+
+    @property
+    def default_reads(self) -> int:
+        """Reads without num_reads and without a time limit; one call of a sampler that has no num_reads."""
+        return 1 if self._reads_name is None else DEFAULT_READS
+
+    def _until(self, model: Model, ask: Request, deadline: float) -> tuple[dimod.SampleSet, EndedBy]:
+        batches: list[dimod.SampleSet] = []
+        wanted, drawn, size = ask.num_reads or MOST_READS, 0, 1
+        while drawn < wanted:
+            start = time.perf_counter()
+            if batches and start >= deadline:
+                break
+            count = min(size, wanted - drawn)
+            batches.append(self.sample(model, count, _seed(ask, len(batches)), deadline))
+            drawn += max(count, len(batches[-1]))  # a call may return more rows than it is asked for
+            spent = max(time.perf_counter() - start, 1e-6)
+            left = deadline - time.perf_counter()
+            size = max(1, min(2 * size, int(0.5 * left / (spent / count))))
+        return dimod.concatenate(batches), EndedBy.BUDGET if drawn >= wanted else EndedBy.CLOCK
+
+    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
+        """Return `num_reads` reads of one model, or more where the sampler decides how many a call returns."""
+        arguments = dict(self.parameters)
+        if self._reads_name is not None:
+            arguments[self._reads_name] = num_reads
+        batches: list[dimod.SampleSet] = []
+        rows = 0
+        while rows < num_reads and (deadline is None or not batches or time.perf_counter() < deadline):
+            if self._seed_name is not None and seed is not None:
+                arguments[self._seed_name] = seed if not batches else _mixed(seed, len(batches))
+            batches.append(self.sampler.sample(model.bqm, **arguments))
+            rows += len(batches[-1])
+            if self._reads_name is not None or not rows:
+                break
+        reads: dimod.SampleSet = dimod.concatenate(batches)
+        return reads
+
+
+def _seed(ask: Request, batch: int) -> int | None:
+    """A seed of its own for every batch, fixed by the request's; 31 bits, which every sampler takes."""
+    return None if ask.seed is None else _mixed(ask.seed, batch)
+
+
+def _mixed(seed: int, batch: int) -> int:
+    return int(np.random.SeedSequence([seed, batch]).generate_state(1, np.uint32)[0] >> 1)
+
+
+class SimulatedAnnealing(SamplerSolver):
+    """Simulated annealing of dwave-samplers (``sa``).
+
+    On an inexact encoding a read that ends cold returns the surrogate's own minimum again and again, while the optimum
+    is among its low states. So a share of the reads ends warm, at a temperature of 1/N of the largest coefficient, and
+    ranking by gain picks the best (docs: findings).
+
+    Parameters
+    ----------
+    encoding : str
+        "margin" by default: its best read is far better than the slack encodings' (docs: findings).
+    num_sweeps : int
+        A read.
+    beta_schedule_type : str
+        "geometric" or "linear".
+    warm_share : float
+        Share of reads that end warm on inexact encodings, in [0, 1]; exact encodings and plain models end cold.
+    beta_range : (float, float), optional
+        Inverse temperatures, in units of 1 over the largest coefficient, of all reads; overrides `warm_share`.
+    """
+
+    name = "sa"
+
+    def __init__(
+        self, *, encoding: str = "margin", num_sweeps: int | None = None, beta_schedule_type: str = "geometric",
+        warm_share: float = 0.5, beta_range: tuple[float, float] | None = None,
+        encoding_options: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        from dwave.samplers import SimulatedAnnealingSampler
+
+        if num_sweeps is not None:
+            require_positive(num_sweeps=num_sweeps)
+        if beta_schedule_type not in ("geometric", "linear"):
+            raise ValueError(f"unknown beta_schedule_type {beta_schedule_type!r}; 'geometric' or 'linear'")
+        if not 0.0 <= warm_share <= 1.0:
+            raise ValueError(f"warm_share is {warm_share}; a share in [0, 1] is needed")
+        if beta_range is not None and not (len(beta_range) == 2 and 0 < beta_range[0] <= beta_range[1] < np.inf):
+            raise ValueError(f"beta_range is {beta_range}; two numbers 0 < first ≤ last are needed")
+        super().__init__(
+            SimulatedAnnealingSampler(), encoding=encoding, encoding_options=encoding_options,
+            beta_schedule_type=beta_schedule_type,
+        )  # fmt: skip
+        if num_sweeps is not None:
+            self.parameters["num_sweeps"] = num_sweeps
+        self.warm_share, self.beta_range = float(warm_share), beta_range
+
+    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
+        """Return reads; a deadline stops between reads."""
+        surrogate = model.encoding is not None and not model.encoding.exact
+        warm = round(self.warm_share * num_reads) if surrogate and self.beta_range is None else 0
+        parts = []
+        if warm:
+            end = max(float(model.bqm.num_variables), 4 * WARM_START)
+            parts.append(self._anneal(model, warm, seed, deadline, (WARM_START, end)))
+        if warm < num_reads:
+            other = None if seed is None else seed ^ 0x5BD1E995 & 0x7FFFFFFF
+            parts.append(self._anneal(model, num_reads - warm, other, deadline, self.beta_range))
+        reads: dimod.SampleSet = dimod.concatenate(parts)
+        return reads
+
+    def _anneal(
+        self, model: Model, num_reads: int, seed: int | None, deadline: float | None,
+        beta_range: tuple[float, float] | None,
+    ) -> dimod.SampleSet:  # fmt: skip
+        surrogate = model.encoding is not None and not model.encoding.exact
+        parameters = {"num_sweeps": SURROGATE_SWEEPS if surrogate else SWEEPS} | self.parameters
+        with polled(deadline) as stop:
+            reads: dimod.SampleSet = self.sampler.sample(
+                model.bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, beta_range=beta_range, **parameters
+            )
+        return reads
+
+
+class PathIntegralAnnealing(SamplerSolver):
+    """Simulated quantum annealing, path-integral Monte Carlo of dwave-samplers (``sqa``).
+
+    Parameters
+    ----------
+    encoding : str
+    num_sweeps : int
+        A read.
+    """
+
+    name = "sqa"
+
+    def __init__(
+        self,
+        *,
+        encoding: str = "margin",
+        num_sweeps: int = 50,
+        encoding_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        from dwave.samplers import PathIntegralAnnealingSampler
+
+        require_positive(num_sweeps=num_sweeps)
+        super().__init__(
+            PathIntegralAnnealingSampler(),
+            encoding=encoding,
+            encoding_options=encoding_options,
+            num_sweeps=num_sweeps,
+        )
+
+
+class Tabu(SamplerSolver):
+    """Tabu search of dwave-samplers (``tabu``): many short searches.
+
+    A read ends by its work budget, so that a seed repeats, unless `read_timeout_s` or the call's time limit is shorter.
+
+    Parameters
+    ----------
+    encoding : str
+    num_restarts : int
+        Restarts a read.
+    updates_per_variable : int
+        Variable updates a search, a variable. dwave-samplers' own least is 500,000 updates in all, which small models
+        do not need.
+    read_timeout_s : float
+        Upper limit of a read's time.
+    """
+
+    name = "tabu"
+
+    def __init__(
+        self, *, encoding: str = "margin", num_restarts: int = 10, updates_per_variable: int = 500,
+        read_timeout_s: float = 1.0, encoding_options: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        from dwave.samplers import TabuSampler
+
+        require_positive(num_restarts=num_restarts, updates_per_variable=updates_per_variable)
+        if not 0 < read_timeout_s < np.inf:
+            raise ValueError(f"read_timeout_s is {read_timeout_s}; seconds > 0 are needed")
+        super().__init__(
+            TabuSampler(), encoding=encoding, encoding_options=encoding_options, num_restarts=num_restarts,
+            coefficient_z_first=updates_per_variable, coefficient_z_restart=updates_per_variable, lower_bound_z=1,
+        )  # fmt: skip
+        self.read_timeout_s = read_timeout_s
+
+    @property
+    def default_reads(self) -> int:
+        return 10
+
+    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
+        """Return reads; dwave-samplers takes the timeout in milliseconds a read."""
+        limit = self.read_timeout_s
+        if deadline is not None:
+            limit = min(limit, max((deadline - time.perf_counter()) / num_reads, 1e-3))
+        milliseconds = max(1, int(1000 * limit))
+        reads: dimod.SampleSet = self.sampler.sample(
+            model.bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters
+        )
+        return reads
+
+
+class Greedy(SamplerSolver):
+    """Steepest descent on the encoding's energy from random states (``greedy``)."""
+
+    name = "greedy"
+
+    def __init__(self, *, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None) -> None:
+        from dwave.samplers import SteepestDescentSampler
+
+        super().__init__(SteepestDescentSampler(), encoding=encoding, encoding_options=encoding_options)
+
+
+def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -> SamplerSolver:
+    """Return any dimod sampler as a solver, on an encoding of the projection or on plain BQMs.
+
+    Parameters
+    ----------
+    sampler : dimod.Sampler
+        Its ``parameters``, or the names in the signature of its ``sample`` (OpenJij lists few of its own), say whether
+        it takes num_reads and seed; what it does not take is refused or not passed on.
+    encoding : str
+        As in ``SignProjection.encode``.
+    parameters : keyword arguments
+        Passed to every ``sample`` call.
+
+    Raises
+    ------
+    TypeError
+        No dimod sampler, or a parameter that it does not list.
+    """
+    if not callable(getattr(sampler, "sample", None)) or not hasattr(sampler, "parameters"):
+        raise TypeError(f"{type(sampler).__name__} is no dimod sampler: it needs sample() and parameters")
+    known = set(sampler.parameters) | _keywords(sampler.sample)
+    for name in parameters:
+        if name not in known:
+            raise TypeError(f"{type(sampler).__name__} has no parameter {name!r}; {nearest(name, known)}")
+    solver = SamplerSolver(sampler, encoding=encoding, name=type(sampler).__name__, **parameters)
+    solver._reads_name = "num_reads" if "num_reads" in known else None
+    solver._seed_name = "seed" if "seed" in known else None
+    solver.capabilities = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed="seed" in known, num_reads=True)
+    return solver
+
+
+def _keywords(sample: Any) -> set[str]:
+    """The names that a sampler's ``sample`` spells out, but for the model's."""
+    named = [
+        p for p in inspect.signature(sample).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    return {p.name for p in named[1:]}

@@ -1,0 +1,1 @@
+"""Solvers around other solvers: polish, refine, fall back, isolate."""

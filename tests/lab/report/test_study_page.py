@@ -1,0 +1,244 @@
+"""The page: numbers equal the store's, hostile names are text, and a real browser shows it without a network."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from qproj.lab.datasets.instances import LayerInstance
+from qproj.lab.report import write_report
+from qproj.lab.report.figures import figures
+from qproj.lab.report.markdown import render_markdown
+from qproj.lab.report.study_page import render
+from qproj.lab.studies.metrics import gaps
+from qproj.lab.studies.results import Results
+from qproj.lab.studies.solver_table import number, percent
+from qproj.lab.studies.study import Study
+
+HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>|*`\"'&amp;"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    from qproj.solvers.builtin.random import Random
+
+    class Named(Random):
+        def solve(self, problem, **limits):
+            if problem.t[0] > 0:
+                raise RuntimeError(HOSTILE)
+            return super().solve(problem, **limits)
+
+    rng = np.random.default_rng(5)
+    layers = [
+        LayerInstance(name, rng.choice([-1, 1], (12, 9)), rng.normal(size=(12, 3)), source=HOSTILE)
+        for name in ("plain", HOSTILE)
+    ]
+    hostile = Named()
+    hostile.name = HOSTILE
+    folder = tmp_path_factory.mktemp("study")
+    Study(folder, layers, ["auto", "sa", "sign", hostile], reads=[20], seeds=2).run(workers=2)
+    return Results.read(folder)
+
+
+def data_of(page):
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1)
+    return json.loads(text)
+
+
+class Texts(HTMLParser):
+    """Every element's name and every text."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.texts, self.handlers = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        if any(name in ("src", "href") and not value.startswith("data:") for name, value in attrs):
+            self.tags.append("LINK")
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_the_page_holds_every_run_with_the_store_s_numbers(results):
+    data = data_of(render(results))["runs"]
+    runs = results.runs
+    assert len(data["neuron"]) == len(runs) == 6 * (2 + 2 + 1 + 2 + 2)
+    gap = gaps(runs, results.known)
+    for i in range(len(runs)):
+        assert data["instances"][data["instance"][i]] == runs["instance"][i]
+        assert data["labels"][data["label"][i]] == runs["label"][i]
+        assert data["statuss"][data["status"][i]] == runs["status"][i]
+        assert data["neuron"][i] == runs["neuron"][i]
+        assert data["seed"][i] == runs["seed"][i]
+        if np.isnan(gap[i]):
+            assert data["gap"][i] is None
+        else:
+            assert data["gap"][i] == pytest.approx(gap[i], rel=1e-3)
+
+
+def test_names_are_text_and_nothing_is_loaded(results):
+    page = render(results)
+    seen = Texts()
+    seen.feed(page)
+    assert "img" not in seen.tags
+    assert "LINK" not in seen.tags
+    assert not seen.handlers
+    assert seen.tags.count("script") == 3
+    assert any(HOSTILE in text for text in seen.texts)  # the failure's message and the names, as they are
+    drawn = json.dumps([[f.traces, f.layout] for f in figures(results)])
+    assert "&lt;img" in drawn
+    assert "<img" not in drawn
+
+
+def test_failures_are_listed_and_counted(results):
+    page = render(results)
+    bad = int(results.runs.failed.sum())
+    assert bad > 0
+    assert f"{bad} runs failed" in page
+    line = next(line for line in results.lines if line.label == HOSTILE)
+    assert line.failed == bad
+
+
+def test_figures_hold_what_they_say(results):
+    drawn = {figure.name: figure for figure in figures(results)}
+    assert set(drawn) == {"gaps", "sizes", "reads", "time", "split", "alignment"}  # one size: no growth with it
+    profile = {trace["name"]: trace for trace in drawn["gaps"].traces}
+    assert profile["auto"]["y"][0] == profile["auto"]["y"][-1] == 1.0
+    assert all(0 <= y <= 1 and trace["y"] == sorted(trace["y"]) for trace in profile.values() for y in trace["y"])
+    assert "random (null model)" in profile
+    for trace in drawn["reads"].traces:
+        assert trace["y"] == sorted(trace["y"], reverse=True)
+    for i in range(len(results.lines)):
+        assert sum(trace["x"][i] for trace in drawn["split"].traces) == pytest.approx(1.0)
+
+
+def test_markdown_keeps_hostile_names_in_their_cells(results):
+    text = render_markdown(results)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(results.lines)
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    assert "<script" not in text
+
+
+def test_texts_of_numbers():
+    assert [percent(x) for x in (0, 1, 0.5, 0.9996, 0.0002, float("nan"))] == [
+        "0%", "100%", "50.0%", ">99.9%", "<0.1%", "–",
+    ]  # fmt: skip
+    assert [number(x) for x in (0.0, 0.12345, float("nan"))] == ["0", "0.123", "–"]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium that has no network."""
+    chromium, driver = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = chromium
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in (
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1300,1000",
+        "--proxy-server=127.0.0.1:9", f"--user-data-dir={profile}",
+    ):  # fmt: skip
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=Service(driver))
+    opened.set_page_load_timeout(60)
+    yield opened
+    opened.quit()
+
+
+@pytest.mark.slow
+def test_a_browser_shows_it(results, browser, tmp_path):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.select import Select
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    page = write_report(results, tmp_path / "report.html")
+    browser.get(page.as_uri())
+    wait = WebDriverWait(browser, 30)
+    wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#part-overview .main-svg"))
+    assert browser.execute_script("return window.hacked") is None
+
+    # the overview's numbers are the summary's
+    rows = browser.find_elements(By.CSS_SELECTOR, "#summary tbody tr")
+    shown = {
+        row.find_element(By.TAG_NAME, "th").text: [c.text for c in row.find_elements(By.TAG_NAME, "td")] for row in rows
+    }
+    for line in results.lines:
+        assert shown[line.label][1] == str(line.runs)
+        assert shown[line.label][5] == number(line.gap_mean)
+
+    # tabs by key and by click; each draws its figures
+    tabs = browser.find_elements(By.CSS_SELECTOR, "[role=tab]")
+    assert len(tabs) == 10
+    tabs[0].send_keys(Keys.ARROW_RIGHT)
+    assert browser.switch_to.active_element == tabs[1]
+    for tab in tabs:
+        tab.click()
+        panel = browser.find_element(By.ID, tab.get_attribute("aria-controls"))
+        assert panel.is_displayed()
+        plots = panel.find_elements(By.CLASS_NAME, "plot")
+        wait.until(lambda b, plots=plots: all(plot.find_elements(By.CLASS_NAME, "main-svg") for plot in plots))
+        assert sum(p.is_displayed() for p in browser.find_elements(By.CSS_SELECTOR, "[role=tabpanel]")) == 1
+
+    # the drill-down's filter
+    browser.find_element(By.ID, "tab-runs").click()
+    Select(browser.find_element(By.NAME, "label")).select_by_visible_text("sa")
+    browser.find_element(By.NAME, "neuron").send_keys("1")
+    assert browser.find_element(By.ID, "count").text.startswith(f"4 of {len(results.runs)} runs")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#all-runs tbody tr")) == 4
+    assert browser.find_element(By.ID, "neuron").text == ""
+    Select(browser.find_element(By.NAME, "instance")).select_by_visible_text("plain")
+    wait.until(lambda b: b.find_element(By.ID, "count").text.startswith("2 of "))
+    about = browser.find_element(By.ID, "neuron").text
+    assert about.startswith("12 rows in 12 groups, 9 weights in ")
+    assert "proved optimal" in about
+
+    # light and dark
+    before = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    browser.find_element(By.ID, "theme").click()
+    assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != before
+
+    # sorting by a title
+    tabs[0].click()
+    title = browser.find_elements(By.CSS_SELECTOR, "#summary thead th")[6]
+    title.click()
+    title.click()
+    values = [
+        float(cell.get_attribute("data-value"))
+        for cell in browser.find_elements(By.CSS_SELECTOR, "#summary tbody tr td:nth-child(7)")
+    ]
+    assert values == sorted(values, reverse=True)
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.nightly
+def test_a_hundred_thousand_rows_weigh_at_most_15_mb_and_open():
+    """Seconds are the benchmark's to state: `python -m benchmarks --full report_load` keeps them."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    if not shutil.which("chromedriver"):
+        pytest.skip("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.report_load"], cwd=root, capture_output=True, text=True, timeout=1200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["rows"] == 100_000
+    assert told["megabytes"] <= 15

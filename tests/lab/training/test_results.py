@@ -1,0 +1,101 @@
+"""docs/results.md and presets.toml are what the stored runs give; a sample of the runs is done again."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from benchmarks import results, training_page, training_suite
+from benchmarks.training_store import FOLDER, Job, complete, records
+from qproj.lab.training import loop
+from qproj.lab.training.experiments import EXPERIMENTS, OPTIMIZERS, get_experiment
+from qproj.lab.training.settings import Config, Settings
+
+
+def test_every_preset_has_its_trials():
+    presets = {EXPERIMENTS[name].preset for name in training_suite.NAMES}
+    assert {EXPERIMENTS[name].preset for name in training_suite.TUNED} == presets
+    for name in training_suite.TUNED:
+        jobs = training_suite.tuning(name)
+        assert len(records(jobs)) == len(jobs) > 0, name
+
+
+def test_presets_are_what_the_trials_choose(tmp_path, monkeypatch):
+    shipped = results.PRESETS.read_text()
+    copy = tmp_path / "presets.toml"
+    copy.write_text(shipped.split(results.MARK)[0])
+    monkeypatch.setattr(results, "PRESETS", copy)
+    results.write_presets()
+    assert copy.read_text() == shipped
+
+
+def test_the_page_is_what_the_runs_give():
+    assert training_page.page() == training_page.PAGE.read_text()
+
+
+@pytest.mark.parametrize("name", training_suite.NAMES)
+def test_every_run_of_the_first_table_is_stored(name):
+    for jobs in (training_suite.table(name), training_suite.paper(name)):
+        found = records(jobs)
+        assert [run["key"] for run in found] == [job.config.key for job in jobs]
+        assert all(0 <= run["test_accuracy"] <= 1 for run in found)
+
+
+def test_stored_files_are_small_and_hold_each_run_once():
+    files = sorted(FOLDER.glob("*.json"))
+    assert files
+    assert sum(file.stat().st_size for file in files) < 2e6
+    for file in files:
+        keys = [run["key"] for run in json.loads(file.read_text())["runs"]]
+        assert len(set(keys)) == len(keys), file.name
+
+
+def test_a_difference_has_welchs_error():
+    gap, error = training_page.difference([0.9, 0.92], [0.8, 0.84])
+    assert gap == pytest.approx(0.09)
+    assert error == pytest.approx((0.0002 / 2 + 0.0008 / 2) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("gap", "error", "word"), [(0.03, 0.01, "ahead"), (0.02, 0.01, "level"), (-0.03, 0.01, "behind"), (0, 0, "level")]
+)
+def test_verdicts(gap, error, word):
+    assert training_page.verdict(gap, error) == word
+
+
+def test_a_span_is_the_longest_unbroken_row():
+    means = {0.1: [0.96], 0.3: [0.5], 1.0: [0.95], 3.0: [0.97, 0.99], 10.0: [0.99], 30.0: [0.1]}
+    assert training_page.span(means) == "× 10"
+    assert training_page.span({1.0: [0.5], 2.0: []}) == "none"
+
+
+def test_missing_runs_are_run_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.training_store.FOLDER", tmp_path)
+    experiment = get_experiment("digits-0-2", epochs=1)
+    job = Job("sample", "signsgd", Config(experiment, "signsgd", 0, Settings.of("signsgd", {"lr": 0.1})))
+    assert records([job]) == []
+    assert complete([job]) == 1
+    assert complete([job]) == 0
+    (run,) = records([job])
+    assert run["label"] == "signsgd"
+    assert "history" not in run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_stored_run_is_found_again(optimizer):
+    """Bits repeat on one processor only: elsewhere sums are rounded in another order, and a run takes another path.
+
+    What is left then is the spread of seeds: within four of its standard deviations and two of the 70 test rows.
+    """
+    jobs = [job for job in training_suite.table("digits-0-2") if job.label == optimizer]
+    stored = records(jobs)
+    accuracies = [run["test_accuracy"] for run in stored]
+    mean = sum(accuracies) / len(accuracies)
+    spread = (sum((value - mean) ** 2 for value in accuracies) / (len(accuracies) - 1)) ** 0.5
+    again = loop.run(jobs[0].config)
+    assert again["key"] == stored[0]["key"]
+    assert again["test_accuracy"] == pytest.approx(stored[0]["test_accuracy"], abs=4 * spread + 2 / 70)

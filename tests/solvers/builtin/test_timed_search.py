@@ -1,0 +1,111 @@
+"""auto under a time limit: proofs are right, incumbents never below where they began, walks end with the search."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+import qproj
+from qproj.solvers.builtin import timed_search
+from qproj.solvers.builtin.timed_search import TimedSearch
+
+
+@pytest.fixture
+def no_enumeration(monkeypatch):
+    """Small neurons go the way of large ones."""
+    monkeypatch.setattr(TimedSearch, "_few_patterns", lambda self: False)
+
+
+@pytest.fixture
+def short_walks(monkeypatch):
+    """Neurons are proved beside walks, after some milliseconds of walking alone."""
+    monkeypatch.setattr(TimedSearch, "_prove_narrow", lambda self: None)
+    monkeypatch.setattr(timed_search, "WALK_SHARE", 1e-4)
+    monkeypatch.setattr(timed_search, "ALONE_SHARE", 1e-4)
+
+
+def draw(rng):
+    """One of several kinds of small neurons: plain, with equal columns, with repeated rows, with whole targets."""
+    n, d = int(rng.integers(1, 40)), int(rng.integers(1, 12))
+    X = rng.choice(np.array([-1, 1]), (n, d))
+    if rng.random() < 0.3:
+        X = X[:, rng.integers(0, d, d)]
+    if rng.random() < 0.3:
+        X = X[rng.integers(0, n, n)]
+    t = rng.integers(-3, 4, n).astype(float) if rng.random() < 0.3 else rng.standard_normal(n)
+    return qproj.SignProjection(X, t)
+
+
+def best_gain(problem):
+    return max(problem.gain(np.array(list(itertools.product((-1, 1), repeat=problem.num_variables)), np.int8)))
+
+
+def check(seed, count, **options):
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        problem = draw(rng)
+        solution = qproj.get_solver("auto", **options).solve(problem, time_limit_s=60, seed=number)
+        best = best_gain(problem)
+        assert solution.status == "optimal"
+        assert solution.gain == pytest.approx(best, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.usefixtures("no_enumeration", "short_walks")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_proofs_beside_walks_agree_with_all_weights(threads):
+    check(threads, 20, threads=threads)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_enumeration")
+@pytest.mark.parametrize("block", range(10))
+def test_five_hundred_narrow_proofs_agree_with_all_weights(block):
+    check([block, 7], 50)
+
+
+@pytest.mark.usefixtures("no_enumeration")
+def test_bounds_of_stopped_searches_hold():
+    rng = np.random.default_rng(11)
+    for number in range(10):
+        problem = draw(rng)
+        solution = qproj.get_solver("auto").solve(problem, time_limit_s=1e-3, seed=number)
+        assert solution.gain <= best_gain(problem) + 1e-12 <= solution.gain_bound + 1e-9
+
+
+def test_walks_start_from_the_hint_and_real_rows_are_annealed():
+    rng = np.random.default_rng(1)
+    hint = rng.choice([-1, 1], 45)
+    for X in (rng.choice([-1, 1], (90, 45)), rng.standard_normal((90, 45))):
+        problem = qproj.SignProjection(X, rng.standard_normal(90))
+        solution = qproj.get_solver("auto").solve(problem, time_limit_s=0.1, seed=0, hint=hint)
+        assert solution.gain >= problem.gain(hint)
+        assert solution.ended_by == "clock"
+
+
+def test_every_neuron_of_a_layer_gets_a_share():
+    rng = np.random.default_rng(2)
+    X, T = rng.choice([-1, 1], (100, 50)), rng.standard_normal((100, 4))
+    layer = qproj.project(X, T, time_limit_s=0.4, seed=0)
+    sign = qproj.project(X, T, "sign")
+    assert (layer.gain > sign.gain).all()
+
+
+@pytest.mark.slow
+def test_an_interrupt_does_not_wait_for_walks(monkeypatch):
+    walked = TimedSearch._pairs
+
+    def first_ends(self, left, seed, end, stop=None):
+        return walked(self, left, seed, time.perf_counter() if seed == self.seed else end, stop)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TimedSearch, "_pairs", first_ends)
+    monkeypatch.setattr(TimedSearch, "_better", interrupted)
+    rng = np.random.default_rng(3)
+    problem = qproj.SignProjection(rng.choice([-1, 1], (128, 64)), rng.standard_normal(128))
+    with pytest.raises(KeyboardInterrupt):
+        qproj.get_solver("auto", threads=2).solve(problem, time_limit_s=3600, seed=0)
