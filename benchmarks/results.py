@@ -19,7 +19,7 @@ from qproj.lab.training.tuning import best
 
 PRESETS = ROOT / "qproj" / "lab" / "training" / "presets.toml"
 STUDIES = {
-    "functions": training_suite.on_functions, "steps": training_suite.steps, "ablation": training_suite.ablations,
+    "functions": training_suite.function_jobs, "steps": training_suite.steps, "ablation": training_suite.ablations,
     "solvers": training_suite.solvers,
 }  # fmt: skip
 MARK = "# Tuned on validation rows"

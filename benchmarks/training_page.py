@@ -198,7 +198,7 @@ def solver_table() -> str:
 def function_tables() -> str:
     """Return the mean of every figure over seeds, a table an experiment."""
     parts = []
-    for name, jobs in groupby(suite.on_functions(), lambda job: job.config.experiment.name):
+    for name, jobs in groupby(suite.function_jobs(), lambda job: job.config.experiment.name):
         runs = records(list(jobs))
         if not runs:
             continue
