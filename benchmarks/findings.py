@@ -61,7 +61,7 @@ def contenders(d: int) -> dict[str, object]:
     sa = {f"sa, {name}": qproj.get_solver("sa", encoding=name) for name in ("margin", "majority", "unbalanced")}
     sa["sa, margin, all reads cold"] = qproj.get_solver("sa", warm_share=0.0)
     if d < 16:
-        sa["sa, published"] = qproj.get_solver("sa", encoding="published")
+        sa["sa, published"] = qproj.get_solver("sa", encoding="paper")
     return {
         "random": qproj.get_solver("random"),
         **sa,
@@ -129,7 +129,7 @@ Random neurons with n = {rows} rows (uniform ±1, targets standard normal, fixed
 
 ## The published encoding's minimiser is often wrong
 
-Share of neurons for which the *exact* minimiser of `encode("published")` decodes to a projection that is not optimal
+Share of neurons for which the *exact* minimiser of `encode("paper")` decodes to a projection that is not optimal
 ({wrong_neurons} neurons a size). Its shift δ' fits some sizes only; `encode("majority")` is wrong for none, by proof.
 """
 

@@ -20,7 +20,7 @@ _HOME = {
     "Solver": "qproj.solvers",
     "Capabilities": "qproj.solvers",
     "Status": "qproj.solvers",
-    "Ending": "qproj.solvers",
+    "Termination": "qproj.solvers",
     "get_solver": "qproj.solvers",
     "list_solvers": "qproj.solvers",
     "as_problem": "qproj.solvers",
@@ -37,7 +37,6 @@ _SUBPACKAGES = frozenset(
 
 __all__ = [
     "Capabilities",
-    "Ending",
     "Fallback",
     "Isolated",
     "LayerProjection",
@@ -50,6 +49,7 @@ __all__ = [
     "Solution",
     "Solver",
     "Status",
+    "Termination",
     "__version__",
     "as_problem",
     "as_sampler",
@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from qproj.projections import LayerProjection, LinearProjection, MetricProjection, SignProjection
     from qproj.solvers import (
         Capabilities,
-        Ending,
         LayerSolution,
         Solution,
         Solver,
         Status,
+        Termination,
         as_problem,
         get_solver,
         list_solvers,

@@ -132,3 +132,12 @@ def round_down(value: float, magnitude: float, terms: int) -> float:
     """
     slack = 2.0 * max(terms, 1) * np.finfo(np.float64).eps * magnitude
     return float(np.nextafter(value - slack, -np.inf))
+
+
+def require_square(t: FloatArray) -> None:
+    """Refuse targets whose squares overflow the objective."""
+    largest = max(float(t.max(initial=0.0)), -float(t.min(initial=0.0)))  # without a copy of t
+    if largest > 1e150:
+        raise ValueError(
+            f"|t| reaches {largest:.3g}; beyond 1e150 the objective overflows float64: scale t by 1/max|t|"
+        )

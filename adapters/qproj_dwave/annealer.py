@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import dimod
 import numpy as np
-from numpy.typing import ArrayLike
 
-from qproj.projections import LayerProjection, SignProjection
-from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request, Solution, child_seeds, judge
-from qproj.solvers.contract import Timing, check_limits
+from qproj.encodings import SampledModel
+from qproj.projections import Layer
+from qproj.solvers import Found, LayerRequest, Reads, Request, SamplingAdapter, Termination, as_problem, child_seeds
+from qproj.solvers.contract import check_positive
 from qproj.solvers.redact import logger
-from qproj.solvers.sampling import Model, decode_reads, encoded_model, require_positive, sampled_model
 from qproj_dwave.embedding import Embedder, Embedding, default_folder
 from qproj_dwave.physical import (
-    Read,
     Report,
     autoscale,
     chain_strength_of,
@@ -32,8 +30,7 @@ from qproj_dwave.physical import (
 from qproj_dwave.structure import structure_of
 
 LOG = logger()
-DEFAULT_READS = 100
-#: What sums of coefficients leave where they should cancel, relative to the largest.
+#: The remainder of sums of coefficients that should cancel, relative to the largest.
 ROUNDING = 1e-12
 
 
@@ -51,33 +48,13 @@ class Machine(Protocol):
     ) -> dimod.SampleSet: ...
 
 
-@dataclass(frozen=True, eq=False)
-class Annealed:
-    """One neuron's reads and what the call said about them."""
+class Annealer(SamplingAdapter):
+    """min objective(v) by reads of an annealer that is given an embedded encoding; see its two subclasses."""
 
-    model: Model
-    read: Read
-    ended_by: EndedBy
-    stats: dict[str, Any]
-    embed_s: float
-    queue_s: float
-
-    def found(self, problem: Any) -> Found:
-        """Return the reads in the problem's terms."""
-        found = decode_reads(self.model, self.read.sampleset, problem, self.ended_by)
-        weights = np.asarray(self.read.sampleset.record.num_occurrences, np.float64)
-        breaks = float(np.average(self.read.chain_breaks, weights=weights)) if weights.sum() else 0.0
-        found.stats.update(self.stats, chain_break_fraction=breaks)
-        return replace(found, embed_s=self.embed_s, queue_s=self.queue_s)
-
-
-class Annealer(Adapter):
-    """min objective(v) by reads of an annealer that sees an embedded encoding; see its two subclasses."""
-
-    name: ClassVar[str] = "annealer"
+    name = "annealer"
+    searches_jointly = True
     extra: ClassVar[str] = "dwave"
     requires: ClassVar[tuple[str, ...]] = ("dwave.system", "minorminer")
-    capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True)
 
     def __init__(
         self, *, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None,
@@ -85,11 +62,10 @@ class Annealer(Adapter):
         spin_reversals: int = 0, pack: bool = True, embed_timeout_s: float = 30.0,
         embedding_folder: str | Path | None = "",
     ) -> None:  # fmt: skip
-        self.encoding, self.encoding_options = encoding, dict(encoding_options or {})
-        SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
+        super().__init__(encoding=encoding, encoding_options=encoding_options)
         self.chain_strength, self.chain_prefactor = check_chain_strength(chain_strength), chain_prefactor
         if spin_reversals:
-            require_positive(spin_reversals=spin_reversals)
+            check_positive(spin_reversals=spin_reversals)
         if not 0 < embed_timeout_s < np.inf:
             raise ValueError(f"embed_timeout_s is {embed_timeout_s}; seconds > 0 are needed")
         self.spin_reversals, self.pack, self.embed_timeout_s = int(spin_reversals), bool(pack), float(embed_timeout_s)
@@ -112,81 +88,43 @@ class Annealer(Adapter):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_embedder": None}
 
-    def build(self, problem: Any, ask: Request) -> Model:
-        return sampled_model(problem, self.encoding, self.encoding_options)
+    def call(self, model: SampledModel, request: Request) -> Reads:
+        return self._anneal([model], request)[0]
 
-    def call(self, model: Model, ask: Request) -> Annealed:
-        return self._anneal([model], ask)[0]
+    def search_layer(self, layer: Layer, request: LayerRequest) -> list[Found] | None:
+        """Return the reads of all neurons from as few calls as fit: one embedding, packed side by side."""
+        if not self.pack or request.hints is not None:
+            return None
+        models = [SampledModel.of_encoding(e) for e in layer.encode(self.encoding, **self.encoding_options)]
+        joint = Request(seed=request.seeds[0], num_reads=request.num_reads, deadline=request.deadline)
+        return [self.decode(reads, p) for p, reads in zip(layer, self._anneal(models, joint), strict=True)]
 
-    def decode(self, raw: Annealed, problem: Any) -> Found:
-        return raw.found(problem)
-
-    @property
-    def default_reads(self) -> int:
-        """Reads without num_reads."""
-        return DEFAULT_READS
-
-    def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
-        """Return reads of one scaled model, as the rounds of a refinement ask for them."""
-        annealed = self._anneal([model], ask)[0]
-        return annealed.read.sampleset, annealed.ended_by
-
-    def report(self, problem: Any, num_reads: int = DEFAULT_READS) -> Report:
+    def report(self, problem: Any, num_reads: int = 100) -> Report:
         """Return what one neuron's submission would amount to, without making it."""
-        from qproj.solvers import as_problem
-
         model = self.build(as_problem(problem), Request())
         (embedding,) = self.embedder.find(structure_of(model), 1)
         return self._embedded([model], [embedding], num_reads)[2]
 
-    def solve_many(
-        self,
-        problems: Iterable[Any],
-        *,
-        time_limit_s: float | None = None,
-        seed: int | None = None,
-        num_reads: int | None = None,
-        hints: Sequence[ArrayLike] | None = None,
-    ) -> Sequence[Solution]:
-        """Return all neurons of a layer from as few calls as fit: one embedding, packed side by side."""
-        limits: dict[str, Any] = {"time_limit_s": time_limit_s, "seed": seed, "num_reads": num_reads}
-        if not isinstance(problems, LayerProjection) or not self.pack or hints is not None:
-            return super().solve_many(problems, hints=hints, **limits)
-        check_limits(time_limit_s, seed, num_reads)
-        start = time.perf_counter()
-        models = [encoded_model(e) for e in problems.encode(self.encoding, **self.encoding_options)]
-        ask = Request(time_limit_s, seed, num_reads, deadline=None if time_limit_s is None else start + time_limit_s)
-        built = (time.perf_counter() - start) / max(len(models), 1)
-        out = []
-        for problem, annealed in zip(problems, self._anneal(models, ask), strict=True):
-            begin = time.perf_counter()
-            solution = judge(problem, annealed.found(problem), self.name)
-            spent = Timing(
-                built, annealed.embed_s, annealed.queue_s, annealed.stats["solve_s"], time.perf_counter() - begin
-            )
-            out.append(replace(solution, timing=spent))
-        return out
-
-    def _anneal(self, models: list[Model], ask: Request) -> list[Annealed]:
-        """Return every model's reads; all models have one structure."""
+    def _anneal(self, models: list[SampledModel], request: Request) -> list[Reads]:
+        """Return the reads of every model; all models have one structure."""
         if not models[0].bqm.num_variables:
             empty = dimod.SampleSet.from_samples_bqm([{}], models[0].bqm)
-            return [Annealed(m, Read(empty, np.zeros(1)), EndedBy.BUDGET, {"solve_s": 0.0}, 0.0, 0.0) for m in models]
+            return [Reads(model, empty, stats={"chain_break_fraction": 0.0}) for model in models]
         begin = time.perf_counter()
-        places = self.embedder.find(structure_of(models[0]), len(models), deadline=ask.deadline)
+        places = self.embedder.find(structure_of(models[0]), len(models), deadline=request.deadline)
         embed_s = (time.perf_counter() - begin) / len(models)
-        out: list[Annealed] = []
+        out: list[Reads] = []
         calls = range(0, len(models), len(places))
-        for first, child in zip(calls, child_seeds(ask.seed, len(calls)), strict=True):
+        for first, child in zip(calls, child_seeds(request.seed, len(calls)), strict=True):
             part = models[first : first + len(places)]
-            out += self._submit(part, places[: len(part)], ask, child, embed_s)
+            out += self._submit(part, places[: len(part)], replace(request, seed=child), embed_s)
         return out
 
     def _embedded(
-        self, models: list[Model], places: list[Embedding], num_reads: int
+        self, models: list[SampledModel], places: list[Embedding], num_reads: int
     ) -> tuple[list[dimod.BinaryQuadraticModel], dimod.BinaryQuadraticModel, Report]:
         machine = self.machine
-        spins = [_complete(m.bqm.change_vartype(dimod.SPIN, inplace=False)) for m in models]
+        spins = [_without_zeros(m.bqm.change_vartype(dimod.SPIN, inplace=False)) for m in models]
         strengths = [
             chain_strength_of(self.chain_strength, self.chain_prefactor, bqm, place)
             for bqm, place in zip(spins, places, strict=True)
@@ -197,24 +135,31 @@ class Annealer(Adapter):
         return spins, whole, replace(report, access_us=machine.estimate_us(report.qubits, num_reads))
 
     def _submit(
-        self, models: list[Model], places: list[Embedding], ask: Request, seed: int | None, embed_s: float
-    ) -> list[Annealed]:
-        num_reads = ask.num_reads or DEFAULT_READS
+        self, models: list[SampledModel], places: list[Embedding], request: Request, embed_s: float
+    ) -> list[Reads]:
+        num_reads = request.num_reads or self.default_reads
         spins, whole, report = self._embedded(models, places, num_reads)
         LOG.info("%s: %s", self.name, report)
         begin = time.perf_counter()
-        reads = self._reads(whole, num_reads, seed, ask.deadline)
+        physical = self._reads(whole, num_reads, request.seed, request.deadline)
         solve_s = time.perf_counter() - begin
-        late = ask.deadline is not None and time.perf_counter() >= ask.deadline
-        queue_s = float(reads.info.get("queue_s", 0.0))
+        late = request.deadline is not None and time.perf_counter() >= request.deadline
+        queue_s = float(physical.info.get("queue_s", 0.0))
         stats = {
             **asdict(report), "solve_s": (solve_s - queue_s) / len(models), "calls": 1 / len(models),
-            **{k: v for k, v in reads.info.items() if k in ("problem_id", "timing", "emulated")},
+            **{k: v for k, v in physical.info.items() if k in ("problem_id", "timing", "emulated")},
         }  # fmt: skip
-        ended_by = EndedBy.CLOCK if late else EndedBy.BUDGET
+        termination = Termination.CLOCK if late else Termination.BUDGET
         return [
-            Annealed(model, read, ended_by, dict(stats), embed_s, queue_s / len(models))
-            for model, read in zip(models, unembed(reads, places, spins), strict=True)
+            Reads(
+                model,
+                logical,
+                termination,
+                {**stats, "chain_break_fraction": chain_break_fraction(logical)},
+                embed_s,
+                queue_s / len(models),
+            )
+            for model, logical in zip(models, unembed(physical, places, spins), strict=True)
         ]
 
     def _reads(
@@ -242,7 +187,13 @@ class Annealer(Adapter):
         return whole_set
 
 
-def _complete(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
+def chain_break_fraction(reads: dimod.SampleSet) -> float:
+    """Return the share of broken chains, averaged over the reads by num_occurrences."""
+    weights = np.asarray(reads.record.num_occurrences, np.float64)
+    return float(np.average(reads.record.chain_break_fraction, weights=weights)) if weights.sum() else 0.0
+
+
+def _without_zeros(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
     """Drop interactions that are 0 up to rounding: no coupler is needed for them, and none is programmed."""
     largest = max((abs(bias) for bias in [*bqm.linear.values(), *bqm.quadratic.values()]), default=0.0)
     for (u, v), bias in list(bqm.quadratic.items()):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import dimod
 import numpy as np
 
 from qproj._options import nearest
 from qproj.solvers import Capabilities
+from qproj.solvers.contract import check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import require_positive
 from qproj_dwave.annealer import Annealer, Machine
 from qproj_dwave.physical import autoscale
 
@@ -49,7 +49,7 @@ class DWaveEmulated(Annealer):
         As for :class:`qproj_dwave.qpu.DWave`.
     """
 
-    name: ClassVar[str] = "dwave-emulated"
+    name = "dwave-emulated"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, note="emulated")
 
     def __init__(
@@ -64,7 +64,7 @@ class DWaveEmulated(Annealer):
             raise ValueError(f"unknown topology {topology!r}; {nearest(topology, TOPOLOGIES)}")
         if sampler not in ("sa", "sqa"):
             raise ValueError(f"unknown sampler {sampler!r}; 'sa' or 'sqa'")
-        require_positive(num_sweeps=num_sweeps, size=TOPOLOGIES[topology] if size is None else size)
+        check_positive(num_sweeps=num_sweeps, size=TOPOLOGIES[topology] if size is None else size)
         for label, sigma in (("sigma_h", sigma_h), ("sigma_j", sigma_j)):
             if not 0 <= sigma < np.inf:
                 raise ValueError(f"{label} is {sigma}; a number ≥ 0 is needed")

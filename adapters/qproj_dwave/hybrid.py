@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import dimod
 import numpy as np
 
-from qproj.projections import Projection, SignProjection
-from qproj.solvers import Adapter, Availability, Capabilities, EndedBy, Ending, Found, MissingTokenError, Request
+from qproj.projections import SignProjection
+from qproj.solvers import Adapter, Availability, Capabilities, Found, MissingTokenError, Request
 from qproj_dwave.qpu import TOKEN_REMEDY, token_configured
 
 
-class DWaveHybrid(Adapter):
+class DWaveHybrid(Adapter[Any, dimod.SampleSet]):
     """min objective(v) by a hybrid solver of Leap (``dwave-hybrid``), whose answer proves nothing.
 
     Sign projections go as the one-sided constrained model, which is exact, to the CQM solver; other projections and
@@ -32,7 +32,7 @@ class DWaveHybrid(Adapter):
         At construction, where no token is configured.
     """
 
-    name: ClassVar[str] = "dwave-hybrid"
+    name = "dwave-hybrid"
     extra: ClassVar[str] = "dwave"
     requires: ClassVar[tuple[str, ...]] = ("dwave.system",)
     capabilities = Capabilities(
@@ -55,29 +55,26 @@ class DWaveHybrid(Adapter):
             return Availability(token=True) if state.installed else state
         return Availability(token=False, reason="no API token is configured", remedy=TOKEN_REMEDY)
 
-    def build(self, problem: Any, ask: Request) -> Any:
-        if isinstance(problem, SignProjection) and problem.inputs.is_binary:
-            model: Any = problem.cqm
-        elif isinstance(problem, Projection):
-            model = problem.bqm
-        else:
-            model = problem.bqm if problem.kind == "bqm" else problem.cqm
-        if ask.time_limit_s is not None and model.variables:
+    def build(self, problem: Any, request: Request) -> Any:
+        one_sided = isinstance(problem, SignProjection) and problem.inputs.is_binary
+        model: Any = problem.cqm if one_sided or problem.kind == "cqm" else problem.bqm
+        if request.time_limit_s is not None and model.variables:
             least = float(self._sampler(model).min_time_limit(model))
-            if ask.time_limit_s < least:
+            if request.time_limit_s < least:
                 raise ValueError(
-                    f"time_limit_s is {ask.time_limit_s}; Leap's hybrid solver needs {least:g} s or more for this model"
+                    f"time_limit_s is {request.time_limit_s}; "
+                    f"Leap's hybrid solver needs {least:g} s or more for this model"
                 )
         return model
 
-    def call(self, model: Any, ask: Request) -> dimod.SampleSet:
+    def call(self, model: Any, request: Request) -> dimod.SampleSet:
         if not model.variables:  # nothing to pay for
             kind = "from_samples_bqm" if isinstance(model, dimod.BinaryQuadraticModel) else "from_samples_cqm"
             only: dimod.SampleSet = getattr(dimod.SampleSet, kind)((np.empty((1, 0), np.int8), []), model)
             return only
         sampler = self._sampler(model)
         send = sampler.sample if isinstance(model, dimod.BinaryQuadraticModel) else sampler.sample_cqm
-        limit = {} if ask.time_limit_s is None else {"time_limit": ask.time_limit_s}
+        limit = {} if request.time_limit_s is None else {"time_limit": request.time_limit_s}
         reads: dimod.SampleSet = send(model, label="qproj", **limit)
         reads.resolve()
         return reads
@@ -86,14 +83,14 @@ class DWaveHybrid(Adapter):
         reads = raw.filter(lambda row: row.is_feasible) if "is_feasible" in raw.record.dtype.names else raw
         message = "" if len(reads) else "no feasible read"
         if not len(reads):
-            return Found(np.empty((0, problem.num_variables)), Ending.STOPPED, EndedBy.BUDGET, message=message)
-        if isinstance(problem, Projection):
+            return Found(np.empty((0, problem.num_variables)), message=message)
+        if problem.kind == "projection":
             candidates: Any = problem.decode(reads)
         else:
             order = [reads.variables.index(v) for v in problem.variables]
             candidates = np.asarray(reads.record.sample)[:, order]
         energies = np.asarray(reads.record.energy, np.float64)
-        return Found(candidates, Ending.STOPPED, EndedBy.BUDGET, energies=energies, sampleset=reads)
+        return Found(candidates, energies=energies, sampleset=reads)
 
     def _sampler(self, model: Any) -> Any:
         if isinstance(model, dimod.BinaryQuadraticModel):

@@ -57,23 +57,16 @@ def embed(
     return whole
 
 
-@dataclass(frozen=True)
-class Read:
-    """One logical model's reads: num_occurrences kept, and the share of broken chains of each read."""
-
-    sampleset: dimod.SampleSet
-    chain_breaks: Any
-
-
-def unembed(reads: dimod.SampleSet, embeddings: list[Embedding], bqms: list[dimod.BinaryQuadraticModel]) -> list[Read]:
-    """Return the logical reads, chains decided by majority (ties at random by Ocean)."""
+def unembed(
+    reads: dimod.SampleSet, embeddings: list[Embedding], bqms: list[dimod.BinaryQuadraticModel]
+) -> list[dimod.SampleSet]:
+    """Return the logical reads with their chain_break_fraction, chains decided by majority, ties at random."""
     from dwave.embedding import unembed_sampleset
 
-    out = []
-    for embedding, bqm in zip(embeddings, bqms, strict=True):
-        logical = unembed_sampleset(reads, embedding, bqm, chain_break_fraction=True)
-        out.append(Read(logical, np.asarray(logical.record.chain_break_fraction, np.float64)))
-    return out
+    return [
+        unembed_sampleset(reads, embedding, bqm, chain_break_fraction=True)
+        for embedding, bqm in zip(embeddings, bqms, strict=True)
+    ]
 
 
 def autoscale(bqm: dimod.BinaryQuadraticModel, h_range: tuple[float, float], j_range: tuple[float, float]) -> float:
@@ -92,7 +85,7 @@ def autoscale(bqm: dimod.BinaryQuadraticModel, h_range: tuple[float, float], j_r
 
 @dataclass(frozen=True)
 class Report:
-    """What a submission amounts to, known before it is made.
+    """The size and the expected cost of a submission, known before it is made.
 
     Attributes
     ----------

@@ -63,7 +63,7 @@ class DWave(Annealer):
         From ``solve``, before submission.
     """
 
-    name: ClassVar[str] = "dwave"
+    name = "dwave"
     requires: ClassVar[tuple[str, ...]] = ("dwave.system", "minorminer", "tenacity")
     capabilities = Capabilities(
         forms=frozenset({"projection", "bqm"}), seed=False, time_limit=False, num_reads=True, thread_safe=False,

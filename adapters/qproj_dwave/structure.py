@@ -9,21 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solvers.sampling import Model
+from qproj.encodings import SampledModel
 
 Edge = tuple[int, int]
-
-#: Encodings of weight bits alone, and those with bits of their own for every row.
-_CLIQUES = frozenset({"margin", "linear", "metric"})
-_ROWWISE = frozenset({"majority", "unbalanced"})
 
 
 @dataclass(frozen=True)
 class Structure:
     """Variables 0..N−1 and the pairs that may interact.
 
-    Every neuron of a layer has the same structure, and so has every batch of that shape: weight bits a clique, each
-    row's bits a clique joined to all weight bits.
+    Every neuron of a layer has the same structure, and so has every batch of that shape: the weight bits form a clique,
+    and each row's bits form a clique that is joined to all weight bits.
     """
 
     num_variables: int
@@ -41,17 +37,16 @@ class Structure:
         return digest.hexdigest()
 
 
-def structure_of(model: Model) -> Structure:
+def structure_of(model: SampledModel) -> Structure:
     """Return the structure of a sampled model: that of its encoding, or its own interactions."""
     N = model.bqm.num_variables
-    encoding = model.encoding
-    if encoding is not None and encoding.name in _CLIQUES:
+    if model.structure == "clique":
         return Structure(N, tuple(itertools.combinations(range(N), 2)))
-    if encoding is not None and encoding.name in _ROWWISE:
-        B = encoding.num_weight_bits
+    if model.structure == "rows" and model.columns is not None:
+        B = len(model.columns.labels)
         rows: dict[Any, list[int]] = {}
-        for i, label in enumerate(encoding.labels[B:], B):
-            rows.setdefault(label[1], []).append(i)
+        for i, label in enumerate(model.labels[B:], B):
+            rows.setdefault(label[1], []).append(i)  # type: ignore[index]
         edges = list(itertools.combinations(range(B), 2))
         for own in rows.values():
             edges += list(itertools.product(range(B), own))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -14,42 +14,43 @@ from qproj.encodings.linear_model import WHOLE, LinearModel
 from qproj.solvers import (
     Availability,
     Capabilities,
+    Found,
     MissingLicenceError,
     MissingPackageError,
+    Termination,
     TooLargeError,
 )
-from qproj.solvers.floating import BackendStatus, check_mip_options, floating_answer
-from qproj.solvers.linear import Answer, LinearAdapter
+from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found
 
 #: Variables, and linear constraints, of the licence that comes with the package.
 PACKAGE_LIMIT = 2000
 _NO_LICENCE, _SIZE_LIMIT = 10009, 10010
 
-#: What each status says.
-ENDINGS: dict[str, BackendStatus] = {
-    "LOADED": BackendStatus.BROKEN,
-    "OPTIMAL": BackendStatus.PROVED,
-    "INFEASIBLE": BackendStatus.REFUTED,
-    "INF_OR_UNBD": BackendStatus.INFEASIBLE_OR_UNBOUNDED,
-    "UNBOUNDED": BackendStatus.BROKEN,
-    "CUTOFF": BackendStatus.BROKEN,
-    "ITERATION_LIMIT": BackendStatus.BUDGET,
-    "NODE_LIMIT": BackendStatus.BUDGET,
-    "TIME_LIMIT": BackendStatus.CLOCK,
-    "SOLUTION_LIMIT": BackendStatus.BUDGET,
-    "INTERRUPTED": BackendStatus.BUDGET,
-    "NUMERIC": BackendStatus.BROKEN,
-    "SUBOPTIMAL": BackendStatus.BUDGET,
-    "INPROGRESS": BackendStatus.BROKEN,
-    "USER_OBJ_LIMIT": BackendStatus.BUDGET,
-    "WORK_LIMIT": BackendStatus.BUDGET,
-    "MEM_LIMIT": BackendStatus.BUDGET,
-    "LOCALLY_OPTIMAL": BackendStatus.BUDGET,
-    "LOCALLY_INFEASIBLE": BackendStatus.BROKEN,
+#: What each status means; None: infeasible or unbounded.
+TERMINATIONS: dict[str, Termination | None] = {
+    "LOADED": Termination.FAILED,
+    "OPTIMAL": Termination.PROVED,
+    "INFEASIBLE": Termination.REFUTED,
+    "INF_OR_UNBD": None,
+    "UNBOUNDED": Termination.FAILED,
+    "CUTOFF": Termination.FAILED,
+    "ITERATION_LIMIT": Termination.BUDGET,
+    "NODE_LIMIT": Termination.BUDGET,
+    "TIME_LIMIT": Termination.CLOCK,
+    "SOLUTION_LIMIT": Termination.BUDGET,
+    "INTERRUPTED": Termination.BUDGET,
+    "NUMERIC": Termination.FAILED,
+    "SUBOPTIMAL": Termination.BUDGET,
+    "INPROGRESS": Termination.FAILED,
+    "USER_OBJ_LIMIT": Termination.BUDGET,
+    "WORK_LIMIT": Termination.BUDGET,
+    "MEM_LIMIT": Termination.BUDGET,
+    "LOCALLY_OPTIMAL": Termination.BUDGET,
+    "LOCALLY_INFEASIBLE": Termination.FAILED,
 }
 
 
-class Gurobi(LinearAdapter):
+class Gurobi(MIPAdapter):
     """argmin objective(v) by Gurobi: projections in their one-sided form, any BQM and CQM by linearisation.
 
     Parameters
@@ -68,7 +69,7 @@ class Gurobi(LinearAdapter):
         When solving: more variables or constraints than the licence takes (2000 each for the package's own).
     """
 
-    name: ClassVar[str] = "gurobi"
+    name = "gurobi"
     capabilities = Capabilities(
         forms=frozenset({"projection", "bqm", "cqm"}),
         exact=True,
@@ -107,7 +108,7 @@ class Gurobi(LinearAdapter):
 
     def optimise(
         self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Answer:
+    ) -> Found:
         gurobipy = _import()
         parameters: dict[str, Any] = {
             "OutputFlag": 0, "Threads": self.threads, "Seed": (seed or 0) % 2_000_000_000,
@@ -154,16 +155,16 @@ def _fill(native: Any, model: LinearModel, start: FloatArray | None) -> None:
         x.Start = start
 
 
-def _answer(gurobipy: Any, native: Any, model: LinearModel) -> Answer:
+def _answer(gurobipy: Any, native: Any, model: LinearModel) -> Found:
     codes = {getattr(gurobipy.GRB.Status, name): name for name in dir(gurobipy.GRB.Status) if name.isupper()}
     name = codes.get(native.Status, str(native.Status))
-    told = ENDINGS.get(name, BackendStatus.BROKEN)
+    termination = TERMINATIONS.get(name, Termination.FAILED)
     values = np.array(native.getAttr("X")) if native.SolCount else None
     bound = -np.inf
-    if told in (BackendStatus.PROVED, BackendStatus.CLOCK, BackendStatus.BUDGET) and (native.IsMIP or native.SolCount):
+    if termination in (Termination.PROVED, Termination.CLOCK, Termination.BUDGET) and (native.IsMIP or native.SolCount):
         bound = float(native.ObjBound if native.IsMIP else native.ObjVal)
     stats = {"nodes": int(native.NodeCount) if native.IsMIP else 0, "work": float(native.Work), "status": name}
-    return floating_answer(model, told, values, bound, f"Gurobi: {name}", stats)
+    return floating_found(model, termination, values, bound, f"Gurobi: {name}", stats)
 
 
 def _refusal(error: Any, model: LinearModel) -> Exception:

@@ -4,46 +4,45 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import WHOLE, LinearModel
-from qproj.solvers import Capabilities
-from qproj.solvers.floating import BackendStatus, check_mip_options, floating_answer
+from qproj.solvers import Capabilities, Found, Termination
 from qproj.solvers.interrupt import interruptible
-from qproj.solvers.linear import Answer, LinearAdapter
+from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found
 
 #: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
 PRESOLVE_ROWS = 20_000
 
-#: What each status says.
-ENDINGS: dict[str, BackendStatus] = {
-    "kNotset": BackendStatus.BROKEN,
-    "kLoadError": BackendStatus.BROKEN,
-    "kModelError": BackendStatus.BROKEN,
-    "kPresolveError": BackendStatus.BROKEN,
-    "kSolveError": BackendStatus.BROKEN,
-    "kPostsolveError": BackendStatus.BROKEN,
-    "kModelEmpty": BackendStatus.BROKEN,
-    "kOptimal": BackendStatus.PROVED,
-    "kInfeasible": BackendStatus.REFUTED,
-    "kUnboundedOrInfeasible": BackendStatus.INFEASIBLE_OR_UNBOUNDED,
-    "kUnbounded": BackendStatus.BROKEN,
-    "kObjectiveBound": BackendStatus.BUDGET,
-    "kObjectiveTarget": BackendStatus.BUDGET,
-    "kTimeLimit": BackendStatus.CLOCK,
-    "kIterationLimit": BackendStatus.BUDGET,
-    "kUnknown": BackendStatus.BROKEN,
-    "kSolutionLimit": BackendStatus.BUDGET,
-    "kInterrupt": BackendStatus.BUDGET,
-    "kMemoryLimit": BackendStatus.BUDGET,
-    "kHighsInterrupt": BackendStatus.BUDGET,
+#: What each status means; None: infeasible or unbounded.
+TERMINATIONS: dict[str, Termination | None] = {
+    "kNotset": Termination.FAILED,
+    "kLoadError": Termination.FAILED,
+    "kModelError": Termination.FAILED,
+    "kPresolveError": Termination.FAILED,
+    "kSolveError": Termination.FAILED,
+    "kPostsolveError": Termination.FAILED,
+    "kModelEmpty": Termination.FAILED,
+    "kOptimal": Termination.PROVED,
+    "kInfeasible": Termination.REFUTED,
+    "kUnboundedOrInfeasible": None,
+    "kUnbounded": Termination.FAILED,
+    "kObjectiveBound": Termination.BUDGET,
+    "kObjectiveTarget": Termination.BUDGET,
+    "kTimeLimit": Termination.CLOCK,
+    "kIterationLimit": Termination.BUDGET,
+    "kUnknown": Termination.FAILED,
+    "kSolutionLimit": Termination.BUDGET,
+    "kInterrupt": Termination.BUDGET,
+    "kMemoryLimit": Termination.BUDGET,
+    "kHighsInterrupt": Termination.BUDGET,
 }
 
 
-class HiGHS(LinearAdapter):
+class HiGHS(MIPAdapter):
     """argmin objective(v) by HiGHS: projections in their one-sided form, any BQM and CQM by linearisation.
 
     Parameters
@@ -59,7 +58,7 @@ class HiGHS(LinearAdapter):
         highspy is not installed.
     """
 
-    name: ClassVar[str] = "highs"
+    name = "highs"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
     extra = "highs"
     requires = ("highspy",)
@@ -73,10 +72,10 @@ class HiGHS(LinearAdapter):
 
     def optimise(
         self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Answer:
+    ) -> Found:
         import highspy
 
-        # the class below Highs: Highs() itself writes a banner to standard output before it can be told not to
+        # the class below Highs: Highs() itself writes a banner to standard output before it can be termination not to
         native = highspy.Highs.__mro__[1]()
         options: dict[str, Any] = {
             "output_flag": False, "threads": self.threads, "random_seed": (seed or 0) % 2**31,
@@ -99,14 +98,16 @@ class HiGHS(LinearAdapter):
             _require(native.setSolution(hint), "the start")
         status = interruptible(native.run, _stop_at(native).set)
         name = native.getModelStatus().name
-        told = BackendStatus.BROKEN if status == highspy.HighsStatus.kError else ENDINGS.get(name, BackendStatus.BROKEN)
+        termination = (
+            Termination.FAILED if status == highspy.HighsStatus.kError else TERMINATIONS.get(name, Termination.FAILED)
+        )
         solution, info = native.getSolution(), native.getInfo()
         found = solution.value_valid and info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         values = np.array(solution.col_value) if found else None
         # without whole variables there is no MIP, and the optimum is its own bound
         bound = float(info.mip_dual_bound if (model.kinds == WHOLE).any() else info.objective_function_value)
         stats = {"nodes": max(int(info.mip_node_count), 0), "mip_gap": float(info.mip_gap), "status": name}
-        return floating_answer(model, told, values, bound, f"HiGHS: {name}", stats)
+        return floating_found(model, termination, values, bound, f"HiGHS: {name}", stats)
 
 
 def _stop_at(native: Any) -> threading.Event:
@@ -115,7 +116,7 @@ def _stop_at(native: Any) -> threading.Event:
 
     event = threading.Event()
 
-    def look(kind: Any, message: str, told: Any, answer: Any, data: Any) -> None:
+    def look(kind: Any, message: str, termination: Any, answer: Any, data: Any) -> None:
         answer.user_interrupt = event.is_set()
 
     _require(native.setCallback(look, None), "a callback")

@@ -6,16 +6,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj._options import nearest
 from qproj.encodings.linear_model import REAL, LinearModel, quantum
-from qproj.solvers import Availability, Capabilities, EndedBy, Ending, Request
+from qproj.solvers import Availability, Capabilities, Found, Request, Termination
 from qproj.solvers.interrupt import interruptible
-from qproj.solvers.linear import Answer, LinearAdapter
+from qproj.solvers.mip import MIPAdapter, mip_found
 
 #: Σ|coefficient·value| of the scaled objective: whole numbers up to here are exact in float64 too.
 OBJECTIVE_REACH = 2.0**52
@@ -23,7 +23,7 @@ OBJECTIVE_REACH = 2.0**52
 ROW_REACH = 2.0**60
 
 
-class CPSAT(LinearAdapter):
+class CPSAT(MIPAdapter):
     """argmin objective(v) by CP-SAT, with a proof: projections in their one-sided form, any BQM, whole-number CQMs.
 
     Parameters
@@ -43,7 +43,7 @@ class CPSAT(LinearAdapter):
         ortools is not installed.
     """
 
-    name: ClassVar[str] = "cpsat"
+    name = "cpsat"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
     requires = ("ortools",)
 
@@ -74,7 +74,7 @@ class CPSAT(LinearAdapter):
         state = super().availability()
         return state if state.installed else replace(state, remedy="pip install ortools, which qproj depends on")
 
-    def check(self, problem: Any, ask: Request) -> None:
+    def check(self, problem: Any, request: Request) -> None:
         """Refuse real variables, of which CP-SAT has none."""
         if problem.kind == "cqm":
             real = [v for v in problem.variables if problem.cqm.vartype(v).name == "REAL"]
@@ -83,12 +83,14 @@ class CPSAT(LinearAdapter):
 
     def optimise(
         self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Answer:
+    ) -> Found:
         from ortools.sat.python import cp_model
 
         native, variables = native_model(model, deadline)
         if native is None:
-            return Answer(Ending.STOPPED, EndedBy.CLOCK, message="the time was up before the model was built")
+            return mip_found(
+                model, Termination.CLOCK, None, -np.inf, "the time limit came before the model was built", {}
+            )
         factor, whole, rounding = scaled_objective(model)
         native.minimize(cp_model.LinearExpr.weighted_sum(variables, whole))
         if start is not None:
@@ -107,20 +109,20 @@ class CPSAT(LinearAdapter):
             "deterministic_time": work, "status": name,
         }  # fmt: skip
         if status == cp_model.INFEASIBLE:
-            return Answer(Ending.REFUTED, EndedBy.PROOF, message=name, stats=stats)
+            return mip_found(model, Termination.REFUTED, None, -np.inf, name, stats)
         if status == cp_model.MODEL_INVALID:
-            return Answer(Ending.FAILED, EndedBy.ERROR, message=f"{name}: {solver.solution_info()}", stats=stats)
+            return mip_found(model, Termination.FAILED, None, -np.inf, f"{name}: {solver.solution_info()}", stats)
         late = deadline is not None and work < self.settings.get("max_deterministic_time", np.inf)
-        stop = EndedBy.CLOCK if late else EndedBy.BUDGET
+        termination = Termination.CLOCK if late else Termination.BUDGET
         if status == cp_model.UNKNOWN:  # stopped before its first solution: its bound is then an empty field, 0
-            return Answer(Ending.STOPPED, stop, message=name, stats=stats)
+            return mip_found(model, termination, None, -np.inf, name, stats)
+        if status == cp_model.OPTIMAL:
+            termination = Termination.PROVED
         values = np.array([solver.value(variable) for variable in variables], np.float64)
         lowest = float(solver.best_objective_bound)
         rounding += 2.0**-52 * abs(lowest) * factor
         bound = lowest * factor - rounding + model.offset
-        if status == cp_model.OPTIMAL:
-            return Answer(Ending.PROVED, EndedBy.PROOF, values, bound, rounding, name, stats)
-        return Answer(Ending.STOPPED, stop, values, bound, rounding, name, stats)
+        return mip_found(model, termination, values, bound, name, stats, rounding=rounding)
 
     def _solver(self, seed: int | None, time_limit_s: float | None) -> Any:
         from ortools.sat.python import cp_model

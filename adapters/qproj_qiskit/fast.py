@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import dimod
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qproj._arrays import FloatArray
-from qproj.projections import SignProjection
-from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
-from qproj.solvers.sampling import Model, decode_reads, require_positive, sampled_model
+from qproj.encodings import SampledModel
+from qproj.solvers import Capabilities, Reads, Request, SamplingAdapter, Termination, TooLargeError
+from qproj.solvers.contract import check_positive
 from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
 
-#: Bytes an amplitude: energies in order and in strips, Σ Z, scratch (ψ and its adjoint state, twice), reads.
+#: Bytes per amplitude: energies in order and in strips, Σ Z, scratch (ψ and its adjoint state, twice), reads.
 BYTES_PER_STATE = 8 + 8 + 8 + 2 * (16 + 16) + 16
-DEFAULT_READS = 1000
 
 
-class QAOAFast(Adapter):
+class QAOAFast(SamplingAdapter):
     """min objective(v) by reads of a QAOA state that is simulated exactly (``qaoa-fast``).
 
     Parameters
@@ -32,7 +30,7 @@ class QAOAFast(Adapter):
     optimizer : str
         "L-BFGS-B" uses the analytic gradient; others of :data:`qproj_qiskit.angles.OPTIMIZERS` do not.
     maxiter, restarts : int
-        The work budget: iterations a start; starts from a linear ramp and then from random angles.
+        The work budget: iterations per start; starts from a linear ramp and then from random angles.
     cvar : float
         Share of lowest energies that the angles are tuned for, in (0, 1].
     warm_start : float
@@ -45,7 +43,8 @@ class QAOAFast(Adapter):
         Memory that the state may take; None: half of the machine's.
     """
 
-    name: ClassVar[str] = "qaoa-fast"
+    name = "qaoa-fast"
+    default_reads = 1000
     capabilities = Capabilities(
         forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, hint=True, note="simulated exactly"
     )
@@ -55,27 +54,25 @@ class QAOAFast(Adapter):
         warm_start: float = 0.25, angles: ArrayLike | None = None, encoding: str = "margin",
         encoding_options: Mapping[str, Any] | None = None, max_bytes: int | None = None,
     ) -> None:  # fmt: skip
-        require_positive(reps=reps, maxiter=maxiter, restarts=restarts)
+        check_positive(reps=reps, maxiter=maxiter, restarts=restarts)
         check_optimizer(optimizer)
         self.reps, self.maxiter, self.restarts, self.optimizer = int(reps), int(maxiter), int(restarts), optimizer
         self.cvar, self.warm_start = check_share("cvar", cvar, 1.0), check_share("warm_start", warm_start, 0.5)
         self.angles = None if angles is None else check_angles(angles, self.reps)
-        self.encoding, self.encoding_options = encoding, dict(encoding_options or {})
-        SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
+        super().__init__(encoding=encoding, encoding_options=encoding_options)
         self.max_bytes = max_bytes
 
-    def build(self, problem: Any, ask: Request) -> tuple[Model, FloatArray, Any]:
-        model = sampled_model(problem, self.encoding, self.encoding_options)
+    def build(self, problem: Any, request: Request) -> SampledModel:
+        model = super().build(problem, request)
         require_memory(self.name, model.bqm.num_variables, BYTES_PER_STATE, self.max_bytes)
-        return model, warm_axes(model, ask.hint, problem, self.warm_start), problem
+        return model
 
-    def call(self, model: tuple[Model, FloatArray, Any], ask: Request) -> Sampled:
+    def call(self, model: SampledModel, request: Request) -> Reads:
         from qproj_qiskit.diagonal import Diagonal, energies  # and numba, which lists of solvers can do without
 
-        scaled, theta, _ = model
-        rng = ask.rng()
-        state = Diagonal(energies(scaled.bqm), theta, self.cvar)
-        budget = Budget(ask.deadline)
+        rng = request.rng()
+        state = Diagonal(energies(model.bqm), warm_axes(model, request.hint, self.warm_start), self.cvar)
+        budget = Budget(request.deadline)
         angles = self.angles
         if angles is None:
             for start in range(self.restarts):
@@ -89,55 +86,26 @@ class QAOAFast(Adapter):
                     break
             angles = budget.best_angles
         assert angles is not None
-        samples = state.sample(angles, ask.num_reads or DEFAULT_READS, rng)
-        stats = {"evaluations": budget.evaluations, "angles": angles.tolist(), "expectation": state.value(angles)}
-        return Sampled(
-            scaled, sampleset_of_bits(scaled, samples), EndedBy.CLOCK if budget.late else EndedBy.BUDGET, stats
-        )
-
-    def decode(self, raw: Sampled, problem: Any) -> Found:
-        return raw.found(problem)
+        samples = state.sample(angles, request.num_reads or self.default_reads, rng)
+        expectation = state.value(angles) * model.scale + model.offset
+        stats = {"evaluations": budget.evaluations, "angles": angles.tolist(), "expectation": expectation}
+        termination = Termination.CLOCK if budget.late else Termination.BUDGET
+        return Reads(model, sampleset_of_bits(model, samples), termination, stats)
 
 
-@dataclass(frozen=True, eq=False)
-class Sampled:
-    """Reads of the scaled model, why the search ended, and its figures (`expectation` in the model's own units)."""
-
-    model: Model
-    reads: dimod.SampleSet
-    ended_by: EndedBy
-    stats: dict[str, Any]
-
-    def found(self, problem: Any) -> Found:
-        """Return the reads in the problem's terms."""
-        found = decode_reads(self.model, self.reads, problem, self.ended_by)
-        stats = dict(self.stats)
-        if "expectation" in stats:
-            stats["expectation"] = stats["expectation"] * self.model.scale + self.model.offset
-        found.stats.update(stats)
-        return found
-
-
-def sampleset_of_bits(model: Model, bits: Any) -> dimod.SampleSet:
+def sampleset_of_bits(model: SampledModel, bits: Any) -> dimod.SampleSet:
     """Return 0/1 reads (k, N) as a sample set of the scaled model, in its own vartype."""
     samples = bits if model.bqm.vartype is dimod.BINARY else 2 * bits - 1
     reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm((samples, list(range(bits.shape[1]))), model.bqm)
     return reads
 
 
-def warm_axes(model: Model, hint: Any, problem: Any, epsilon: float) -> FloatArray:
+def warm_axes(model: SampledModel, hint: Any, epsilon: float) -> FloatArray:
     """Return θ (N,): π/2 without a hint; with one, P(x_i = its bit) = 1 − ε on weight bits (Egger et al. 2021)."""
     theta = np.full(model.bqm.num_variables, np.pi / 2)
-    if hint is None:
-        return theta
-    if model.encoding is None:
-        place = {label: i for i, label in enumerate(problem.variables)}
-        bits = np.array([hint[place[label]] > 0 for label in model.labels], np.float64)
-    else:
-        columns = model.encoding.columns
-        counts = columns.counts_from_weights(np.asarray(hint, np.int8)[None, :])
-        bits = np.asarray(columns.bits_from_counts(counts), np.float64)[0]
-    theta[: len(bits)] = 2.0 * np.arcsin(np.sqrt(np.where(bits > 0, 1.0 - epsilon, epsilon)))
+    if hint is not None:
+        bits = model.bits(hint)
+        theta[: len(bits)] = 2.0 * np.arcsin(np.sqrt(np.where(bits > 0, 1.0 - epsilon, epsilon)))
     return theta
 
 

@@ -8,7 +8,7 @@ import dimod
 import numpy as np
 
 from qproj.projections import Projection
-from qproj.solvers import Adapter, Capabilities, EndedBy, Ending, Found, Request, as_problem
+from qproj.solvers import Adapter, Capabilities, Found, Request, as_problem
 
 
 def to_quadratic_program(problem: Any, *, encoding: str = "margin", **options: Any) -> tuple[Any, list[Any]]:
@@ -23,8 +23,7 @@ def to_quadratic_program(problem: Any, *, encoding: str = "margin", **options: A
     """
     target = as_problem(problem)
     if isinstance(target, Projection):
-        name = (encoding,) if type(target).__name__ == "SignProjection" else ()
-        model: Any = target.encode(*name, **options).bqm
+        model: Any = target.encode(encoding if encoding in target.encodings else None, **options).bqm
     else:
         model = target.bqm if target.kind == "bqm" else target.cqm
     return _program(model)
@@ -111,7 +110,7 @@ def _expression(cqm: Any, names: list[str], source: Any, sign: float, constant: 
     return model
 
 
-class ProgramSolver(Adapter):
+class ProgramSolver(Adapter[Any, Any]):
     """min objective(v) by an optimiser of qiskit-optimization, such as ``MinimumEigenOptimizer(QAOA(…))``.
 
     Parameters
@@ -122,7 +121,7 @@ class ProgramSolver(Adapter):
         Of sign projections.
     """
 
-    name: ClassVar[str] = "qiskit-optimization"
+    name = "qiskit-optimization"
     extra: ClassVar[str] = "qiskit"
     requires: ClassVar[tuple[str, ...]] = ("qiskit_optimization",)
     capabilities = Capabilities(
@@ -131,14 +130,16 @@ class ProgramSolver(Adapter):
 
     def __init__(self, optimizer: Any, *, encoding: str = "margin") -> None:
         if not callable(getattr(optimizer, "solve", None)):
-            raise TypeError(f"{type(optimizer).__name__} is no qiskit-optimization optimiser: it needs solve(program)")
+            raise TypeError(
+                f"{type(optimizer).__name__} is not an optimiser of qiskit-optimization: it needs solve(program)"
+            )
         self.optimizer, self.encoding = optimizer, encoding
 
-    def build(self, problem: Any, ask: Request) -> Any:
+    def build(self, problem: Any, request: Request) -> Any:
         program, labels = to_quadratic_program(problem, encoding=self.encoding)
         return program, labels
 
-    def call(self, model: Any, ask: Request) -> Any:
+    def call(self, model: Any, request: Request) -> Any:
         program, labels = model
         return self.optimizer.solve(program), labels
 
@@ -147,10 +148,8 @@ class ProgramSolver(Adapter):
         rows = [sample.x for sample in (getattr(result, "samples", None) or [])] or [result.x]
         values = np.asarray([row for row in rows if row is not None], np.float64)
         if not len(values):
-            return Found(
-                np.empty((0, problem.num_variables)), Ending.STOPPED, EndedBy.BUDGET, message=str(result.status)
-            )
-        if isinstance(problem, Projection):
+            return Found(np.empty((0, problem.num_variables)), message=str(result.status))
+        if problem.kind == "projection":
             return Found(_decode(values, labels, problem), message=str(result.status))
         place = {label: i for i, label in enumerate(labels)}
         candidates = np.rint(values[:, [place[label] for label in problem.variables]])

@@ -11,16 +11,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
-from qproj.projections import SignProjection
-from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request, TooLargeError
-from qproj.solvers.sampling import Model, require_positive, sampled_model
+from qproj.encodings import SampledModel
+from qproj.solvers import (
+    Adapter,
+    Capabilities,
+    Found,
+    Reads,
+    Request,
+    Termination,
+    TooLargeError,
+    decode_reads,
+    sampled_model,
+)
+from qproj.solvers.contract import check_positive
+from qproj.solvers.sampling import check_encoding
 from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
-from qproj_qiskit.fast import Sampled, check_angles, check_share, require_memory, sampleset_of_bits, warm_axes
+from qproj_qiskit.fast import check_angles, check_share, require_memory, sampleset_of_bits, warm_axes
 
 DEFAULT_READS = 1024
 
 
-class QAOA(Adapter):
+class QAOA(Adapter[tuple[SampledModel, Any], Reads]):
     """min objective(v) by reads of a QAOA circuit run on a Qiskit ``SamplerV2`` primitive (``qaoa``).
 
     Parameters
@@ -35,7 +46,7 @@ class QAOA(Adapter):
     maxiter : int
         The work budget of the search for angles: evaluations, or steps of two for SPSA.
     shots : int
-        An evaluation of the objective.
+        Per evaluation of the objective.
     cvar : float
         Share of lowest energies that the angles are tuned for, in (0, 1].
     warm_start : float
@@ -48,7 +59,7 @@ class QAOA(Adapter):
         As in ``SignProjection.encode``.
     """
 
-    name: ClassVar[str] = "qaoa"
+    name = "qaoa"
     extra: ClassVar[str] = "qiskit"
     requires: ClassVar[tuple[str, ...]] = ("qiskit", "qiskit_aer")
     capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, hint=True)
@@ -58,25 +69,24 @@ class QAOA(Adapter):
         cvar: float = 1.0, warm_start: float = 0.25, angles: ArrayLike | None = None, pass_manager: Any = None,
         encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        require_positive(reps=reps, maxiter=maxiter, shots=shots)
+        check_positive(reps=reps, maxiter=maxiter, shots=shots)
         check_optimizer(optimizer)
         if optimizer == "L-BFGS-B":
             raise ValueError("a sampler gives no gradient; use 'COBYLA' or 'SPSA', or qaoa-fast for L-BFGS-B")
         if sampler is not None and not callable(getattr(sampler, "run", None)):
-            raise TypeError(f"{type(sampler).__name__} is no sampler primitive: it needs run(pubs, shots=…)")
+            raise TypeError(f"{type(sampler).__name__} is not a sampler primitive: it needs run(pubs, shots=…)")
         self.sampler, self.pass_manager, self.optimizer = sampler, pass_manager, optimizer
         self.reps, self.maxiter, self.shots = int(reps), int(maxiter), int(shots)
         self.cvar, self.warm_start = check_share("cvar", cvar, 1.0), check_share("warm_start", warm_start, 0.5)
         self.angles = None if angles is None else check_angles(angles, self.reps)
-        self.encoding, self.encoding_options = encoding, dict(encoding_options or {})
-        SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
+        self.encoding, self.encoding_options = encoding, check_encoding(encoding, encoding_options)
         if sampler is not None:
             # The shots of a primitive that was handed over follow its own random state.
             self.capabilities = replace(
                 self.capabilities, seed=False, thread_safe=False, picklable=False, note=f"on {type(sampler).__name__}"
             )
 
-    def build(self, problem: Any, ask: Request) -> tuple[Model, Any]:
+    def build(self, problem: Any, request: Request) -> tuple[SampledModel, Any]:
         model = sampled_model(problem, self.encoding, self.encoding_options)
         qubits = model.bqm.num_variables
         backend = self._backend()
@@ -89,7 +99,7 @@ class QAOA(Adapter):
             )
         if not model.bqm.linear or not operator_of(model.bqm).coeffs.any():
             return model, None  # nothing to evolve: every state is optimal
-        circuit = ansatz(model.bqm, self.reps, warm_axes(model, ask.hint, problem, self.warm_start))
+        circuit = ansatz(model.bqm, self.reps, warm_axes(model, request.hint, self.warm_start))
         compiler = self.pass_manager
         if compiler is None and backend is not None:
             from qiskit.transpiler import generate_preset_pass_manager
@@ -97,20 +107,20 @@ class QAOA(Adapter):
             compiler = generate_preset_pass_manager(optimization_level=1, backend=backend, seed_transpiler=0)
         return model, circuit if compiler is None else compiler.run(circuit)
 
-    def call(self, model: tuple[Model, Any], ask: Request) -> Sampled:
+    def call(self, model: tuple[SampledModel, Any], request: Request) -> Reads:
         scaled, circuit = model
-        rng = ask.rng()
-        reads = ask.num_reads or DEFAULT_READS
+        rng = request.rng()
+        reads = request.num_reads or DEFAULT_READS
         if circuit is None:
             bits = rng.integers(0, 2, (reads, scaled.bqm.num_variables), dtype=np.int8)
-            return Sampled(scaled, sampleset_of_bits(scaled, bits), EndedBy.BUDGET, {"evaluations": 0})
+            return Reads(scaled, sampleset_of_bits(scaled, bits), stats={"evaluations": 0})
 
         def value(angles: FloatArray) -> float:
             bits = self._shots(circuit, angles, self.shots, rng)
             order = np.sort(scaled.bqm.energies(sampleset_of_bits(scaled, bits)))
             return float(order[: max(1, round(self.cvar * len(order)))].mean())
 
-        budget = Budget(ask.deadline)
+        budget = Budget(request.deadline)
         angles = self.angles
         if angles is None:
             search(value, ramp(self.reps), optimizer=self.optimizer, maxiter=self.maxiter, budget=budget, rng=rng)
@@ -121,11 +131,11 @@ class QAOA(Adapter):
             "evaluations": budget.evaluations, "angles": angles.tolist(), "depth": circuit.depth(),
             "two_qubit_gates": circuit.num_nonlocal_gates(), "shots": budget.evaluations * self.shots + reads,
         }  # fmt: skip
-        ended_by = EndedBy.CLOCK if budget.late else EndedBy.BUDGET
-        return Sampled(scaled, sampleset_of_bits(scaled, bits), ended_by, stats)
+        termination = Termination.CLOCK if budget.late else Termination.BUDGET
+        return Reads(scaled, sampleset_of_bits(scaled, bits), termination, stats)
 
-    def decode(self, raw: Sampled, problem: Any) -> Found:
-        return raw.found(problem)
+    def decode(self, raw: Reads, problem: Any) -> Found:
+        return decode_reads(raw, problem)
 
     def _backend(self) -> Any:
         """The device behind the primitive, if it names one: a method in qiskit-ibm-runtime, an attribute elsewhere."""

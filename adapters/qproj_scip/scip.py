@@ -4,40 +4,39 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, WHOLE, LinearModel
-from qproj.solvers import Capabilities, EndedBy, Ending
-from qproj.solvers.floating import BackendStatus, check_mip_options, floating_answer
+from qproj.solvers import Capabilities, Found, Termination
 from qproj.solvers.interrupt import interruptible
-from qproj.solvers.linear import Answer, LinearAdapter
+from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found, mip_found
 
-#: What each status says.
-ENDINGS: dict[str, BackendStatus] = {
-    "unknown": BackendStatus.BROKEN,
-    "optimal": BackendStatus.PROVED,
-    "infeasible": BackendStatus.REFUTED,
-    "unbounded": BackendStatus.BROKEN,
-    "inforunbd": BackendStatus.INFEASIBLE_OR_UNBOUNDED,
-    "timelimit": BackendStatus.CLOCK,
-    "nodelimit": BackendStatus.BUDGET,
-    "totalnodelimit": BackendStatus.BUDGET,
-    "stallnodelimit": BackendStatus.BUDGET,
-    "gaplimit": BackendStatus.BUDGET,
-    "memlimit": BackendStatus.BUDGET,
-    "sollimit": BackendStatus.BUDGET,
-    "bestsollimit": BackendStatus.BUDGET,
-    "restartlimit": BackendStatus.BUDGET,
-    "primallimit": BackendStatus.BUDGET,
-    "duallimit": BackendStatus.BUDGET,
-    "userinterrupt": BackendStatus.BUDGET,
+#: What each status means; None: infeasible or unbounded.
+TERMINATIONS: dict[str, Termination | None] = {
+    "unknown": Termination.FAILED,
+    "optimal": Termination.PROVED,
+    "infeasible": Termination.REFUTED,
+    "unbounded": Termination.FAILED,
+    "inforunbd": None,
+    "timelimit": Termination.CLOCK,
+    "nodelimit": Termination.BUDGET,
+    "totalnodelimit": Termination.BUDGET,
+    "stallnodelimit": Termination.BUDGET,
+    "gaplimit": Termination.BUDGET,
+    "memlimit": Termination.BUDGET,
+    "sollimit": Termination.BUDGET,
+    "bestsollimit": Termination.BUDGET,
+    "restartlimit": Termination.BUDGET,
+    "primallimit": Termination.BUDGET,
+    "duallimit": Termination.BUDGET,
+    "userinterrupt": Termination.BUDGET,
 }
 
 
-class SCIP(LinearAdapter):
+class SCIP(MIPAdapter):
     """argmin objective(v) by SCIP: projections in their one-sided form, any BQM and CQM by linearisation.
 
     Parameters
@@ -51,7 +50,7 @@ class SCIP(LinearAdapter):
         pyscipopt is not installed.
     """
 
-    name: ClassVar[str] = "scip"
+    name = "scip"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
     extra = "scip"
     requires = ("pyscipopt",)
@@ -64,10 +63,12 @@ class SCIP(LinearAdapter):
 
     def optimise(
         self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Answer:
+    ) -> Found:
         native, variables = native_model(model, deadline)
         if native is None:
-            return Answer(Ending.STOPPED, EndedBy.CLOCK, message="SCIP: the time was up before its model was built")
+            return mip_found(
+                model, Termination.CLOCK, None, -np.inf, "SCIP: the time was up before its model was built", {}
+            )
         settings: dict[str, Any] = {
             "limits/gap": 0.0, "limits/absgap": 0.0, "numerics/feastol": 1e-9, "numerics/dualfeastol": 1e-9,
             "misc/catchctrlc": False, "parallel/maxnthreads": 1, "randomization/randomseedshift": (seed or 0) % 2**31,
@@ -84,13 +85,13 @@ class SCIP(LinearAdapter):
             native.addSol(guess)
         interruptible(native.optimizeNogil, native.interruptSolve)
         name = native.getStatus()
-        told = ENDINGS.get(name, BackendStatus.BROKEN)
+        termination = TERMINATIONS.get(name, Termination.FAILED)
         values = None
-        if native.getNSols() and told != BackendStatus.REFUTED:
+        if native.getNSols() and termination != Termination.REFUTED:
             best = native.getBestSol()
             values = np.array([native.getSolVal(best, variable) for variable in variables])
         bound, stats = float(native.getDualbound()), {"nodes": int(native.getNTotalNodes()), "status": name}
-        return floating_answer(model, told, values, bound, f"SCIP: {name}", stats)
+        return floating_found(model, termination, values, bound, f"SCIP: {name}", stats)
 
 
 def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[Any]]:

@@ -48,7 +48,7 @@ def project(
         timing = {part: getattr(layer.timing, part) for part in ("build", "embed", "queue", "solve", "decode")}
         neurons = [
             {"neuron": i, "status": status[i], "gain": layer.gain[i], "objective": layer.objective[i],
-             "bound": layer.bound[i], "gap": layer.gap[i], "ended_by": str(layer.ended_by[i])}
+             "bound": layer.bound[i], "gap": layer.gap[i], "termination": str(layer.terminations[i])}
             for i in range(len(layer))
         ]  # fmt: skip
         print_json({
@@ -57,7 +57,7 @@ def project(
         })  # fmt: skip
         return
     rows = [
-        (i, status[i], f"{layer.gain[i]:.6g}", f"{layer.bound[i]:.6g}", f"{layer.gap[i]:.3g}", layer.ended_by[i])
+        (i, status[i], f"{layer.gain[i]:.6g}", f"{layer.bound[i]:.6g}", f"{layer.gap[i]:.3g}", layer.terminations[i])
         for i in range(min(len(layer), 40))
     ]
     print_table(("neuron", "status", "gain", "bound on objective", "gap", "ended by"), rows)

@@ -7,9 +7,10 @@ from qproj.encodings.constrained import OneSided, constrained, one_sided
 from qproj.encodings.encoding import Encoding, Verification, decode
 from qproj.encodings.majority import MajorityShape, majority, majority_of
 from qproj.encodings.margin import margin
-from qproj.encodings.paper import published
+from qproj.encodings.paper import paper
 from qproj.encodings.quadratic import spin_quadratic
 from qproj.encodings.rows import Rows
+from qproj.encodings.sampled import SampledModel
 from qproj.encodings.unbalanced import unbalanced
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MajorityShape",
     "OneSided",
     "Rows",
+    "SampledModel",
     "Verification",
     "constrained",
     "decode",
@@ -25,7 +27,7 @@ __all__ = [
     "majority_of",
     "margin",
     "one_sided",
-    "published",
+    "paper",
     "spin_quadratic",
     "unbalanced",
 ]

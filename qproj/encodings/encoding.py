@@ -27,9 +27,9 @@ class Encoding:
     Attributes
     ----------
     name : str
-        "majority", "margin", "unbalanced", "published", "linear" or "metric".
+        "majority", "margin", "unbalanced", "paper", "linear" or "metric".
     labels : list of tuple
-        One label a variable: ('w', k), ('c', j, b), ('r', g, b), ('y', g), ('p', i, k).
+        One label per variable: ('w', k), ('c', j, b), ('r', g, b), ('y', g), ('p', i, k).
     linear : (N,) float64
     quadratic : (N, N) float64
         Above the diagonal, 0 elsewhere. Energy = linear·x + xᵀ·quadratic·x + offset for x ∈ {0,1}^N.
@@ -41,6 +41,9 @@ class Encoding:
         By how much the cheapest wrong indicator of a row is dearer than the right one (0 without indicators).
     error : float
         Largest error of a row's pre-activation x·v that the model's arithmetic can hide (0 for ±1 rows).
+    structure : {"clique", "rows", "sparse"}
+        Which variables may interact, whatever the values: all pairs; weight bits with each other and with every row's
+        own variables, and these within their row; or the pairs with a coefficient.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Encoding:
     gain: Callable[[SignArray], FloatArray] = field(repr=False)
     smallest_gap: float = 0.0
     error: float = 0.0
+    structure: str = "sparse"
     options: Mapping[str, object] = field(default_factory=dict)
 
     @cached_property
@@ -133,7 +137,7 @@ def decode(
     """Return ±1 weights, (d,) or (k, d), from the weight variables of a sample, a sample set or an array.
 
     Read are ('w', k), the bits ('c', j, b), or the integers ('c', j) of a constrained model; indicators and slacks are
-    never trusted. Spin-valued sample sets are read as bits (v+1)/2. `variables` tells the order of a bare array.
+    never trusted. Spin-valued sample sets are read as bits (v+1)/2. `variables` gives the order of a bare array.
 
     Raises
     ------

@@ -121,6 +121,7 @@ def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encodi
         exact=exact,
         why=_reason(exact, rows.is_binary, factor, shape.bits),
         gain=rows.gain,
+        structure="rows",
         smallest_gap=(factor - 4.0) * smallest,
         error=shape.error,
         options={"factor": factor, "bits": shape.bits},

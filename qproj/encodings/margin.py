@@ -48,6 +48,7 @@ def margin(
         exact=False,
         why="a convex surrogate of the step: its minimiser need not be the projection's; reads are ranked by true gain",
         gain=rows.gain,
+        structure="clique",
         options={"kappa": kappa},
     )
 

@@ -12,13 +12,13 @@ from qproj.encodings.rows import Rows
 MAX_WEIGHTS = 15
 
 
-def published_shift(d: int) -> tuple[int, float]:
+def paper_shift(d: int) -> tuple[int, float]:
     """Return (m, δ'): m = ⌊log2 d⌋ + 1 bits, δ' = (2^m − d − d mod 2)/2 for 4 ≤ d < 8 and 0 elsewhere."""
     m = int(np.log2(d)) + 1
     return m, (2**m - d - d % 2) / 2 if 4 <= d < 8 else 0.0
 
 
-def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
+def paper(rows: Rows, *, lam: float = 50.0) -> Encoding:
     """Encode Σ_i (g_i − y_i)², g = (1+t)/2, with product variables p_ik and one penalty λ for everything.
 
     Each p_ik is tied to w_k by λ(p + w − 2pw) where x_ik = +1 and λ(1 − p − w + 2pw) where x_ik = −1; each row adds
@@ -31,13 +31,13 @@ def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
     """
     n, d = rows.A.shape
     if not rows.is_binary or not rows.columns.is_plain:
-        raise ValueError("encode('published') takes ±1 rows that are not merged; use encode('majority')")
+        raise ValueError("encode('paper') takes ±1 rows that are not merged; use encode('majority')")
     if d > MAX_WEIGHTS:
-        raise ValueError(f"encode('published') has no case for d = {d} (at most {MAX_WEIGHTS}); use encode('majority')")
+        raise ValueError(f"encode('paper') has no case for d = {d} (at most {MAX_WEIGHTS}); use encode('majority')")
     require_positive("lam", lam, "a penalty is finite and > 0: use 50")
-    m, shift = published_shift(d)
+    m, shift = paper_shift(d)
     block = d + m  # a row's own variables: p_1 … p_d, s_0 … s_{m−2}, y
-    require_size(d + n * block, "published")
+    require_size(d + n * block, "paper")
     g = (1.0 + rows.tau) / 2.0
 
     linear, Q = np.zeros(d + n * block), np.zeros((d + n * block, d + n * block))
@@ -55,9 +55,9 @@ def published(rows: Rows, *, lam: float = 50.0) -> Encoding:
         linear[start + k] += lam * x
         linear[start + block - 1] += 1.0 - 2.0 * g[i]
     minus = int((rows.A == -1).sum())
-    require_precision(linear, Q, 0.0, "published")
+    require_precision(linear, Q, 0.0, "paper")
     return Encoding(
-        name="published",
+        name="paper",
         columns=Columns.plain(d),
         labels=[("w", k) for k in range(d)] + [label for i in range(n) for label in _row_labels(i, d, m)],
         linear=linear,

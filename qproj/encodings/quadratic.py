@@ -32,4 +32,5 @@ def spin_quadratic(
         exact=True,
         why="the objective is quadratic in the weights: the model is the objective",
         gain=gain,
+        structure="clique",
     )

@@ -54,6 +54,7 @@ def unbalanced(
         exact=False,
         why="a parabola stands for each inequality: satisfied rows are not free, violated ones not forbidden",
         gain=rows.gain,
+        structure="rows",
         error=float(error.max(initial=0.0)),
         options={"linear": linear, "quadratic": quadratic, "factor": factor, "bits": bits},
     )

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray, SignArray, round_down
 from qproj.optim.margin import margin_search
 from qproj.projections import MetricProjection, linear_layer
-from qproj.solvers import project
-from qproj.solvers.adapter import solve_each
+from qproj.solvers import get_solver, project, solve_many
 
 PROJECTIONS = ("sign", "margin", "linear", "metric")
 
@@ -93,20 +92,16 @@ def _margin(X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None) -
         V = margin_search(X, T, kappa=ask.kappa, seed=ask.seed, sweeps=ask.sweeps, init=hints)
     else:
         targets = ask.kappa * np.sqrt(X.shape[1]) * np.sign(T)
-        searched = _columns(_many(linear_layer(X, targets, weights=np.abs(T)), ask, hints))
+        searched = _columns(_many(linear_layer(X, targets, sample_weight=np.abs(T)), ask, hints))
         return replace(sign_scores(X, T, searched.V), failures=searched.failures)
     return sign_scores(X, T, V)
 
 
 def _many(problems: list[Any], ask: Ask, hints: SignArray | None) -> Any:
-    from qproj.solvers import get_solver
-
-    solver = get_solver(ask.solver)
-    limits: dict[str, Any] = {"seed": ask.seed, "time_limit_s": ask.time_limit_s, "num_reads": ask.num_reads}
-    if hints is not None:
-        limits["hints"] = hints
-    many = getattr(solver, "solve_many", None)
-    return many(problems, **limits) if many is not None else solve_each(solver, problems, **limits)
+    return solve_many(
+        get_solver(ask.solver), problems,
+        seed=ask.seed, time_limit_s=ask.time_limit_s, num_reads=ask.num_reads, hints=hints,
+    )  # fmt: skip
 
 
 def _columns(solutions: Any) -> Projected:
@@ -117,6 +112,6 @@ def _columns(solutions: Any) -> Projected:
         np.array([s.objective for s in found]),
         np.array([nan if s.bound is None else s.bound for s in found]),
         np.array([nan if s.gap is None else s.gap for s in found]),
-        np.array([s.ending == "proved" for s in found]),
+        np.array([s.termination == "proved" for s in found]),
         sum(len(s.stats.get("failures", ())) for s in found),
     )

@@ -1,59 +1,137 @@
-"""What all projections share: scoring by gain, the objective that follows, identity by content, immutability."""
+"""What all problems share: scoring by gain, the objective that follows, and the models that solvers are given."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
-from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import dimod
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, SignArray, as_signs, round_down
-from qproj.encodings import Columns, Encoding, decode
+from qproj._options import call_with_options, check_named_options
+from qproj.encodings import Columns, Encoding, SampledModel, decode
 from qproj.encodings.encoding import SampleLike
 from qproj.projections.content import ByContent
 
+if TYPE_CHECKING:
+    from qproj.encodings.linear_task import LinearTask
 
-@runtime_checkable
-class Problem(Protocol):
+
+class Problem(ABC):
     """min objective(v) over assignments v, scored by the problem's own definition.
 
-    ``gain`` grows as ``objective`` falls, and ranks; for plain models it is −objective. Arrays are ±1 for projections,
-    else in the model's own vartype, in the order of ``variables``.
+    ``gain`` grows as ``objective`` falls, and ranks assignments; for plain models it is −objective. Assignments are ±1
+    vectors for projections, else they are in the model's own vartype, in the order of ``variables``. Solvers also take
+    an object that has these members without inheriting them.
+
+    Attributes
+    ----------
+    kind : {"projection", "bqm", "cqm"}
+    alternates : bool
+        Whether a parameter of the objective is fitted to v, so that a solver has to alternate between the two.
     """
 
+    kind: ClassVar[str]
+
     @property
-    def kind(self) -> str: ...  # "projection", "bqm" or "cqm"
+    def alternates(self) -> bool:
+        return False
+
     @property
-    def key(self) -> str: ...
+    @abstractmethod
+    def key(self) -> str:
+        """A digest of everything that decides the objective."""
+
     @property
-    def variables(self) -> Sequence[Hashable]: ...
+    @abstractmethod
+    def variables(self) -> Sequence[Hashable]:
+        """Labels of the variables."""
+
     @property
+    @abstractmethod
     def num_variables(self) -> int: ...
+
     @property
+    @abstractmethod
     def bqm(self) -> dimod.BinaryQuadraticModel: ...
+
     @property
+    @abstractmethod
     def cqm(self) -> dimod.ConstrainedQuadraticModel: ...
+
     @property
-    def gain_bound(self) -> float | None: ...  # known without search, or None
-    def gain(self, v: ArrayLike) -> Any: ...
+    @abstractmethod
+    def gain_bound(self) -> float | None:
+        """An upper bound on the gain that is known without search, or None."""
+
+    @abstractmethod
+    def gain(self, v: ArrayLike) -> Any:
+        """Return the gain, a float for v of shape (d,), (k,) float64 for shape (k, d)."""
+
+    @abstractmethod
     def objective(self, v: ArrayLike) -> Any: ...
+
+    @abstractmethod
     def objective_of_gain(self, gain: Any) -> Any: ...
-    def bound_of_gain(self, gain_bound: float) -> float: ...
-    def gap_scale(self, objective: float) -> float: ...
-    def meets_bound(self, v: ArrayLike) -> bool: ...
+
+    @abstractmethod
+    def bound_of_gain(self, gain_bound: float) -> float:
+        """Return the lower bound on the objective that an upper bound on the gain implies, rounded down."""
+
+    @abstractmethod
+    def gap_scale(self, objective: float) -> float:
+        """Return what objective − bound is divided by in the gap."""
+
+    @abstractmethod
+    def meets_bound(self, v: ArrayLike) -> bool:
+        """Return whether v is optimal because it reaches :attr:`gain_bound`, decided without comparing floats."""
+
+    # What solvers ask beyond the protocol. The defaults need nothing but the members above.
+
+    def known_optimum(self) -> NDArray[Any] | None:
+        """Return an optimal assignment where one is known without search."""
+        return None
+
+    def linear_direction(self) -> FloatArray:
+        """Return u, (d,), such that sign(u) maximises the linear part of the gain."""
+        raise TypeError(f"{type(self).__name__} has no linear direction; use 'auto'")
+
+    def sampled_model(self, encoding: str, options: Mapping[str, Any]) -> SampledModel:
+        """Return the scaled BQM for a sampler; `encoding` names one where the problem has several."""
+        from qproj.projections.models import BQMProblem
+
+        return BQMProblem(self.bqm).sampled_model(encoding, options)
+
+    def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
+        """Return the mixed-integer linear model, which begins at `start` or at a cheap feasible assignment."""
+        from qproj.projections.models import BQMProblem
+
+        return BQMProblem(self.bqm).linear_task(start, row_bits)
 
 
-class Projection(ByContent, ABC):
+def hook(problem: Any, name: str) -> Callable[..., Any]:
+    """Return a method of :class:`Problem`, by default the base's own for an object that only has the protocol."""
+    found: Callable[..., Any] | None = getattr(problem, name, None)
+    return partial(getattr(Problem, name), problem) if found is None else found
+
+
+class Projection(ByContent, Problem):
     """argmin over v ∈ {±1}^d of objective(v) = constant − 2·gain(v).
 
     Immutable; equal and hashed by content.
+
+    Attributes
+    ----------
+    encodings : mapping
+        The encodings by name, the exact default first.
     """
 
     kind = "projection"
+    encodings: ClassVar[Mapping[str, Callable[..., Encoding]]]
 
     @property
     @abstractmethod
@@ -69,18 +147,6 @@ class Projection(ByContent, ABC):
     @abstractmethod
     def gain_bound(self) -> float:
         """An upper bound on the gain that costs nothing to know."""
-
-    @abstractmethod
-    def gap_scale(self, objective: float) -> float:
-        """Return what the difference of objective and bound is divided by in the gap."""
-
-    @abstractmethod
-    def meets_bound(self, v: ArrayLike) -> bool:
-        """Tell whether v reaches :attr:`gain_bound` exactly, which proves it optimal."""
-
-    @abstractmethod
-    def encode(self, name: str = ..., **options: Any) -> Encoding:
-        """Return the named encoding."""
 
     @abstractmethod
     def _gains(self, V: SignArray) -> FloatArray:
@@ -139,6 +205,37 @@ class Projection(ByContent, ABC):
     def cqm(self) -> dimod.ConstrainedQuadraticModel:
         """A constrained model with the same minimisers."""
         return dimod.ConstrainedQuadraticModel.from_bqm(self.bqm)
+
+    def encode(self, name: str | None = None, **options: Any) -> Encoding:
+        """Return the named encoding, the exact default without a name.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown name or option; the nearest is offered.
+        """
+        encoding: Encoding = call_with_options(self.encodings, name or self._default, "encoding", self, options)
+        return encoding
+
+    @classmethod
+    def check_encoding(cls, name: str, options: Mapping[str, Any]) -> None:
+        """Refuse an unknown encoding or option of it, as :meth:`encode` does, without building anything."""
+        check_named_options(cls.encodings, name, "encoding", options)
+
+    @property
+    def _default(self) -> str:
+        return next(iter(self.encodings))
+
+    def sampled_model(self, encoding: str, options: Mapping[str, Any]) -> SampledModel:
+        """Return the scaled BQM of the only encoding: `encoding` chooses among those of sign projections."""
+        return SampledModel.of_encoding(self.encode())
+
+    def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
+        """Return the linearised model of the only encoding, which has no variables but the weights."""
+        from qproj.encodings.linear_task import QuadraticForm, task_of_form
+
+        form = QuadraticForm.of_encoding(self.encode(), constant=self.constant, terms=self._terms)
+        return task_of_form(form, start)
 
     def decode(self, sample: SampleLike) -> SignArray:
         """Return the ±1 weights of a sample of ``bqm`` or ``cqm``, (d,), or of a sample set, (k, d).

@@ -26,9 +26,13 @@ class Immutable:
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set(**{name: _read_only(value) for name, value in state.items()})  # pickling forgets the flag
+        self._set(**state)  # pickling forgets that arrays are read-only
 
     def _set(self, **fields: object) -> None:
+        """Set attributes once; arrays become read-only."""
+        for value in fields.values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
         self.__dict__.update(fields)
 
 
@@ -55,9 +59,3 @@ class ByContent(Immutable):
 
     def __hash__(self) -> int:
         return int(self.key[:15], 16)
-
-
-def _read_only(value: object) -> object:
-    if isinstance(value, np.ndarray):
-        value.setflags(write=False)
-    return value

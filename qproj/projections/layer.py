@@ -1,24 +1,103 @@
-"""Layers: one input matrix, many neurons; sequences of projections that share what can be shared."""
+"""Layers: many neurons on shared data, as sequences of projections that share what can be shared."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import FloatArray, as_matrix, as_numpy, frozen
-from qproj._options import call_with_options
+from qproj._arrays import FloatArray, SignArray, as_matrix, as_numpy, require_square
 from qproj.encodings import Columns, Encoding, MajorityShape, Rows, majority_of
 from qproj.projections.aggregation import class_columns
+from qproj.projections.base import Projection
 from qproj.projections.content import ByContent
+from qproj.projections.inputs import Inputs
 from qproj.projections.linear import LinearProjection
-from qproj.projections.sign import ENCODINGS, Inputs, SignProjection, require_square
+from qproj.projections.sign import SignProjection
+
+#: Numbers that a block's neurons have in one row of work space, (neurons, n or d): some 2 MiB of float64.
+BLOCK = 1 << 18
 
 
-class LayerProjection(ByContent, Sequence[SignProjection]):
+@dataclass(frozen=True, eq=False)
+class LayerScore:
+    """What the definition gives for one vector per neuron, each (dout,): its gain, and what bounds it.
+
+    Attributes
+    ----------
+    gain, gain_bound, constant : float64
+        objective = constant − 2·gain, and no vector gains more than `gain_bound`.
+    met : bool
+        Whether the vector reaches its bound, decided without comparing floats.
+    gap_scale : float64
+        What objective − bound is divided by in the gap.
+    terms : int
+        How many floats a gain sums.
+    """
+
+    gain: FloatArray
+    gain_bound: FloatArray
+    constant: FloatArray
+    met: NDArray[np.bool_]
+    gap_scale: FloatArray
+    terms: int
+
+
+class Layer(ByContent, Sequence[Projection]):
+    """A sequence of projections that one search may serve together: the neurons of a layer."""
+
+    @property
+    @abstractmethod
+    def num_weights(self) -> int:
+        """The number d of weights per neuron."""
+
+    @property
+    @abstractmethod
+    def idle(self) -> NDArray[np.bool_]:
+        """(dout,) the neurons for which every v is optimal."""
+
+    @property
+    @abstractmethod
+    def block(self) -> int:
+        """How many neurons are searched at once, so that the work space stays small beside the layer."""
+
+    @abstractmethod
+    def part(self, start: int, stop: int) -> Self:
+        """Return the layer of the neurons start, …, stop − 1, on the same data."""
+
+    @abstractmethod
+    def score(self, weights: SignArray) -> LayerScore:
+        """Return the score of one ±1 vector per neuron, (dout, d), by the definition."""
+
+    @abstractmethod
+    def encode(self, name: str, **options: Any) -> Sequence[Encoding]:
+        """Return one encoding per neuron, all over the same variables."""
+
+    @abstractmethod
+    def neuron(self, index: int) -> Any:
+        """Return the projection of one neuron, 0 ≤ index < dout."""
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self.neuron(j) for j in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"neuron {index} of {len(self)}")
+        return self.neuron(index % len(self))
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.neuron, range(len(self)))
+
+
+class LayerProjection(Layer):
     """argmin over V ∈ {±1}^(dout×d) of ‖σ(X Vᵀ) − T‖²_F: dout independent neurons on shared inputs.
 
     Immutable; equal and hashed by content.
@@ -47,7 +126,7 @@ class LayerProjection(ByContent, Sequence[SignProjection]):
         matrix = as_matrix(X, "X")
         self._set(
             T=_targets(T, len(matrix)),
-            inputs=Inputs.of(matrix, aggregate_rows),
+            inputs=Inputs(matrix, bool(aggregate_rows)),
             aggregate=(bool(aggregate_rows), bool(aggregate_columns)),
         )
 
@@ -61,31 +140,28 @@ class LayerProjection(ByContent, Sequence[SignProjection]):
         """The fan-in d."""
         return int(self.inputs.X.shape[1])
 
+    @property
+    def idle(self) -> NDArray[np.bool_]:
+        idle: NDArray[np.bool_] = ~np.any(self.T, axis=0)
+        return idle
+
+    @property
+    def block(self) -> int:
+        return BLOCK // int(max(self.inputs.X.shape))
+
     def __len__(self) -> int:
         return int(self.T.shape[1])
 
-    @overload
-    def __getitem__(self, index: int) -> SignProjection: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[SignProjection]: ...
-    def __getitem__(self, index: int | slice) -> SignProjection | list[SignProjection]:
-        if isinstance(index, slice):
-            return [self[j] for j in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"neuron {index} of {len(self)}")
+    def neuron(self, index: int) -> SignProjection:
         merge_rows, merge_columns = self.aggregate
         return SignProjection.of_inputs(
             self.inputs, self.T[:, index].copy(), aggregate_rows=merge_rows, aggregate_columns=merge_columns
         )
 
     def part(self, start: int, stop: int) -> LayerProjection:
-        """Return the layer of neurons start, …, stop − 1, on the same inputs."""
         part = LayerProjection.__new__(LayerProjection)
-        part._set(T=frozen(self.T[:, start:stop]), inputs=self.inputs, aggregate=self.aggregate)
+        part._set(T=self.T[:, start:stop], inputs=self.inputs, aggregate=self.aggregate)
         return part
-
-    def __iter__(self) -> Iterator[SignProjection]:
-        return (self[j] for j in range(len(self)))
 
     @cached_property
     def tau(self) -> FloatArray:
@@ -98,29 +174,41 @@ class LayerProjection(ByContent, Sequence[SignProjection]):
         inputs = self.inputs
         first = inputs.groups.first
         A = inputs.matrix if len(first) == len(inputs.matrix) else inputs.matrix[first]
-        Tau = self.tau
         if not inputs.is_binary:
-            return A, Tau, Columns.plain(A.shape[1])
+            return A, self.tau, Columns.plain(A.shape[1])
         columns = class_columns(A, merge=self.aggregate[1])
-        return A if columns.is_plain else np.ascontiguousarray(A[:, columns.first]), Tau, columns
+        return A if columns.is_plain else np.ascontiguousarray(A[:, columns.first]), self.tau, columns
+
+    def score(self, weights: SignArray) -> LayerScore:
+        count, groups = len(weights), self.inputs.groups
+        gain, most, constant, met = np.empty(count), np.empty(count), np.empty(count), np.empty(count, np.bool_)
+        for low in range(0, count, max(1, self.block)):
+            part = slice(low, low + max(1, self.block))
+            signs = self.inputs.signs(weights[part])
+            tau, targets = np.ascontiguousarray(self.tau[:, part].T), np.ascontiguousarray(self.T[:, part].T)
+            met[part] = np.all(signs[:, groups.first] * tau >= 0, axis=1)
+            most[part] = np.abs(tau).sum(axis=1)
+            gain[part] = (signs * targets).sum(axis=1)  # the same order of summation as SignProjection.gain
+            constant[part] = len(targets.T) + np.vecdot(targets, targets)
+        return LayerScore(gain, most, constant, met, 4.0 * most, len(self.T))
 
     def encode(self, name: str = "majority", **options: Any) -> Sequence[Encoding]:
-        """Return one encoding a neuron, all over the same variables and, for "majority", of one common structure.
+        """Return one encoding per neuron, all over the same variables and, for "majority", of one common structure.
 
         Unlike ``self[j].encode``, rows whose targets cancel stay, so that one embedding serves every neuron. Each is
         built when it is asked for, so that a large layer's coefficients need not be held together.
         """
-        if name not in ENCODINGS or options:
-            call_with_options(ENCODINGS, name, "encoding", self._neuron(0), options)  # refuses now, not at first use
+        SignProjection.check_encoding(name, options)
         if name != "majority":
-            return LayerEncodings(len(self), lambda j: ENCODINGS[name](self._neuron(j), **options))
+            build = SignProjection.encodings[name]
+            return LayerEncodings(len(self), lambda j: build(self._rows_of(j), **options))
         factor, bits = options.get("factor", 4.5), options.get("bits", 6)
-        shape = MajorityShape.of(self._neuron(0), bits)
-        return LayerEncodings(len(self), lambda j: majority_of(shape, self._neuron(j), factor))
+        shape = MajorityShape.of(self._rows_of(0), bits)
+        return LayerEncodings(len(self), lambda j: majority_of(shape, self._rows_of(j), factor))
 
-    def _neuron(self, index: int) -> Rows:
+    def _rows_of(self, index: int) -> Rows:
         A, Tau, columns = self.rows
-        problem = self[index]
+        problem = self.neuron(index)
         return Rows(A, np.ascontiguousarray(Tau[:, index]), columns, problem.constant, problem.gain)
 
     def _content(self) -> tuple[object, list[NDArray[Any]]]:
@@ -131,7 +219,7 @@ class LayerProjection(ByContent, Sequence[SignProjection]):
 
 
 class LayerEncodings(Sequence[Encoding]):
-    """One encoding a neuron, each built anew whenever it is asked for."""
+    """One encoding per neuron, each built whenever it is asked for."""
 
     def __init__(self, count: int, build: Callable[[int], Encoding]) -> None:
         self._count, self._build = count, build
@@ -149,21 +237,18 @@ class LayerEncodings(Sequence[Encoding]):
 
 
 def linear_layer(
-    X: ArrayLike, T: ArrayLike, *, scale: float | str = 1.0, weights: ArrayLike | None = None
+    X: ArrayLike, T: ArrayLike, *, scale: float | str = 1.0, sample_weight: ArrayLike | None = None
 ) -> list[LinearProjection]:
-    """Return one linear projection a column of T: argmin over V of Σ_ij a_i (α (X Vᵀ)_ij − T_ij)².
+    """Return one linear projection per column of T: argmin over V of Σ_ij a_i (α (X Vᵀ)_ij − T_ij)².
 
-    `weights` is (n,), shared, or (n, dout), one column a neuron.
+    `sample_weight` is (n,), shared, or (n, dout), one column per neuron.
     """
     matrix = as_matrix(X, "X")
     targets = _targets(T, len(matrix))
-    rows = None if weights is None else as_numpy(weights, "weights")
-    return [
-        LinearProjection(
-            matrix, t, scale=scale, weights=None if rows is None else rows if rows.ndim == 1 else rows[:, j]
-        )
-        for j, t in enumerate(targets.T)
-    ]
+    if sample_weight is None:
+        return [LinearProjection(matrix, t, scale=scale) for t in targets.T]
+    weights = np.broadcast_to(as_numpy(sample_weight, "sample_weight").T, targets.T.shape)
+    return [LinearProjection(matrix, t, scale=scale, sample_weight=a) for t, a in zip(targets.T, weights, strict=True)]
 
 
 def _targets(T: ArrayLike, n: int) -> FloatArray:
@@ -174,6 +259,6 @@ def _targets(T: ArrayLike, n: int) -> FloatArray:
         )
     targets = as_matrix(targets, "T").astype(np.float64)
     if len(targets) != n:
-        raise ValueError(f"T has {len(targets)} rows and X has {n}; one row of targets a row of inputs is needed")
+        raise ValueError(f"T has {len(targets)} rows and X has {n}; one row of targets per row of inputs is needed")
     require_square(targets)
-    return frozen(targets)
+    return targets

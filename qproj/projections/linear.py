@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, frozen
-from qproj._options import call_with_options
+from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, require_square
 from qproj.encodings import Encoding, spin_quadratic
 from qproj.projections.base import Projection
-from qproj.projections.sign import require_square
 
 #: Spelling of the scale that minimises the objective for each v.
 LEAST_SQUARES = "least-squares"
 
 
+def _linear(projection: LinearProjection) -> Encoding:
+    """Return the d-variable model of Σ a (α x·v − t)², which is exact; a least-squares scale has none."""
+    if isinstance(projection.scale, str):
+        raise ValueError(
+            "a least-squares scale has no quadratic model; give a number, or pass the projection to a solver"
+        )
+    x, a = projection.scale * projection._x, projection.sample_weight
+    gram = x.T @ (a[:, None] * x)
+    return spin_quadratic(
+        "linear",
+        np.triu(2.0 * gram, 1),
+        -2.0 * (x.T @ (a * projection.t)),
+        float(np.trace(gram)) + projection.constant,
+        projection.gain,
+    )
+
+
 class LinearProjection(Projection):
     """argmin over v ∈ {±1}^d of Σ_i a_i (α x_i·v − t_i)².
 
-    With targets κ√d·sign t and weights |t| this is the margin surrogate of the sign projection; with α = 1 and real t,
-    the projection of a layer without activation.
+    With targets κ√d·sign t and sample weights |t| this is the margin surrogate of the sign projection; with α = 1 and
+    real t, the projection of a layer without activation.
 
     Parameters
     ----------
@@ -32,30 +46,33 @@ class LinearProjection(Projection):
     scale : float or "least-squares"
         α. The least-squares α(v) = Σ a t z / Σ a z² depends on v: the objective is then not quadratic, there is no
         model, no bound but 0, and solvers alternate between v and α (a heuristic).
-    weights : (n,) array_like, optional
-        a ≥ 0; all 1 by default.
+    sample_weight : (n,) array_like, optional
+        a ≥ 0, one per row; all 1 by default.
 
     Raises
     ------
     TypeError, ValueError
-        As for :class:`SignProjection`; a scale that is 0 or not finite; negative weights.
+        As for :class:`SignProjection`; a scale that is 0 or not finite; a negative sample weight.
     """
 
+    encodings: ClassVar = {"linear": _linear}
     X: NDArray[Any]
     t: FloatArray
-    weights: FloatArray
+    sample_weight: FloatArray
     scale: float | str
     _x: FloatArray
 
     def __init__(
-        self, X: ArrayLike, t: ArrayLike, *, scale: float | str = 1.0, weights: ArrayLike | None = None
+        self, X: ArrayLike, t: ArrayLike, *, scale: float | str = 1.0, sample_weight: ArrayLike | None = None
     ) -> None:
-        matrix = frozen(np.array(as_matrix(X, "X")))
+        matrix = np.array(as_matrix(X, "X"))
         vector = as_vector(t, "t", len(matrix))
         require_square(vector)
-        a = np.ones(len(matrix)) if weights is None else as_vector(weights, "weights", len(matrix))
+        a = np.ones(len(matrix))
+        if sample_weight is not None:
+            a = as_vector(sample_weight, "sample_weight", len(matrix))
         if (a < 0).any():
-            raise ValueError("weights holds a negative entry; row weights are ≥ 0: flip the sign of t instead")
+            raise ValueError("sample_weight holds a negative entry; it is ≥ 0: flip the sign of t instead")
         scale = _checked_scale(scale)
         size = 1.0 if isinstance(scale, str) else abs(scale)
         with np.errstate(all="ignore"):
@@ -63,11 +80,8 @@ class LinearProjection(Projection):
             # both with and without α: sums are formed before it is applied
             reach = (a * np.square(max(size, 1.0) * rows + np.abs(vector))).sum()
         if not np.isfinite(reach) or not np.isfinite(size * size):
-            raise ValueError("Σ a (|α x|·1 + |t|)² overflows float64; scale X, t, weights or α down")
-        self._set(
-            X=matrix, t=frozen(vector), weights=frozen(a), _x=matrix.astype(np.float64),
-            scale=scale,
-        )  # fmt: skip
+            raise ValueError("Σ a (|α x|·1 + |t|)² overflows float64; scale X, t, sample_weight or α down")
+        self._set(X=matrix, t=vector, sample_weight=a, _x=matrix.astype(np.float64), scale=scale)
 
     @property
     def num_weights(self) -> int:
@@ -80,22 +94,22 @@ class LinearProjection(Projection):
 
     def with_scale(self, scale: float) -> LinearProjection:
         """Return the same projection with a given α."""
-        return LinearProjection(self.X, self.t, scale=scale, weights=self.weights)
+        return LinearProjection(self.X, self.t, scale=scale, sample_weight=self.sample_weight)
 
     def best_scale(self, v: ArrayLike) -> float:
         """Return α(v) = Σ a t z / Σ a z², the minimiser over α for this v (1 where z vanishes)."""
         z = self._x @ np.asarray(v, np.float64)
-        power = float(self.weights @ (z * z))
-        return float(self.weights @ (self.t * z)) / power if power > 0 else 1.0
+        power = float(self.sample_weight @ (z * z))
+        return float(self.sample_weight @ (self.t * z)) / power if power > 0 else 1.0
 
     def _gains(self, V: SignArray) -> FloatArray:
         gains = np.empty(len(V))
-        for i, v in enumerate(V):  # one fixed order of summation a vector
+        for i, v in enumerate(V):  # one fixed order of summation per vector
             z = (self._x * v).sum(axis=1)
             if not isinstance(self.scale, str):
                 z *= self.scale  # before squaring: α² may be too small for float64
-            linear = (self.weights * self.t * z).sum()
-            power = (self.weights * z * z).sum()
+            linear = (self.sample_weight * self.t * z).sum()
+            power = (self.sample_weight * z * z).sum()
             if isinstance(self.scale, str):
                 gains[i] = 0.5 * linear * (linear / power) if power > 0 else 0.0
             else:
@@ -105,7 +119,7 @@ class LinearProjection(Projection):
     @cached_property
     def constant(self) -> float:
         """Σ a_i t_i²."""
-        return float(self.weights @ (self.t * self.t))
+        return float(self.sample_weight @ (self.t * self.t))
 
     @cached_property
     def gain_bound(self) -> float:
@@ -120,7 +134,7 @@ class LinearProjection(Projection):
         """Tell whether every weighted residual is exactly 0."""
         alpha = self.best_scale(v) if isinstance(self.scale, str) else self.scale
         residual = alpha * (self._x @ np.asarray(v, np.float64)) - self.t
-        return bool((self.weights * residual == 0).all())
+        return bool((self.sample_weight * residual == 0).all())
 
     @property
     def _terms(self) -> int:
@@ -128,22 +142,20 @@ class LinearProjection(Projection):
 
     def bound_of_gain(self, gain_bound: float) -> float:
         """Return constant − 2·gain_bound, rounded down by the sums' own size, which exceeds the constant's."""
-        reach = float(self.weights @ np.square(np.abs(self._x).sum(axis=1))) * (
+        reach = float(self.sample_weight @ np.square(np.abs(self._x).sum(axis=1))) * (
             1.0 if isinstance(self.scale, str) else self.scale**2
         )
         slack = 4.0 * np.finfo(np.float64).eps * self._terms * (abs(self.constant) + reach)
         return float(np.nextafter(self.constant - 2.0 * gain_bound - slack, -np.inf))
 
-    def encode(self, name: str = "linear", **options: Any) -> Encoding:
-        """Return the "linear" encoding: d variables, no slack, exact.
-
-        Raises ValueError for a least-squares scale, which has no quadratic model.
-        """
-        encoding: Encoding = call_with_options(_ENCODINGS, name, "encoding", self, options)
-        return encoding
+    def linear_direction(self) -> FloatArray:
+        """Return Xᵀ(a t) up to a positive factor."""
+        weighted = self.sample_weight * self.t
+        direction: FloatArray = self._x.T @ (weighted / (float(np.abs(weighted).max(initial=0.0)) or 1.0))
+        return direction
 
     def _content(self) -> tuple[object, list[NDArray[Any]]]:
-        return self.scale, [self._x, self.t, self.weights]
+        return self.scale, [self._x, self.t, self.sample_weight]
 
     def __repr__(self) -> str:
         n, d = self.X.shape
@@ -162,22 +174,3 @@ def _checked_scale(scale: object) -> float | str:
     if not np.isfinite(number) or number == 0:
         raise ValueError(f"scale is {scale}; it is finite and not 0: use 1.0 or {LEAST_SQUARES!r}")
     return number
-
-
-def _linear(projection: LinearProjection) -> Encoding:
-    if isinstance(projection.scale, str):
-        raise ValueError(
-            "a least-squares scale has no quadratic model; give a number, or pass the projection to a solver"
-        )
-    x, a = projection.scale * projection._x, projection.weights
-    gram = x.T @ (a[:, None] * x)
-    return spin_quadratic(
-        "linear",
-        np.triu(2.0 * gram, 1),
-        -2.0 * (x.T @ (a * projection.t)),
-        float(np.trace(gram)) + projection.constant,
-        projection.gain,
-    )
-
-
-_ENCODINGS: dict[str, Callable[..., Encoding]] = {"linear": _linear}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, frozen
-from qproj._options import call_with_options
+from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, require_square
 from qproj.encodings import Encoding, spin_quadratic
 from qproj.projections.base import Projection
-from qproj.projections.sign import require_square
+
+
+def _metric(projection: MetricProjection) -> Encoding:
+    """Return the N-variable model of (r − g)ᵀM(r − g), which is exact."""
+    return spin_quadratic(
+        "metric", 2.0 * projection._pairs, -2.0 * projection._field, projection.constant, projection.gain
+    )
 
 
 class MetricProjection(Projection):
@@ -34,6 +38,7 @@ class MetricProjection(Projection):
         Not real numbers, not finite, M not square, g of another length.
     """
 
+    encodings: ClassVar = {"metric": _metric}
     M: NDArray[Any]
     g: FloatArray
     _symmetric: FloatArray
@@ -41,7 +46,7 @@ class MetricProjection(Projection):
     _field: FloatArray
 
     def __init__(self, M: ArrayLike, g: ArrayLike) -> None:
-        matrix = frozen(np.array(as_matrix(M, "M")))
+        matrix = np.array(as_matrix(M, "M"))
         if matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"M has shape {matrix.shape}; a metric is square, as long as g")
         vector = as_vector(g, "g", len(matrix))
@@ -53,7 +58,7 @@ class MetricProjection(Projection):
             raise ValueError("(r − g)ᵀM(r − g) overflows float64; scale M or g down")
         self._set(
             M=matrix,
-            g=frozen(vector),
+            g=vector,
             _symmetric=symmetric,
             _pairs=np.triu(symmetric, 1),
             _field=symmetric @ vector,
@@ -65,7 +70,7 @@ class MetricProjection(Projection):
 
     def _gains(self, V: SignArray) -> FloatArray:
         gains = np.empty(len(V))
-        for i, r in enumerate(V):  # one fixed order of summation a vector
+        for i, r in enumerate(V):  # one fixed order of summation per vector
             pairs = ((self._pairs * r).sum(axis=1) * r).sum()
             gains[i] = (self._field * r).sum() - pairs
         return gains
@@ -89,22 +94,12 @@ class MetricProjection(Projection):
         r = np.asarray(v)
         return bool((self._field * r >= 0).all() and (self._pairs * np.outer(r, r) <= 0).all())
 
-    def encode(self, name: str = "metric", **options: Any) -> Encoding:
-        """Return the "metric" encoding: N variables, no slack, exact."""
-        encoding: Encoding = call_with_options(_ENCODINGS, name, "encoding", self, options)
-        return encoding
+    def linear_direction(self) -> FloatArray:
+        """Return Mg."""
+        return self._field
 
     def _content(self) -> tuple[object, list[NDArray[Any]]]:
         return "", [self.M.astype(np.float64), self.g]
 
     def __repr__(self) -> str:
         return f"MetricProjection(N={len(self.g)})"
-
-
-def _metric(projection: MetricProjection) -> Encoding:
-    return spin_quadratic(
-        "metric", 2.0 * projection._pairs, -2.0 * projection._field, projection.constant, projection.gain
-    )
-
-
-_ENCODINGS: dict[str, Callable[..., Encoding]] = {"metric": _metric}

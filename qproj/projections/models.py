@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dimod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
+from qproj.encodings import SampledModel
 from qproj.projections.base import Problem
+
+if TYPE_CHECKING:
+    from qproj.encodings.linear_task import LinearTask
 
 Model = dimod.BinaryQuadraticModel | dimod.ConstrainedQuadraticModel
 #: Products held at once while many assignments are scored.
 _BLOCK = 1 << 18
 
 
-class PlainModel:
+class PlainModel(Problem):
     """min energy of a dimod model; gain = −objective, arrays in the order of ``variables`` and its own vartype."""
-
-    kind: str
-    gain_bound: float | None = None
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -36,6 +38,10 @@ class PlainModel:
     @property
     def num_variables(self) -> int:
         return len(self.model.variables)
+
+    @property
+    def gain_bound(self) -> float | None:
+        return None
 
     def objective(self, v: ArrayLike) -> Any:
         """Return the energy, offset included: a float for (d,), float64 (k,) for (k, d); +inf where infeasible."""
@@ -61,10 +67,6 @@ class PlainModel:
 
     def meets_bound(self, v: ArrayLike) -> bool:
         return False
-
-    @property
-    def key(self) -> str:
-        raise NotImplementedError
 
 
 class BQMProblem(PlainModel):
@@ -108,7 +110,7 @@ class BQMProblem(PlainModel):
         return energies
 
     @cached_property
-    def gain_bound(self) -> float | None:  # type: ignore[override]
+    def gain_bound(self) -> float:
         """−(offset + Σ of each term at its lowest): an upper bound on −energy."""
         linear, _, _, values, offset = self.arrays
         if self.model.vartype is dimod.SPIN:
@@ -119,29 +121,93 @@ class BQMProblem(PlainModel):
         return -lowest + 4.0 * np.finfo(np.float64).eps * (len(linear) + len(values)) * size
 
     @cached_property
-    def canonical(self) -> tuple[FloatArray, list[Hashable]]:
-        """(upper triangular coefficients over ±1 or 0/1, labels), variables sorted by type and text.
+    def canonical(self) -> CanonicalModel:
+        """The coefficients with the variables sorted by type and text: the caller's order of variables drops out."""
+        return CanonicalModel.of(list(self.model.variables), *self.arrays)
 
-        Samplers get this order, so that one seed gives one result however the caller ordered the variables.
-        """
-        labels = list(self.model.variables)
-        order = sorted(range(len(labels)), key=lambda i: (type(labels[i]).__name__, repr(labels[i])))
-        place = np.empty(len(labels), np.intp)
-        place[order] = np.arange(len(labels))
-        linear, row, column, values, _ = self.arrays
-        Q = np.zeros((len(labels), len(labels)))
-        i, j = place[row], place[column]
-        Q[np.minimum(i, j), np.maximum(i, j)] = values
-        Q[np.arange(len(labels)), np.arange(len(labels))] = linear[order]
-        return Q, [labels[i] for i in order]
+    def sampled_model(self, encoding: str, options: Mapping[str, Any]) -> SampledModel:
+        """Return the model itself, scaled, in the canonical order of its variables: there is no encoding to choose."""
+        canonical = self.canonical
+        scale = float(max(np.abs(canonical.linear).max(initial=0.0), np.abs(canonical.quadratic).max(initial=0.0)))
+        scale = scale or 1.0
+        bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(
+            canonical.linear / scale,
+            (canonical.row, canonical.column, canonical.quadratic / scale),
+            0.0,
+            self.model.vartype,
+        )
+        return SampledModel(bqm, scale, canonical.offset, canonical.labels, order=canonical.place)
+
+    def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
+        """Return the model with its products linearised."""
+        from qproj.encodings.linear_task import QuadraticForm, task_of_form
+
+        linear, first, second, products, offset = self.arrays
+        if self.model.vartype is dimod.SPIN:
+            return task_of_form(QuadraticForm.of_spins(linear, first, second, products, offset), start)
+        return task_of_form(QuadraticForm(linear, first, second, products, offset, spin=False), start)
 
     @cached_property
     def key(self) -> str:
         """SHA-256 of vartype, sorted labels and coefficients."""
-        Q, labels = self.canonical
-        digest = hashlib.sha256(repr((self.model.vartype.name, labels, self.model.offset + 0.0)).encode())
-        digest.update((Q + 0.0).astype("<f8").tobytes())
+        canonical = self.canonical
+        digest = hashlib.sha256(repr((self.model.vartype.name, canonical.labels, canonical.offset + 0.0)).encode())
+        for array in (canonical.linear, canonical.row, canonical.column, canonical.quadratic):
+            plain = array + 0.0 if array.dtype.kind == "f" else array  # −0 and +0 are one number
+            digest.update(np.ascontiguousarray(plain, plain.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class CanonicalModel:
+    """A BQM's coefficients in an order that follows from its labels alone; terms that are 0 are left out.
+
+    Attributes
+    ----------
+    labels : list of n labels
+    place : (n,) intp
+        The position of each variable of the model.
+    linear : (n,) float64
+    row, column : (m,) intp
+        row < column, sorted.
+    quadratic : (m,) float64
+    offset : float
+    """
+
+    labels: list[Hashable]
+    place: NDArray[np.intp]
+    linear: FloatArray
+    row: NDArray[np.intp]
+    column: NDArray[np.intp]
+    quadratic: FloatArray
+    offset: float
+
+    @classmethod
+    def of(
+        cls,
+        labels: list[Hashable],
+        linear: FloatArray,
+        row: NDArray[np.intp],
+        column: NDArray[np.intp],
+        quadratic: FloatArray,
+        offset: float,
+    ) -> CanonicalModel:
+        """Return the coefficients, given in the order of `labels`, in canonical order."""
+        order = sorted(range(len(labels)), key=lambda i: (type(labels[i]).__name__, repr(labels[i])))
+        place = np.empty(len(labels), np.intp)
+        place[order] = np.arange(len(labels))
+        kept = np.flatnonzero(quadratic)
+        ends = np.sort(np.stack([place[row[kept]], place[column[kept]]]), axis=0)
+        by_ends = np.lexsort((ends[1], ends[0]))
+        return cls(
+            labels=[labels[i] for i in order],
+            place=place,
+            linear=linear[order],
+            row=ends[0][by_ends],
+            column=ends[1][by_ends],
+            quadratic=quadratic[kept][by_ends],
+            offset=offset,
+        )
 
 
 class CQMProblem(PlainModel):
@@ -187,6 +253,12 @@ class CQMProblem(PlainModel):
                 return False
         return True
 
+    def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
+        """Return the model with its products linearised; without a start, none is known."""
+        from qproj.encodings.linear_task import task_of_constrained
+
+        return task_of_constrained(self.model, start, atol=self.TOLERANCE, rtol=1e-9)
+
     @cached_property
     def key(self) -> str:
         """SHA-256 of the model's LP-like text."""
@@ -203,6 +275,8 @@ def as_problem(problem: Any) -> Problem:
     ValueError
         A model with coefficients that are not finite.
     """
+    if isinstance(problem, Problem):
+        return problem
     if isinstance(problem, dimod.BinaryQuadraticModel):
         wrapped = BQMProblem(problem)
         linear, _, _, values, offset = wrapped.arrays
@@ -218,11 +292,11 @@ def as_problem(problem: Any) -> Problem:
         if not np.isfinite(biases).all():
             raise ValueError("the CQM has a coefficient that is NaN or infinite; every bias has to be finite")
         return CQMProblem(problem)
-    # not isinstance(problem, Problem): before Python 3.12 that would build the problem's models
     if all(_has(problem, name) for name in ("kind", "variables", "gain", "objective", "bqm")):
         return problem  # type: ignore[no-any-return]
     raise TypeError(
-        f"{type(problem).__name__} is no problem; pass a projection, a dimod BQM or CQM; layers go to qproj.project"
+        f"{type(problem).__name__} is not a problem; pass a projection, or a dimod BQM or CQM; "
+        "layers go to qproj.project"
     )
 
 

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import dimod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import (
-    FloatArray,
-    SignArray,
-    as_matrix,
-    as_numpy,
-    as_real,
-    as_signs,
-    as_vector,
-    frozen,
-    is_sign_matrix,
-)
+from qproj._arrays import FloatArray, SignArray, as_matrix, as_numpy, as_signs, as_vector, require_square
 from qproj._options import call_with_options
-from qproj.encodings import Columns, Encoding, Rows, constrained, majority, margin, published, unbalanced
-from qproj.projections.aggregation import Aggregated, RowGroups, aggregate, group_rows
+from qproj.encodings import Columns, Encoding, Rows, SampledModel, constrained, majority, margin, paper, unbalanced
+from qproj.projections.aggregation import Aggregated, aggregate
 from qproj.projections.base import Projection
-from qproj.projections.content import Immutable
+from qproj.projections.inputs import Inputs
 
-ENCODINGS: dict[str, Callable[..., Encoding]] = {
-    "majority": majority,
-    "margin": margin,
-    "unbalanced": unbalanced,
-    "published": published,
-}
+if TYPE_CHECKING:
+    from qproj.encodings.linear_task import LinearTask
 
 #: Entries of one block of pre-activations: 4 Mi float64 are 32 MiB.
 _BLOCK = 1 << 22
+_EPS = float(np.finfo(np.float64).eps)
 
 
 class SignProjection(Projection):
@@ -49,7 +36,7 @@ class SignProjection(Projection):
     X : (n, d) array_like
         Inputs, ±1 or real; numpy, nested lists or a torch tensor of any real dtype.
     t : (n,) array_like
-        Targets, one a row; usually −∂L/∂y.
+        Targets, one per row; usually −∂L/∂z.
     aggregate_rows, aggregate_columns : bool
         Merge equal rows (and opposite ones when d is odd), and columns equal up to sign: exact for ±1 X.
 
@@ -67,6 +54,7 @@ class SignProjection(Projection):
     0.7
     """
 
+    encodings: ClassVar = {"majority": majority, "margin": margin, "unbalanced": unbalanced, "paper": paper}
     inputs: Inputs
     t: FloatArray
     _merge: tuple[bool, bool]
@@ -83,11 +71,8 @@ class SignProjection(Projection):
             )
         vector = as_vector(t, "t", len(matrix))
         require_square(vector)
-        self._set(
-            inputs=Inputs.of(matrix, aggregate_rows),
-            t=frozen(vector),
-            _merge=(bool(aggregate_rows), bool(aggregate_columns)),
-        )
+        inputs = Inputs(matrix, bool(aggregate_rows))
+        self._set(inputs=inputs, t=vector, _merge=(bool(aggregate_rows), bool(aggregate_columns)))
 
     @classmethod
     def of_inputs(
@@ -95,7 +80,7 @@ class SignProjection(Projection):
     ) -> SignProjection:
         """Return the projection of one neuron on inputs that other neurons share; nothing is checked or copied."""
         self = cls.__new__(cls)
-        self._set(inputs=inputs, t=frozen(t), _merge=(aggregate_rows, aggregate_columns))
+        self._set(inputs=inputs, t=t, _merge=(aggregate_rows, aggregate_columns))
         return self
 
     @property
@@ -158,20 +143,52 @@ class SignProjection(Projection):
         merged = self.aggregated
         return Rows(merged.A, merged.tau, merged.columns, self.constant, self.gain)
 
-    def encode(self, name: str = "majority", **options: Any) -> Encoding:
-        """Return an encoding: "majority" (exact), "margin", "unbalanced" or "published" (inexact; they say why)."""
+    def encode(self, name: str | None = None, **options: Any) -> Encoding:
+        """Return an encoding: "majority" (exact, the default), "margin", "unbalanced" or "paper".
+
+        The last three are inexact and give the reason as ``why``. "paper" is the encoding of arXiv 2310.15128, whose
+        rows and columns are not merged.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown name or option; the nearest is offered.
+        """
         rows = self.rows
-        if name == "published":
+        if name == "paper":
             plain = SignProjection.of_inputs(
                 self.inputs.unmerged, self.t, aggregate_rows=False, aggregate_columns=False
             )
             rows = plain.rows
-        encoding: Encoding = call_with_options(ENCODINGS, name, "encoding", rows, options)
+        encoding: Encoding = call_with_options(self.encodings, name or self._default, "encoding", rows, options)
         return encoding
+
+    def known_optimum(self) -> SignArray | None:
+        """Return a vector of ones where t is all zero, since every v is optimal then."""
+        return None if self.t.any() else np.ones(self.num_weights, np.int8)
+
+    def linear_direction(self) -> FloatArray:
+        """Return Xᵀt up to a positive factor: its sign is the direction of signSGD."""
+        largest = float(np.abs(self.t).max(initial=0.0)) or 1.0  # tiny targets would underflow
+        direction: FloatArray = self.inputs.matrix.T.astype(np.float64) @ (self.t / largest)
+        return direction
+
+    def sampled_model(self, encoding: str, options: Mapping[str, Any]) -> SampledModel:
+        """Return the scaled BQM of the named encoding."""
+        return SampledModel.of_encoding(self.encode(encoding, **options))
+
+    def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
+        """Return the one-sided model, which begins at `start` or at the direction of signSGD."""
+        from qproj.encodings.linear_task import task_of_rows
+
+        first = np.where(self.linear_direction() >= 0, 1, -1).astype(np.int8) if start is None else start
+        # the gain is summed over the rows as given, whose targets may cancel in the merged ones
+        error = 4.0 * _EPS * (len(self.t) + 1) * float(np.abs(self.t).sum())
+        return task_of_rows(self.rows, first, bits=row_bits, error=error)
 
     @cached_property
     def cqm(self) -> dimod.ConstrainedQuadraticModel:
-        """The one-sided constrained model, with an integer a column class."""
+        """The one-sided constrained model, with an integer per column class."""
         return constrained(self.rows)
 
     @property
@@ -184,77 +201,3 @@ class SignProjection(Projection):
     def __repr__(self) -> str:
         n, d = self.X.shape
         return f"SignProjection(n={n}, d={d}, {'±1' if self.inputs.is_binary else 'real'} inputs)"
-
-
-class Inputs(Immutable):
-    """The inputs of one layer: validated once, shared by its neurons, with their row groups found once.
-
-    Attributes
-    ----------
-    X : (n, d)
-        As given, read-only.
-    matrix : (n, d) int8 or float64
-        The same numbers, int8 where every entry is ±1.
-    """
-
-    X: NDArray[Any]
-    matrix: NDArray[Any]
-    _merge: bool
-
-    def __init__(self, X: NDArray[Any], matrix: NDArray[Any], merge: bool) -> None:
-        self._set(X=X, matrix=matrix, _merge=merge)
-
-    @classmethod
-    def of(cls, X: NDArray[Any], merge: bool = True) -> Inputs:
-        """Return the inputs of a checked matrix, copied."""
-        kept = frozen(np.array(X, order="C"))
-        if is_sign_matrix(kept):
-            return cls(kept, frozen(kept.astype(np.int8)), merge)
-        return cls(kept, frozen(as_real(kept, "X")), merge)
-
-    @property
-    def is_binary(self) -> bool:
-        return self.matrix.dtype == np.int8
-
-    @property
-    def unmerged(self) -> Inputs:
-        """The same inputs, every row for itself."""
-        return Inputs(self.X, self.matrix, merge=False)
-
-    @cached_property
-    def groups(self) -> RowGroups:
-        odd = self.is_binary and self.matrix.shape[1] % 2 == 1
-        return group_rows(self.matrix, merge=self._merge, opposite=odd)
-
-    @cached_property
-    def _float_rows(self) -> NDArray[Any]:
-        # float32 products of ±1 rows are exact up to d = 2^24, and twice as fast as float64
-        return self.matrix.T.astype(np.float32 if self.matrix.shape[1] < 2**24 else np.float64)
-
-    def signs(self, V: SignArray) -> SignArray:
-        """Return σ(X v), int8 (k, n), of ±1 vectors of shape (k, d)."""
-        if self.is_binary:
-            z = V.astype(self._float_rows.dtype) @ self._float_rows
-            return np.where(z >= 0, np.int8(1), np.int8(-1))
-        # The definition sums a row in numpy's order; a product by BLAS decides all but those near a tie.
-        z = V.astype(np.float64) @ self.matrix.T
-        signs = np.where(z >= 0, np.int8(1), np.int8(-1))
-        for i, g in zip(*np.nonzero(np.abs(z) <= self._near), strict=True):
-            signs[i, g] = 1 if (self.matrix[g] * V[i]).sum() >= 0 else -1
-        return signs
-
-    @cached_property
-    def _near(self) -> FloatArray:
-        """(n,) how far two orders of summation of a row can lie apart, doubled."""
-        d = self.matrix.shape[1]
-        near: FloatArray = 4.0 * d * np.finfo(np.float64).eps * np.abs(self.matrix).sum(axis=1)
-        return near
-
-
-def require_square(t: FloatArray) -> None:
-    """Refuse targets whose squares overflow the objective."""
-    largest = max(float(t.max(initial=0.0)), -float(t.min(initial=0.0)))  # without a copy of t
-    if largest > 1e150:
-        raise ValueError(
-            f"|t| reaches {largest:.3g}; beyond 1e150 the objective overflows float64: scale t by 1/max|t|"
-        )

@@ -1,42 +1,37 @@
-"""The contract between problems and solvers, the registry, and one call for a layer."""
+"""The contract between problems and solvers, the bases of adapters, the registry, and one call for many problems."""
 
 from __future__ import annotations
 
-from qproj.projections.models import BQMProblem, CQMProblem, as_problem
-from qproj.solvers.adapter import Adapter, Availability, Found, child_seeds, judge, solve_each
+from qproj.projections import Problem, as_problem
+from qproj.solvers.adapter import Adapter, Availability, LayerRequest, child_seeds
 from qproj.solvers.contract import (
     Capabilities,
-    EndedBy,
-    Ending,
+    MalformedSolutionError,
     MissingLicenceError,
     MissingPackageError,
     MissingTokenError,
     NoSolutionError,
-    Problem,
     Request,
     Solution,
     Solver,
     Status,
+    Termination,
     Timing,
     TooLargeError,
-    check_capabilities,
-    check_limits,
-    verdict,
+    check_positive,
 )
-from qproj.solvers.layers import LayerSolution, layer_of_solutions, layer_of_weights
-from qproj.solvers.project import project
-from qproj.solvers.recheck import MalformedSolutionError, rechecked
+from qproj.solvers.found import Found, LayerFound, rescored, scored
+from qproj.solvers.layers import LayerSolution, project, solve_many
 from qproj.solvers.registry import SolverInfo, get_solver, list_solvers, solver_names
+from qproj.solvers.sampling import Reads, SamplingAdapter, decode_reads, sampled_model
 
 __all__ = [
     "Adapter",
     "Availability",
-    "BQMProblem",
-    "CQMProblem",
     "Capabilities",
-    "EndedBy",
-    "Ending",
     "Found",
+    "LayerFound",
+    "LayerRequest",
     "LayerSolution",
     "MalformedSolutionError",
     "MissingLicenceError",
@@ -44,25 +39,26 @@ __all__ = [
     "MissingTokenError",
     "NoSolutionError",
     "Problem",
+    "Reads",
     "Request",
+    "SamplingAdapter",
     "Solution",
     "Solver",
     "SolverInfo",
     "Status",
+    "Termination",
     "Timing",
     "TooLargeError",
     "as_problem",
-    "check_capabilities",
-    "check_limits",
+    "check_positive",
     "child_seeds",
+    "decode_reads",
     "get_solver",
-    "judge",
-    "layer_of_solutions",
-    "layer_of_weights",
     "list_solvers",
     "project",
-    "rechecked",
-    "solve_each",
+    "rescored",
+    "sampled_model",
+    "scored",
+    "solve_many",
     "solver_names",
-    "verdict",
 ]

@@ -1,8 +1,8 @@
-"""The contract between problems and solvers: what is asked, what comes back, and what each ending means.
+"""The contract between problems and solvers: what a call asks, what comes back, and how a search terminates.
 
-A solver is anything with ``capabilities``, ``solve`` and ``solve_many``; :class:`qproj.solvers.adapter.Adapter` gives
-the last two to whoever writes build → call → decode. A problem is anything with the :class:`Problem` protocol:
-projections are, and ``as_problem`` wraps dimod models.
+A solver is an object with ``name``, ``capabilities`` and ``solve``; :class:`qproj.solvers.Adapter` gives ``solve`` to
+whoever writes build → call → decode. A problem is a :class:`qproj.projections.Problem`: projections are problems, and
+``as_problem`` wraps dimod models.
 """
 
 from __future__ import annotations
@@ -16,29 +16,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
-from qproj._options import nearest
 from qproj.projections.base import Problem
 
 if TYPE_CHECKING:
     import dimod
 
 
-class Ending(StrEnum):
-    """How a search ended; whether it holds an incumbent is a second, separate fact."""
+class Termination(StrEnum):
+    """How a search ended. Whether there is an incumbent is a second, separate fact."""
 
     PROVED = "proved"  # the incumbent is optimal
     REFUTED = "refuted"  # there is no feasible assignment
-    STOPPED = "stopped"  # by its clock or its budget; proves nothing
+    BUDGET = "budget"  # the reads, sweeps, iterations or nodes are used up; the result repeats
+    CLOCK = "clock"  # the time limit came first; the result need not repeat
     FAILED = "failed"  # the backend broke off
 
-
-class EndedBy(StrEnum):
-    """What ended the search: a result that the clock cut short does not repeat."""
-
-    PROOF = "proof"
-    BUDGET = "budget"
-    CLOCK = "clock"
-    ERROR = "error"
+    def status(self, has_incumbent: bool) -> Status:
+        """Return what the caller may conclude from the two facts."""
+        return _STATUS[self, bool(has_incumbent)]
 
 
 class Status(StrEnum):
@@ -52,9 +47,22 @@ class Status(StrEnum):
 
     @property
     def remedy(self) -> str:
-        """What it means and what to do."""
+        """The meaning, and what to do."""
         return _REMEDY[self]
 
+
+_STATUS = {
+    (Termination.PROVED, True): Status.OPTIMAL,
+    (Termination.PROVED, False): Status.ERROR,  # a proof without its incumbent contradicts itself
+    (Termination.REFUTED, False): Status.INFEASIBLE,
+    (Termination.REFUTED, True): Status.ERROR,  # likewise
+    (Termination.BUDGET, True): Status.FEASIBLE,
+    (Termination.BUDGET, False): Status.NO_SOLUTION,
+    (Termination.CLOCK, True): Status.FEASIBLE,
+    (Termination.CLOCK, False): Status.NO_SOLUTION,
+    (Termination.FAILED, True): Status.FEASIBLE,
+    (Termination.FAILED, False): Status.ERROR,
+}
 
 _REMEDY = {
     Status.OPTIMAL: "proved: no assignment does better",
@@ -64,22 +72,6 @@ _REMEDY = {
     Status.ERROR: "the backend broke off without an incumbent; see `message`, or use another solver",
 }
 
-_VERDICT = {
-    (Ending.PROVED, True): Status.OPTIMAL,
-    (Ending.PROVED, False): Status.ERROR,  # a proof of what? the backend contradicts itself
-    (Ending.REFUTED, False): Status.INFEASIBLE,
-    (Ending.REFUTED, True): Status.ERROR,  # likewise
-    (Ending.STOPPED, True): Status.FEASIBLE,
-    (Ending.STOPPED, False): Status.NO_SOLUTION,
-    (Ending.FAILED, True): Status.FEASIBLE,
-    (Ending.FAILED, False): Status.ERROR,
-}
-
-
-def verdict(ending: Ending, has_incumbent: bool) -> Status:
-    """Return the status that follows from the two facts."""
-    return _VERDICT[Ending(ending), bool(has_incumbent)]
-
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -88,19 +80,19 @@ class Capabilities:
     Attributes
     ----------
     forms : frozenset of str
-        Kinds of problem taken: "projection", "bqm", "cqm".
+        Kinds of problem that are taken: "projection", "bqm", "cqm".
     exact : bool
-        Ends with a proof, given time.
+        Whether a search ends with a proof, given time.
     seed : bool
-        The seed changes the result (one that it cannot change is accepted all the same).
+        Whether the seed changes the result; a solver that it cannot change accepts it all the same.
     time_limit, num_reads, hint : bool
-        Honoured; where False, num_reads and hint are refused.
+        Whether they are honoured; where False, num_reads and hint are refused.
     max_variables : int or None
-        Largest problem taken, in weights or variables.
+        The largest problem taken, in weights or variables.
     thread_safe, picklable : bool
-        May be shared among threads; may be sent to other processes.
+        Whether one object may serve several threads; whether it may be sent to other processes.
     note : str
-        Anything a user should know, such as "emulated".
+        Anything else a user should know, such as "emulated".
     """
 
     forms: frozenset[str]
@@ -117,7 +109,7 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall-clock seconds: one solve, split by what they were spent on."""
+    """Wall-clock seconds of one call, split by what they were spent on."""
 
     build: float = 0.0
     embed: float = 0.0
@@ -129,10 +121,42 @@ class Timing:
     def total(self) -> float:
         return self.build + self.embed + self.queue + self.solve + self.decode
 
+    def __add__(self, other: Timing) -> Timing:
+        return Timing(
+            self.build + other.build,
+            self.embed + other.embed,
+            self.queue + other.queue,
+            self.solve + other.solve,
+            self.decode + other.decode,
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call's limits, checked.
+
+    Attributes
+    ----------
+    hint : (d,) array or None
+        An assignment to start from.
+    deadline : float or None
+        The time limit on the clock of ``time.perf_counter``.
+    """
+
+    time_limit_s: float | None = None
+    seed: int | None = None
+    num_reads: int | None = None
+    hint: NDArray[Any] | None = None
+    deadline: float | None = None
+
+    def rng(self) -> np.random.Generator:
+        """Return a new generator that the seed decides."""
+        return np.random.default_rng(self.seed)
+
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """What a solver found: incumbent, bound and ending, re-scored from the problem's definition.
+    """What a solver found: incumbent, bound and termination, re-scored from the problem's definition.
 
     Attributes
     ----------
@@ -141,13 +165,12 @@ class Solution:
     gain, objective : float or None
     bound : float or None
         A valid lower bound on the objective, rounded down.
-    ending : Ending
+    termination : Termination
     candidates : (k, d) array
-        Best first, by gain; duplicates kept.
+        Best first, by gain; duplicates are kept.
     sampleset : dimod.SampleSet or None
-        What the sampler returned, in the variables of the model it was given; never None with an incumbent.
+        The sampler's own, in the variables of the model it was given; never None with an incumbent.
     timing : Timing
-    ended_by : EndedBy
     gain_bound : float or None
         Upper bound on the gain: the bound without the objective's rounding.
     gap_scale : float or None
@@ -155,7 +178,7 @@ class Solution:
     raw_best : (d,) array or None
         The candidate of lowest energy in the model that was sampled.
     solver, message : str
-        Who, and the backend's own words.
+        The solver's name, and the backend's own words.
     stats : mapping
         The solver's own figures: nodes, reads, chain breaks.
     """
@@ -164,11 +187,10 @@ class Solution:
     gain: float | None
     objective: float | None
     bound: float | None
-    ending: Ending
+    termination: Termination
     candidates: NDArray[Any]
     sampleset: dimod.SampleSet | None
     timing: Timing = Timing()
-    ended_by: EndedBy = EndedBy.BUDGET
     gain_bound: float | None = None
     gap_scale: float | None = None
     raw_best: NDArray[Any] | None = None
@@ -182,29 +204,29 @@ class Solution:
 
     @property
     def status(self) -> Status:
-        return verdict(self.ending, self.has_incumbent)
+        return self.termination.status(self.has_incumbent)
 
     @property
     def gap(self) -> float | None:
         """(objective − bound) / scale: exactly 0 at a proved optimum, at most 1; None without incumbent or bound."""
         if self.objective is None or self.bound is None:
             return None
-        if self.status is Status.OPTIMAL:
+        if self.status is Status.OPTIMAL or self.gap_scale == 0.0:
             return 0.0
         if self.gap_scale is None:
-            return max(0.0, self.objective - self.bound) / max(1.0, abs(self.objective))
-        if self.gap_scale == 0.0:
-            return 0.0
-        if self.gain_bound is not None and self.gain is not None:
-            return min(1.0, max(0.0, 2.0 * (self.gain_bound - self.gain) / self.gap_scale))
-        return min(1.0, max(0.0, (self.objective - self.bound) / self.gap_scale))
+            gap = (self.objective - self.bound) / max(1.0, abs(self.objective))
+        elif self.gain_bound is not None and self.gain is not None:
+            gap = 2.0 * (self.gain_bound - self.gain) / self.gap_scale
+        else:
+            gap = (self.objective - self.bound) / self.gap_scale
+        return min(1.0, max(0.0, gap))
 
     def __repr__(self) -> str:
         gap = "none" if self.gap is None else f"{self.gap:.3g}"
         return f"Solution({self.status}, gain={self.gain}, bound={self.bound}, gap={gap}, solver={self.solver!r})"
 
     def require(self) -> Self:
-        """Return self where there is an incumbent; raise :class:`NoSolutionError`, with the remedy, where not."""
+        """Return self where there is an incumbent; else raise :class:`NoSolutionError`, with the remedy."""
         if self.best is None:
             text = f" ({self.message})" if self.message else ""
             raise NoSolutionError(f"{self.solver or 'the solver'} ended with {self.status}: {self.status.remedy}{text}")
@@ -213,7 +235,10 @@ class Solution:
 
 @runtime_checkable
 class Solver(Protocol):
-    """Anything that solves problems; hyper-parameters belong to its constructor."""
+    """An object that solves problems; hyper-parameters belong to its constructor."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -233,6 +258,10 @@ class NoSolutionError(RuntimeError):
     """A solution was required, and there is none."""
 
 
+class MalformedSolutionError(RuntimeError):
+    """A solver returned an object that is not a solution of the problem it was given."""
+
+
 class MissingPackageError(ImportError):
     """The backend is not installed; the message names the extra."""
 
@@ -242,32 +271,11 @@ class MissingLicenceError(RuntimeError):
 
 
 class MissingTokenError(RuntimeError):
-    """The backend is installed, and nobody is signed in to its service."""
+    """The backend is installed, and no token for its service is configured."""
 
 
 class TooLargeError(ValueError):
     """The problem exceeds what the solver takes; the message names one that can."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call's limits, checked.
-
-    Attributes
-    ----------
-    deadline : float or None
-        On ``time.perf_counter``'s clock.
-    """
-
-    time_limit_s: float | None = None
-    seed: int | None = None
-    num_reads: int | None = None
-    hint: FloatArray | None = None
-    deadline: float | None = None
-
-    def rng(self) -> np.random.Generator:
-        """Return a generator of its own, fixed by the seed."""
-        return np.random.default_rng(self.seed)
 
 
 #: The keywords of every solver's ``solve``.
@@ -275,7 +283,7 @@ LIMITS = ("time_limit_s", "seed", "num_reads", "hint")
 
 
 def check_limits(time_limit_s: object, seed: object, num_reads: object) -> None:
-    """Refuse limits that mean nothing: TypeError for a wrong type, ValueError for a wrong value."""
+    """Refuse limits without a meaning: TypeError for a wrong type, ValueError for a wrong value."""
     if time_limit_s is not None:
         if isinstance(time_limit_s, bool) or not isinstance(time_limit_s, (int, float, np.number)):
             raise TypeError(f"time_limit_s is {time_limit_s!r}; seconds, or None, are allowed")
@@ -295,7 +303,7 @@ def check_limits(time_limit_s: object, seed: object, num_reads: object) -> None:
 def check_capabilities(
     name: str, capabilities: Capabilities, problem: Problem, num_reads: int | None, hint: object
 ) -> None:
-    """Refuse what the solver does not declare, naming what can do it."""
+    """Refuse what the solver does not declare, naming solvers that do."""
     if problem.kind not in capabilities.forms:
         able = {"cqm": "'cpsat', 'highs', 'gurobi' or 'scip'", "bqm": "'sa', 'tabu' or 'cpsat'"}.get(
             problem.kind, "'auto'"
@@ -312,8 +320,24 @@ def check_capabilities(
         )
 
 
-__all__ = [
-    "Capabilities", "EndedBy", "Ending", "MissingLicenceError", "MissingPackageError", "MissingTokenError",
-    "NoSolutionError", "Problem", "Request", "Solution", "Solver", "Status", "Timing", "TooLargeError",
-    "check_capabilities", "check_limits", "nearest", "verdict",
-]  # fmt: skip
+def checked_hint(hint: ArrayLike, problem: Problem) -> FloatArray:
+    """Return the hint as an array, or raise ValueError where it is not an assignment of the problem."""
+    array = np.asarray(hint)
+    if array.shape != (problem.num_variables,):
+        raise ValueError(f"hint has shape {array.shape}; ({problem.num_variables},) is needed")
+    problem.gain(array)  # refuses values outside the problem's domain
+    return array
+
+
+def check_positive(**values: object) -> None:
+    """Raise TypeError or ValueError where a hyper-parameter is not a whole number ≥ 1."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} is {value!r}; an integer ≥ 1 is needed")
+        if value < 1:
+            raise ValueError(f"{name} is {value}; an integer ≥ 1 is needed")
+
+
+def solver_name(solver: Any) -> str:
+    """Return the solver's name, or its class's where it has none."""
+    return str(getattr(solver, "name", type(solver).__name__))

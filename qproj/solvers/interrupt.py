@@ -63,7 +63,7 @@ def interruptible(run: Callable[[], T], stop: Callable[[], object]) -> T:
 
 
 @contextmanager
-def unswallowed() -> Iterator[None]:
+def interrupt_raised() -> Iterator[None]:
     """Raise KeyboardInterrupt on leaving, where one came and a backend kept it to itself.
 
     Samplers that return what they have at a Ctrl-C would otherwise let a whole layer's other neurons begin.
@@ -95,7 +95,7 @@ def polled(deadline: float | None) -> Iterator[Callable[[], bool]]:
     """Give a function that tells whether to stop, for backends that ask: at a deadline, and after a Ctrl-C.
 
     An exception that a signal raises within a callback of compiled code is dropped there, and the backend goes on. So
-    inside :func:`unswallowed` a Ctrl-C is only noted while the backend asks, and raised when it has returned.
+    inside :func:`interrupt_raised` a Ctrl-C is only noted while the backend asks, and raised when it has returned.
     """
     noted = _NOTED.get() or _Noted()
     noted.polled = True

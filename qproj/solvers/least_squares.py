@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qproj.projections import LinearProjection
-from qproj.solvers.contract import EndedBy, Ending, Request, Solution
+from qproj.solvers.contract import Request, Solution, Termination
 
 if TYPE_CHECKING:
     from qproj.solvers.adapter import Adapter
@@ -18,31 +17,30 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 8
 
 
-def alternate(solver: Adapter, problem: LinearProjection, ask: Request) -> Solution:
+def alternate(solver: Adapter[Any, Any], problem: Any, request: Request) -> Solution:
     """Return a local minimiser of Σ a (α x·v − t)² over v and α: a heuristic, without a bound but 0.
 
-    Starts from α of signSGD's direction sign(Xᵀ(a t)); ends when a round does not lower the objective.
+    It starts from the α of the direction sign(Xᵀ(a t)), and ends when a round does not lower the objective.
     """
-    start = np.where(problem._x.T @ (problem.weights * problem.t) >= 0, 1, -1)
     best: Solution | None = None
-    v = start if ask.hint is None else ask.hint
+    v = np.where(problem.linear_direction() >= 0, 1, -1) if request.hint is None else request.hint
     for round_number in range(MAX_ROUNDS):
-        limit = None if ask.deadline is None else (ask.deadline - time.perf_counter()) / (MAX_ROUNDS - round_number)
-        if limit is not None and limit <= 0:
-            break
-        alpha = problem.best_scale(v) or 1.0
-        fixed = problem.with_scale(alpha)
-        inner = solver.solve(fixed, time_limit_s=limit, seed=ask.seed, num_reads=ask.num_reads)
+        limit = None
+        if request.deadline is not None:
+            limit = (request.deadline - time.perf_counter()) / (MAX_ROUNDS - round_number)
+            if limit <= 0:
+                break
+        fixed = problem.with_scale(problem.best_scale(v) or 1.0)
+        inner = solver.solve(fixed, time_limit_s=limit, seed=request.seed, num_reads=request.num_reads)
         if inner.best is None:
             return inner
-        if best is not None and problem.gain(inner.best) <= problem.gain(best.best):  # type: ignore[arg-type]
+        if best is not None and problem.gain(inner.best) <= problem.gain(best.best):
             break
         best, v = inner, inner.best
     if best is None or best.best is None:
         raise RuntimeError("the alternation ended before its first round")
     gain = problem.gain(best.best)
     objective = problem.objective_of_gain(gain)
-    proved = problem.meets_bound(best.best)
     return replace(
         best,
         gain=gain,
@@ -50,7 +48,6 @@ def alternate(solver: Adapter, problem: LinearProjection, ask: Request) -> Solut
         gain_bound=problem.gain_bound,
         bound=problem.trivial_bound,
         gap_scale=problem.gap_scale(objective),
-        ending=Ending.PROVED if proved else Ending.STOPPED,
-        ended_by=EndedBy.PROOF if proved else EndedBy.BUDGET,
+        termination=Termination.PROVED if problem.meets_bound(best.best) else Termination.BUDGET,
         message="alternating between v and a least-squares α: a heuristic, bounded by 0 alone",
     )

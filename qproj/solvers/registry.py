@@ -50,7 +50,7 @@ def solver_class(name: str) -> Any:
     Raises
     ------
     TypeError, ValueError
-        The name is no string, or unknown; the nearest is offered.
+        The name is not a string, or unknown; the nearest is offered.
     MissingPackageError
         The registered module cannot be imported.
     """
@@ -86,13 +86,13 @@ def get_solver(name: str | Solver, **options: Any) -> Any:
                 f"options {sorted(options)} belong to the constructor of {type(name).__name__}, which is made already"
             )
         if not callable(getattr(name, "solve", None)):
-            raise TypeError(f"{type(name).__name__} is no solver; pass a name, or an object with solve()")
+            raise TypeError(f"{type(name).__name__} is not a solver; pass a name, or an object with solve()")
         return name
     factory = solver_class(name)
-    check_options(factory, f"solver {name!r}", options, elsewhere=LIMITS, where="solve()")
-    availability = getattr(factory, "availability", None)
-    if availability is not None:
-        state = availability()
+    if options:  # reading a signature takes longer than searching a small layer
+        check_options(factory, f"solver {name!r}", options, elsewhere=LIMITS, where="solve()")
+    if getattr(factory, "requires", ()):
+        state = factory.availability()
         if not state.installed:
             raise MissingPackageError(f"solver {name!r}: {state.reason}; {state.remedy}")
         if state.token is False:
@@ -101,7 +101,7 @@ def get_solver(name: str | Solver, **options: Any) -> Any:
 
 
 def list_solvers() -> list[SolverInfo]:
-    """Return every registered solver with its state; imports adapters, never their backends."""
+    """Return every registered solver with its state; adapters are imported, their backends are not."""
     return [_info(name, point) for name, point in sorted(_entry_points().items())]
 
 

@@ -1,92 +1,102 @@
-"""Between problems and samplers: the scaled model that a sampler is given, and the way back from its reads.
-
-Coefficients are at most 1 and variables 0..N−1 in a canonical order, so that one seed gives one result whatever the
-labels; every read is decoded to weights, and nothing but weight bits is trusted.
-"""
+"""The base of solvers that sample a BQM: encoding → scaled model → reads → candidates in the problem's terms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj._arrays import FloatArray
-from qproj.encodings import Encoding
-from qproj.projections import Projection, SignProjection
-from qproj.projections.models import BQMProblem
-from qproj.solvers.adapter import Found
-from qproj.solvers.contract import EndedBy, Ending
+from qproj.encodings import SampledModel
+from qproj.projections import SignProjection
+from qproj.projections.base import hook
+from qproj.solvers.adapter import Adapter
+from qproj.solvers.contract import Capabilities, Request, Termination
+from qproj.solvers.found import Found
+
+#: Capabilities of a sampler: reads of an encoding, or of a plain BQM.
+SAMPLING = Capabilities(forms=frozenset({"projection", "bqm"}), num_reads=True)
+#: Reads without num_reads and without a time limit.
+DEFAULT_READS = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
-    """What a sampler is given: a scaled BQM over 0..N−1, and the way back.
+class Reads:
+    """Reads of a sampled model, and what the call reported about them.
 
     Attributes
     ----------
-    bqm : dimod.BinaryQuadraticModel
-        Coefficients divided by `scale`, offset 0.
-    encoding : Encoding or None
-        None for plain models, whose variables are `labels`.
+    sampleset : dimod.SampleSet
+        Over the variables 0…N−1 of ``model.bqm``.
+    termination : Termination
+        BUDGET where all reads were drawn, CLOCK where the time limit came first.
+    stats : dict
+    embed_s, queue_s : float
+        Seconds of the call that were spent embedding or waiting.
     """
 
-    bqm: dimod.BinaryQuadraticModel
-    scale: float
-    offset: float
-    labels: list[Any]
-    encoding: Encoding | None
+    model: SampledModel
+    sampleset: dimod.SampleSet
+    termination: Termination = Termination.BUDGET
+    stats: dict[str, Any] = field(default_factory=dict)
+    embed_s: float = 0.0
+    queue_s: float = 0.0
 
 
-def sampled_model(problem: Any, encoding: str, options: Mapping[str, Any] | None = None) -> Model:
-    """Return the model of a projection under an encoding (of sign projections; others have one), or a plain BQM."""
-    if isinstance(problem, SignProjection):
-        return encoded_model(problem.encode(encoding, **dict(options or {})))
-    if isinstance(problem, Projection):
-        return encoded_model(problem.encode())
-    return plain_model(problem)
+class SamplingAdapter(Adapter[SampledModel, Reads]):
+    """min objective(v) by reads of a sampler; a subclass writes ``call``, from a scaled model to :class:`Reads`.
+
+    Parameters
+    ----------
+    encoding : str
+        Name of the sign projection's encoding; other projections have one only, and a plain BQM is sampled itself.
+    encoding_options : mapping, optional
+    """
+
+    capabilities = SAMPLING
+    #: Reads without num_reads and without a time limit.
+    default_reads = DEFAULT_READS
+
+    def __init__(self, *, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None) -> None:
+        self.encoding, self.encoding_options = encoding, check_encoding(encoding, encoding_options)
+
+    def build(self, problem: Any, request: Request) -> SampledModel:
+        return sampled_model(problem, self.encoding, self.encoding_options)
+
+    def decode(self, raw: Reads, problem: Any) -> Found:
+        return decode_reads(raw, problem)
 
 
-def encoded_model(encoding: Encoding) -> Model:
-    """Return an encoding's model, scaled, over integer labels in the encoding's own order."""
-    return _scaled(encoding.quadratic, encoding.offset, dimod.BINARY, list(encoding.labels), encoding, encoding.linear)
+def check_encoding(encoding: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the options as a dict, or refuse an encoding or an option that sign projections do not have."""
+    chosen = dict(options or {})
+    SignProjection.check_encoding(encoding, chosen)
+    return chosen
 
 
-def plain_model(problem: BQMProblem) -> Model:
-    """Return a plain BQM, scaled, over integer labels in canonical order."""
-    Q, labels = problem.canonical
-    if problem.model.vartype is dimod.SPIN:
-        return _scaled(np.triu(Q, 1), float(problem.model.offset), dimod.SPIN, labels, None, np.diagonal(Q))
-    return _scaled(Q, float(problem.model.offset), dimod.BINARY, labels, None)
+def sampled_model(problem: Any, encoding: str, options: Mapping[str, Any] | None = None) -> SampledModel:
+    """Return the scaled BQM of a problem for a sampler; see :class:`SamplingAdapter` for the parameters."""
+    model: SampledModel = hook(problem, "sampled_model")(encoding, options or {})
+    return model
 
 
-def _scaled(
-    Q: FloatArray, offset: float, vartype: Any, labels: list[Any], encoding: Encoding | None,
-    linear: FloatArray | None = None,
-) -> Model:  # fmt: skip
-    scale = max(float(np.abs(Q).max(initial=0.0)), 0.0 if linear is None else float(np.abs(linear).max(initial=0.0)))
-    scale = scale if scale > 0 else 1.0
-    bqm = dimod.BinaryQuadraticModel(Q / scale, vartype) if len(Q) else dimod.BinaryQuadraticModel(vartype)
-    if linear is not None and len(Q):
-        bqm.add_linear_from_array(linear / scale)  # type: ignore[arg-type]
-    bqm.offset = 0.0
-    return Model(bqm, scale, offset, labels, encoding)
+def decode_reads(reads: Reads, problem: Any) -> Found:
+    """Return reads as candidates in the problem's terms, with num_occurrences kept.
 
-
-def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_by: EndedBy) -> Found:
-    """Return the reads as candidates in the problem's terms, num_occurrences kept; `raw_best` needs no offset."""
-    if set(sampleset.variables) != set(model.bqm.variables):
-        return Found(np.empty((0, problem.num_variables)), Ending.FAILED, EndedBy.ERROR,
-                     message="the sampler's answer lacks variables of the model")  # fmt: skip
-    if not len(sampleset):
+    Nothing but the weight bits is trusted. The sample set comes back in the encoding's labels, with energies in the
+    problem's own units.
+    """
+    model, sampleset = reads.model, reads.sampleset
+    if not len(sampleset) or set(sampleset.variables) != set(model.bqm.variables):
+        empty = not len(sampleset)
         return Found(
             np.empty((0, problem.num_variables)),
-            Ending.STOPPED,
-            ended_by,
-            message="the sampler returned no reads",
+            reads.termination if empty else Termination.FAILED,
+            message="the sampler returned no reads" if empty else "the sampler's answer lacks variables of the model",
+            stats=reads.stats,
         )
     order = [sampleset.variables.index(i) for i in range(len(model.labels))]
     record = sampleset.record
@@ -95,40 +105,20 @@ def decode_reads(model: Model, sampleset: dimod.SampleSet, problem: Any, ended_b
         samples = 2 * samples - 1 if model.bqm.vartype is dimod.SPIN else (samples + 1) // 2
     # without the offset, beside which the energies of tiny or huge targets would all round to the same number
     bare = np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64)
-    energies = bare * model.scale + model.offset
     labelled = dimod.SampleSet.from_samples(
-        (samples, model.labels), energy=energies, vartype=model.bqm.vartype,
+        (samples, list(model.labels)),
+        energy=bare * model.scale + model.offset,
+        vartype=model.bqm.vartype,
         num_occurrences=record.num_occurrences,
-        sort_labels=False, info=dict(sampleset.info),
-    )  # fmt: skip
-    if model.encoding is None:
-        place = {label: i for i, label in enumerate(model.labels)}
-        candidates = samples[:, [place[label] for label in problem.variables]]
-    else:
-        bits = samples[:, : model.encoding.num_weight_bits].astype(np.int64)
-        columns = model.encoding.columns
-        candidates = columns.weights_from_counts(columns.counts_from_bits(bits))
+        sort_labels=False,
+        info=dict(sampleset.info),
+    )
     return Found(
-        candidates, Ending.STOPPED, ended_by, energies=bare, sampleset=labelled,
-        stats={"reads": int(record.num_occurrences.sum()), **_size_of(model.bqm)},
-    )  # fmt: skip
-
-
-def _size_of(bqm: dimod.BinaryQuadraticModel) -> dict[str, int | float]:
-    """Variables, interactions, and the largest over the smallest coefficient that is not 0."""
-    linear, (_, _, quadratic), *_ = bqm.to_numpy_vectors()
-    sizes = np.abs(np.concatenate([linear, quadratic]))
-    sizes = sizes[sizes > 0]
-    ratio = float(sizes.max() / sizes.min()) if len(sizes) else 1.0
-    return {
-        "variables": bqm.num_variables, "interactions": bqm.num_interactions, "coefficient_ratio": ratio,
-    }  # fmt: skip
-
-
-def require_positive(**values: int) -> None:
-    """Raise TypeError or ValueError where a hyper-parameter is not a whole number ≥ 1."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name} is {value!r}; an integer ≥ 1 is needed")
-        if value < 1:
-            raise ValueError(f"{name} is {value}; an integer ≥ 1 is needed")
+        model.assignments(samples),
+        reads.termination,
+        energies=bare,
+        sampleset=labelled,
+        stats={"reads": int(record.num_occurrences.sum()), **model.size, **reads.stats},
+        queue_s=reads.queue_s,
+        embed_s=reads.embed_s,
+    )

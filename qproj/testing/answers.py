@@ -8,7 +8,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qproj.solvers import Ending, Status
+from qproj.solvers import Status, Termination
 from qproj.testing.checks import TOLERANCE, Skipped, answered, assignment, check, solved, taken, where
 from qproj.testing.truth import truth_of
 
@@ -156,7 +156,9 @@ def check_infeasible_told_from_gave_up(solver: Any) -> None:
     for each, problem, solution in answered(solver, taken(solver, without=("middle",))):
         feasible = truth_of(problem).gain is not None
         if feasible:
-            assert solution.ending is not Ending.REFUTED, f"{where(each)}: said to be infeasible, and it is feasible"
+            assert solution.termination is not Termination.REFUTED, (
+                f"{where(each)}: said to be infeasible, and it is feasible"
+            )
             assert solution.status is not Status.INFEASIBLE, f"{where(each)}: said to be infeasible"
         else:
             assert solution.best is None, f"{where(each)}: an incumbent where none is feasible"

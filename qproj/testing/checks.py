@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solvers import EndedBy, Ending, Problem, Solution, TooLargeError, as_problem
+from qproj.solvers import Problem, Solution, Termination, TooLargeError, as_problem
 from qproj.testing.cases import Case, cases
 from qproj.testing.deadlines import StillRunningError, watched
 
@@ -153,16 +153,14 @@ def well_formed(answer: Any, problem: Problem, each: Case) -> Solution:
     """Return the answer, or fail where it is no Solution of this problem."""
     told = where(each)
     assert isinstance(answer, Solution), f"{told}: solve() returned {type(answer).__name__}, no Solution"
-    ending, ended_by, status = Ending(answer.ending), EndedBy(answer.ended_by), answer.status  # strange words end here
-    proof = ending in (Ending.PROVED, Ending.REFUTED)
-    assert proof or ended_by is not EndedBy.PROOF, f"{told}: ended by proof, and {ending} is none"
+    termination, status = Termination(answer.termination), answer.status  # ValueError for other words
     if answer.best is None:
-        assert ending is not Ending.PROVED, f"{told}: proved optimal, and there is no incumbent"
+        assert termination is not Termination.PROVED, f"{told}: proved optimal, and there is no incumbent"
         assert answer.gain is None, f"{told}: a gain without an incumbent"
         assert answer.objective is None, f"{told}: an objective without an incumbent"
         return answer
-    assert ending is not Ending.REFUTED, f"{told}: proved infeasible, and there is an incumbent"
-    assert answer.message or ending is not Ending.FAILED, f"{told}: it failed, and the backend's text is lost"
+    assert termination is not Termination.REFUTED, f"{told}: proved infeasible, and there is an incumbent"
+    assert answer.message or termination is not Termination.FAILED, f"{told}: it failed, and the backend's text is lost"
     assignment("best", answer.best, problem, each, ndim=1)
     assert answer.gain is not None, f"{told}: an incumbent without a gain (status {status})"
     assert answer.objective is not None, f"{told}: an incumbent without an objective (status {status})"

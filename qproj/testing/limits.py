@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solvers import EndedBy, Status, TooLargeError, as_problem, get_solver
+from qproj.solvers import Status, Termination, TooLargeError, as_problem, get_solver
 from qproj.solvers.registry import solver_class, solver_names
 from qproj.testing.cases import Case, cases, market_split
 from qproj.testing.checks import (
@@ -55,7 +55,7 @@ def _same_twice(solver: Any, found: list[Case], **asked: Any) -> None:
     for each, _, solution in solved(solver, found, seed=1, **asked):
         other = again.get(each.name, solution)
         compared += 1
-        if EndedBy.CLOCK in (solution.ended_by, other.ended_by):
+        if Termination.CLOCK in (solution.termination, other.termination):
             by_clock += 1
             continue
         assert np.array_equal(np.asarray(solution.candidates), np.asarray(other.candidates)), (

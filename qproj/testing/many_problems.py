@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solvers import EndedBy, Solution, TooLargeError, as_problem
+from qproj.solvers import Solution, Termination, TooLargeError, as_problem
 from qproj.testing.cases import Case
 from qproj.testing.checks import PATIENCE_S, TOLERANCE, Skipped, check, handed, taken, well_formed, where
 from qproj.testing.deadlines import StillRunningError, watched
@@ -78,7 +78,9 @@ def _seeds_matter(solver: Any, found: list[Case], reads: dict[str, Any]) -> int:
     runs = [_answers(solver, found, seed=seed, **reads) for seed in (6, 6, 7, 8, 9)]
     for each, one, two in zip(found, runs[0], runs[1], strict=True):
         same = np.array_equal(np.asarray(one.candidates), np.asarray(two.candidates))
-        assert same or EndedBy.CLOCK in (one.ended_by, two.ended_by), f"{where(each)}: two runs with seed 6 differ"
+        assert same or Termination.CLOCK in (one.termination, two.termination), (
+            f"{where(each)}: two runs with seed 6 differ"
+        )
     return len({b"".join(_bytes(solution) for solution in run) for run in runs})
 
 

@@ -170,7 +170,7 @@ def check_threads(solver: Any) -> None:
             assert abs(gain - float(solution.gain or 0.0)) <= TOLERANCE * truth_of(problem).scale, (
                 f"{where(each)}: in threads the answer is another problem's"
             )
-        if "clock" in (solution.ended_by, alone[each.name].ended_by):
+        if "clock" in (solution.termination, alone[each.name].termination):
             continue
         if solver.capabilities.exact:
             assert solution.status is alone[each.name].status, f"{where(each)}: in threads the status is another one"
@@ -203,7 +203,7 @@ def _copies_agree(solver: Any, copy: Any, found: list[Case], **asked: Any) -> No
     for each, solution in mine:
         pickle.loads(pickle.dumps(solution))  # nosec B301: made by the line itself
         other = theirs.get(each.name)
-        if other is None or not solver.capabilities.seed or "clock" in (solution.ended_by, other.ended_by):
+        if other is None or not solver.capabilities.seed or "clock" in (solution.termination, other.termination):
             continue
         same = np.array_equal(np.asarray(solution.candidates), np.asarray(other.candidates))
         assert same, f"{where(each)}: a copy differs; are its parameters lost?"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solvers import Ending, Problem, Solution, TooLargeError, as_problem
+from qproj.solvers import Problem, Solution, Termination, TooLargeError, as_problem
 from qproj.testing.cases import Case, market_split
 from qproj.testing.checks import TOLERANCE, Skipped, check, handed, raised, taken, well_formed, where
 from qproj.testing.deadlines import StillRunningError, watched
@@ -23,8 +23,12 @@ def check_hard_problems_not_claimed(solver: Any) -> None:
     """What ended by the clock is called neither proved nor infeasible."""
     for each, problem, limit, solution in _stopped(solver):
         told = f"{where(each)} with {limit} s: status is {solution.status}"
-        assert solution.ending is not Ending.REFUTED, f"{told}, and the problem is feasible"
-        if solution.ending is not Ending.PROVED or solution.best is None or problem.meets_bound(solution.best):
+        assert solution.termination is not Termination.REFUTED, f"{told}, and the problem is feasible"
+        if (
+            solution.termination is not Termination.PROVED
+            or solution.best is None
+            or problem.meets_bound(solution.best)
+        ):
             continue
         gain, best = float(problem.gain(solution.best)), BEST_KNOWN[each.name]
         assert gain >= best * (1.0 - TOLERANCE), f"{told} at gain {gain!r}, and {best!r} has been reached"
@@ -80,6 +84,6 @@ def check_gave_up_is_not_infeasible(solver: Any) -> None:
     case = Case("a market split", "cqm", 40, market_split)
     where_ = where(case)
     solution = well_formed(answer, as_problem(cqm), case)
-    assert solution.ending is not Ending.REFUTED, f"{where_}: said to be infeasible, and it is feasible"
+    assert solution.termination is not Termination.REFUTED, f"{where_}: said to be infeasible, and it is feasible"
     if solution.best is not None:
         assert np.isfinite(as_problem(cqm).objective(solution.best)), f"{where_}: best breaks a constraint"

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solvers import TooLargeError
-from qproj.solvers.sampling import encoded_model, sampled_model
+from qproj.encodings import SampledModel
+from qproj.solvers import TooLargeError, sampled_model
 from qproj_dwave.embedding import check, search
 from qproj_dwave.emulated import topology_graph
 from qproj_dwave.structure import structure_of
 from tests.adapters._annealers import layer, neuron, small
 
 
-@pytest.mark.parametrize("name", ["margin", "majority", "unbalanced", "published"])
+@pytest.mark.parametrize("name", ["margin", "majority", "unbalanced", "paper"])
 def test_a_structure_covers_every_interaction(name):
     model = sampled_model(neuron(4, 6), name)
     edges = set(structure_of(model).edges)
@@ -25,9 +25,9 @@ def test_a_structure_covers_every_interaction(name):
 def test_neurons_and_batches_of_one_shape_share_a_structure():
     rng = np.random.default_rng(1)
     X, T = rng.choice([-1, 1], (20, 15)), rng.normal(size=(20, 4))
-    keys = {structure_of(encoded_model(e)).key for e in qproj.LayerProjection(X, T).encode("majority")}
+    keys = {structure_of(SampledModel.of_encoding(e)).key for e in qproj.LayerProjection(X, T).encode("majority")}
     other = rng.choice([-1, 1], (20, 15))
-    keys |= {structure_of(encoded_model(e)).key for e in qproj.LayerProjection(other, T).encode("majority")}
+    keys |= {structure_of(SampledModel.of_encoding(e)).key for e in qproj.LayerProjection(other, T).encode("majority")}
     assert len(keys) == 1
 
 

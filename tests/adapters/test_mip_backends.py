@@ -17,24 +17,24 @@ def projection(n, d, seed=0):
 
 def test_every_status_of_highs_is_filed():
     highspy = pytest.importorskip("highspy")
-    from qproj_highs.highs import ENDINGS
+    from qproj_highs.highs import TERMINATIONS
 
-    assert set(ENDINGS) == set(highspy.HighsModelStatus.__members__)
+    assert set(TERMINATIONS) == set(highspy.HighsModelStatus.__members__)
 
 
 def test_every_status_of_gurobi_is_filed():
     gurobipy = pytest.importorskip("gurobipy")
-    from qproj_gurobi.gurobi import ENDINGS
+    from qproj_gurobi.gurobi import TERMINATIONS
 
-    assert set(ENDINGS) == {name for name in dir(gurobipy.GRB.Status) if name.isupper()}
+    assert set(TERMINATIONS) == {name for name in dir(gurobipy.GRB.Status) if name.isupper()}
 
 
 def test_every_status_of_scip_is_filed():
     pyscipopt = pytest.importorskip("pyscipopt")
-    from qproj_scip.scip import ENDINGS
+    from qproj_scip.scip import TERMINATIONS
 
     names = vars(pyscipopt.scip.PY_SCIP_STATUS)
-    assert set(ENDINGS) == {name.lower() for name, code in names.items() if isinstance(code, int)}
+    assert set(TERMINATIONS) == {name.lower() for name, code in names.items() if isinstance(code, int)}
 
 
 def test_highs_takes_another_number_of_threads_than_before():
@@ -89,7 +89,7 @@ class TestEachMIPSolver:
         pytest.importorskip(package)
         p = projection(60, 30)
         first, second = (get_solver(name, node_limit=1).solve(p, seed=1) for _ in range(2))
-        assert (first.status, first.ended_by) == ("feasible", "budget")
+        assert (first.status, first.termination) == ("feasible", "budget")
         assert first.best.tolist() == second.best.tolist()
         assert first.gain_bound == second.gain_bound
 
@@ -118,7 +118,7 @@ class TestEachMIPSolver:
         cqm = dimod.ConstrainedQuadraticModel()
         cqm.set_objective(-1.0 * dimod.Real("x"))
         solution = get_solver(name).solve(cqm)
-        assert (solution.ending, solution.bound) == ("failed", None)
+        assert (solution.termination, solution.bound) == ("failed", None)
         assert "nbounded" in solution.message or "UNBOUNDED" in solution.message
 
     def test_wrong_budgets_are_refused(self, name, package):

@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused_with_what_can(name):
 def test_a_deadline_ends_the_search_and_keeps_reads():
     problem = neuron(12)
     solution = qproj.get_solver("qaoa-fast", maxiter=10**6, restarts=10**6).solve(problem, seed=0, time_limit_s=0.2)
-    assert solution.ended_by == "clock"
+    assert solution.termination == "clock"
     assert solution.has_incumbent
 
 

@@ -78,7 +78,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(source, tmp_path):
 
 def test_failed_rows_do_not_fail_the_study(source, tmp_path):
     done = run(app, [
-        "compare", "--instances", source, "--solvers", "sa:encoding=published,tree:encoding=margin,exhaustive",
+        "compare", "--instances", source, "--solvers", "sa:encoding=paper,tree:encoding=margin,exhaustive",
         "--seeds", "1", "--workers", "1", "--no-null", "--out", str(tmp_path / "s"), "--json",
     ])  # fmt: skip
     assert done.exit_code == 0, done.output

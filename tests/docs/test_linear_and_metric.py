@@ -24,7 +24,7 @@ def test_a_linear_projection_is_a_metric_projection(seed, d):
     rng = np.random.default_rng(seed)
     X, t, a = rng.normal(size=(d + 2, d)), rng.normal(size=d + 2), rng.uniform(0, 2, d + 2)
     alpha = rng.uniform(0.3, 2)
-    linear = qproj.LinearProjection(X, t, scale=alpha, weights=a)
+    linear = qproj.LinearProjection(X, t, scale=alpha, sample_weight=a)
     M = alpha**2 * X.T @ (a[:, None] * X)
     g = np.linalg.lstsq(alpha * X.T @ (a[:, None] * X), X.T @ (a * t), rcond=None)[0]
     metric = qproj.MetricProjection(M, g)
@@ -87,7 +87,7 @@ def test_beyond_a_threshold_the_surrogate_is_signsgd(seed, d):
     X, t = rng.choice([-1, 1], (9, d)), rng.normal(size=9)
     u, total = X.T @ t, np.abs(t).sum()
     kappa = 1.01 * d**1.5 * total / (4 * np.abs(u).min())
-    p = qproj.LinearProjection(X, kappa * np.sqrt(d) * np.sign(t), weights=np.abs(t))
+    p = qproj.LinearProjection(X, kappa * np.sqrt(d) * np.sign(t), sample_weight=np.abs(t))
     V = everything(d)
     z = V @ X.T
     values = (np.abs(t) * z**2).sum(axis=1) - 2 * kappa * np.sqrt(d) * (V @ u)

@@ -177,12 +177,12 @@ def test_margin_with_targets_and_weights_of_ones_own():
 
 def test_published_labels_and_options():
     p = SignProjection(*PLAIN)
-    encoding = p.encode("published")
+    encoding = p.encode("paper")
     own = [[("p", i, 0), ("p", i, 1), ("p", i, 2), ("r", i, 0), ("y", i)] for i in range(3)]
     assert encoding.labels == [("w", 0), ("w", 1), ("w", 2), *itertools.chain(*own)]
     assert encoding.options == {"lam": 50.0}
-    assert p.encode("published", lam=20).options == {"lam": 20}
-    assert encoding.name == "published"
+    assert p.encode("paper", lam=20).options == {"lam": 20}
+    assert encoding.name == "paper"
     assert encoding.exact is False
     assert encoding.columns.is_plain
 
@@ -190,12 +190,12 @@ def test_published_labels_and_options():
 def test_published_keeps_rows_that_merge_elsewhere():
     p = SignProjection([[1, 1, -1], [1, 1, -1], [-1, -1, 1]], [0.5, -0.5, 0.25])
     assert len(p.aggregated.tau) < 3
-    assert p.encode("published").num_variables == 3 + 3 * (3 + 2)
+    assert p.encode("paper").num_variables == 3 + 3 * (3 + 2)
 
 
 def test_published_energy_where_products_are_right():
     p = SignProjection(*PLAIN)
-    encoding = p.encode("published", lam=10.0)
+    encoding = p.encode("paper", lam=10.0)
     d, m = 3, 2
     for sample, x in samples(encoding):
         expected = 0.0
@@ -212,7 +212,7 @@ def test_published_energy_where_products_are_right():
 
 def test_models_that_are_quadratic_already():
     rng = np.random.default_rng(0)
-    linear = LinearProjection(rng.normal(size=(5, 4)), rng.normal(size=5), scale=-0.5, weights=rng.random(5))
+    linear = LinearProjection(rng.normal(size=(5, 4)), rng.normal(size=5), scale=-0.5, sample_weight=rng.random(5))
     metric = MetricProjection(rng.normal(size=(4, 4)), rng.normal(size=4))
     for p, name in ((linear, "linear"), (metric, "metric")):
         encoding = p.encode()

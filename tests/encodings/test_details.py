@@ -9,7 +9,7 @@ from qproj.encodings import encoding as shared
 from qproj.encodings.constrained import constrained
 from qproj.encodings.encoding import require_precision, require_size
 from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows, quantum
-from qproj.encodings.paper import published_shift
+from qproj.encodings.paper import paper_shift
 from qproj.encodings.quantise import quantise
 
 
@@ -103,7 +103,7 @@ def test_sizes_are_refused_by_the_encodings_name(monkeypatch):
         require_size(shared.MAX_VARIABLES + 1, "margin")
     monkeypatch.setattr(shared, "MAX_VARIABLES", 4)
     p = SignProjection([[1, -1, 1], [1, 1, 1]], [1.0, 2.0], aggregate_columns=False)
-    for name, variables in (("majority", 7), ("unbalanced", 5), ("published", 13)):
+    for name, variables in (("majority", 7), ("unbalanced", 5), ("paper", 13)):
         with pytest.raises(ValueError, match=rf"encode\('{name}'\) would have {variables} variables"):
             p.encode(name)
     assert p.encode("margin").num_variables == 3
@@ -130,9 +130,9 @@ def test_precision_is_held_on_both_sides_of_zero():
         require_precision(small, none, 0.49 * eps, "margin")
 
 
-@pytest.mark.parametrize("name", ["margin", "unbalanced", "published", "majority"])
+@pytest.mark.parametrize("name", ["margin", "unbalanced", "paper", "majority"])
 def test_overflow_is_told_by_name(name):
-    options = {"published": {"lam": 1e308}, "margin": {"kappa": 1e300}}.get(name, {"factor": 1e308})
+    options = {"paper": {"lam": 1e308}, "margin": {"kappa": 1e300}}.get(name, {"factor": 1e308})
     p = SignProjection([[1, -1, 1], [1, 1, 1]], [1e100, -1e100])
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=rf"encode\('{name}'\) overflows"):
         p.encode(name, **options)
@@ -163,8 +163,8 @@ def test_a_neuron_whose_targets_are_all_zero_has_weights_alone():
 
 
 @pytest.mark.parametrize(("d", "shift"), [(3, 0), (4, 2), (5, 1), (6, 1), (7, 0), (8, 0), (9, 0), (15, 0)])
-def test_the_published_shift_is_there_from_four_to_seven_weights(d, shift):
-    assert published_shift(d) == (d.bit_length(), shift)
+def test_the_paper_shift_is_there_from_four_to_seven_weights(d, shift):
+    assert paper_shift(d) == (d.bit_length(), shift)
 
 
 def test_rows_of_a_constrained_model_are_labelled():

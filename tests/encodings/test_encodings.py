@@ -84,7 +84,7 @@ def test_variables_per_neuron_at_twenty_rows(d, ours, published):
     rng = np.random.default_rng(d)
     p = SignProjection(rng.choice([-1, 1], (20, d)), rng.normal(size=20), aggregate_rows=False, aggregate_columns=False)
     assert p.bqm.num_variables == ours
-    assert p.encode("published").num_variables == published
+    assert p.encode("paper").num_variables == published
 
 
 def published_minimum(X, t, lam=50.0):
@@ -108,7 +108,7 @@ def test_published_model_is_its_formula(d):
     rng = np.random.default_rng(d)
     X, t = rng.choice([-1, 1], (2, d)), rng.normal(size=2)
     p = SignProjection(X, t)
-    encoding = p.encode("published")
+    encoding = p.encode("paper")
     V, energies = published_minimum(X, t)
     found = minimum_energies(encoding, ((V + 1) // 2).astype(float))
     np.testing.assert_allclose(found, energies, atol=1e-9)
@@ -130,14 +130,14 @@ def test_the_published_minimiser_is_right_only_where_its_shift_fits(d):
 
 def test_published_is_refused_where_it_has_no_case():
     with pytest.raises(ValueError, match="no case for d = 16"):
-        SignProjection(np.ones((2, 16)), [1.0, 2.0]).encode("published")
+        SignProjection(np.ones((2, 16)), [1.0, 2.0]).encode("paper")
     with pytest.raises(ValueError, match="majority"):
-        SignProjection([[0.5, 1.0]], [1.0]).encode("published")
+        SignProjection([[0.5, 1.0]], [1.0]).encode("paper")
 
 
 def test_margin_and_unbalanced_say_that_they_are_inexact():
     p = SignProjection(np.ones((2, 3)), [1.0, 2.0])
-    for name in ("margin", "unbalanced", "published"):
+    for name in ("margin", "unbalanced", "paper"):
         encoding = p.encode(name)
         assert not encoding.exact
         assert encoding.why
@@ -216,7 +216,7 @@ def test_verify_tells_near_ties_apart():
 
 @pytest.mark.parametrize(
     ("name", "option"),
-    [("majority", "factor"), ("margin", "kappa"), ("published", "lam"), ("unbalanced", "quadratic")],
+    [("majority", "factor"), ("margin", "kappa"), ("paper", "lam"), ("unbalanced", "quadratic")],
 )
 def test_options_that_are_no_positive_numbers_are_refused_by_name(name, option):
     p = SignProjection([[1, -1, 1]], [1.0])

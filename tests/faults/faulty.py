@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 import qproj
-from qproj.solvers import Capabilities, Ending
+from qproj.solvers import Capabilities, Termination
 
 FAULTS = ("raise", "none", "empty", "nan", "shape", "values", "energies", "proof", "partial")
 DEADLY = ("hang", "crash")
@@ -57,7 +57,9 @@ def spoilt(fault, honest, problem):
         return replace(honest, gain=honest.gain + 1.0, objective=honest.objective - 2.0)
     if fault == "proof":  # the worst vector there is, "proved optimal"
         worst = -honest.best
-        return replace(honest, best=worst, candidates=worst[None], ending=Ending.PROVED, gain_bound=problem.gain(worst))
+        return replace(
+            honest, best=worst, candidates=worst[None], termination=Termination.PROVED, gain_bound=problem.gain(worst)
+        )
     if fault == "partial":
         return replace(honest, best=honest.best[:-1], candidates=honest.candidates[:, :-1])
     raise AssertionError(fault)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from qproj.lab.studies.store import FILE, Store
-from qproj.solvers.interrupt import interruptible, polled, unswallowed
+from qproj.solvers.interrupt import interrupt_raised, interruptible, polled
 
 #: Seconds from the signal to the end of the process.
 LIMIT_S = 2.0
@@ -184,10 +184,10 @@ def test_what_a_backend_swallows_is_raised_all_the_same():
             signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), unswallowed():
+    with pytest.raises(KeyboardInterrupt), interrupt_raised():
         swallow()
     assert signal.getsignal(signal.SIGINT) is before
-    with unswallowed():
+    with interrupt_raised():
         pass
 
 
@@ -214,7 +214,7 @@ def test_a_run_is_told_to_stop_waited_for_and_its_errors_are_passed_on():
 
 def test_a_faulty_ending_leaves_the_signal_handler_alone():
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(ValueError, match="no"), unswallowed():
+    with pytest.raises(ValueError, match="no"), interrupt_raised():
         raise ValueError("no")
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -231,7 +231,7 @@ def test_a_backend_that_asks_is_told_and_the_interrupt_is_raised_once_it_has_ret
         return "partial"
 
     returned = []
-    with pytest.raises(KeyboardInterrupt), unswallowed(), polled(None) as stop:
+    with pytest.raises(KeyboardInterrupt), interrupt_raised(), polled(None) as stop:
         returned.append(backend(stop))
     assert returned == ["partial"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -15,7 +15,7 @@ COMMAND = [
     sys.executable, "-m", "qproj", "compare", "--instances", "random", "--solvers", "sa,tabu,sign",
     "--reads", "20", "--time-limit", "none", "--seeds", "20", "--max-neurons", "10", "--workers", "2", "--json",
 ]  # fmt: skip
-COLUMNS = "key, num_reads, seed, status, ending, gain, objective, gain_bound, raw_gain, best, read_gains, stats"
+COLUMNS = "key, num_reads, seed, status, termination, gain, objective, gain_bound, raw_gain, best, read_gains, stats"
 
 
 def start(folder):

@@ -103,9 +103,9 @@ def sign_projection(given, folder):
 
 def linear_projection(given, folder):
     (X, t), scale, weights = given
-    p = qproj.LinearProjection(X, t, scale=scale, weights=weights)
+    p = qproj.LinearProjection(X, t, scale=scale, sample_weight=weights)
     V = _all(p.num_weights)
-    a, x = p.weights.astype(np.longdouble), np.asarray(p.X).astype(np.longdouble)
+    a, x = p.sample_weight.astype(np.longdouble), np.asarray(p.X).astype(np.longdouble)
     objective = p.objective(V)
     assert np.isfinite(objective).all(), "not finite, and not refused"
     if isinstance(p.scale, float):
@@ -235,7 +235,7 @@ OBJECTS = {
     ),
     "call: encode": (
         lambda: st.tuples(
-            neurons(), st.sampled_from(["majority", "margin", "unbalanced", "published", "margn"]),
+            neurons(), st.sampled_from(["majority", "margin", "unbalanced", "paper", "margn"]),
             st.dictionaries(
                 st.sampled_from(["factor", "kappa", "bits", "penalty", "lam"]),
                 st.one_of(st.integers(-2, 12), st.sampled_from([4.5, 0.0, math.nan, 1e308, "a"])), max_size=1,

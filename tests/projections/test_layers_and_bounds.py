@@ -77,11 +77,11 @@ def test_linear_layers():
     assert all(p.t.dtype == np.float64 for p in plain)
     assert plain[1] == LinearProjection(X, T[:, 1])
     columns = rng.random((4, 2))
-    assert linear_layer(X, T, weights=columns, scale=2.0)[1] == LinearProjection(
-        X, T[:, 1], scale=2.0, weights=columns[:, 1]
+    assert linear_layer(X, T, sample_weight=columns, scale=2.0)[1] == LinearProjection(
+        X, T[:, 1], scale=2.0, sample_weight=columns[:, 1]
     )
-    with pytest.raises(TypeError, match=r"^weights has dtype"):
-        linear_layer(X, T, weights=["a", "b", "c", "d"])
+    with pytest.raises(TypeError, match=r"^sample_weight has dtype"):
+        linear_layer(X, T, sample_weight=["a", "b", "c", "d"])
     with pytest.raises(ValueError, match=r"T\[:, None\]"):
         linear_layer(X, T[:, 0])
     with pytest.raises(ValueError, match="T has 3 rows and X has 4"):
@@ -92,14 +92,14 @@ def test_linear_layers():
 
 def test_linear_projections_name_what_is_wrong():
     X, t = np.ones((2, 3)), np.ones(2)
-    with pytest.raises(ValueError, match=r"^weights has shape"):
-        LinearProjection(X, t, weights=[1.0])
+    with pytest.raises(ValueError, match=r"^sample_weight has shape"):
+        LinearProjection(X, t, sample_weight=[1.0])
     with pytest.raises(ValueError, match=r"^t has shape"):
         LinearProjection(X, [1.0])
     with pytest.raises(ValueError, match="negative"):
-        LinearProjection(X, t, weights=[1.0, -1e-300])
-    LinearProjection(X, t, weights=[1.0, 0.0])
-    for huge in ({"scale": 1e200}, {"weights": [1e308, 1e308]}):
+        LinearProjection(X, t, sample_weight=[1.0, -1e-300])
+    LinearProjection(X, t, sample_weight=[1.0, 0.0])
+    for huge in ({"scale": 1e200}, {"sample_weight": [1e308, 1e308]}):
         with pytest.raises(ValueError, match="overflows"):
             LinearProjection(X, t, **huge)
     with pytest.raises(ValueError, match=r"^g has shape"):
@@ -109,7 +109,7 @@ def test_linear_projections_name_what_is_wrong():
 
 
 def test_least_squares_gain_is_0_where_nothing_is_seen():
-    p = LinearProjection([[1.0, 1.0], [1.0, -1.0]], [1.0, 0.0], scale="least-squares", weights=[1.0, 0.0])
+    p = LinearProjection([[1.0, 1.0], [1.0, -1.0]], [1.0, 0.0], scale="least-squares", sample_weight=[1.0, 0.0])
     assert p.gain([1, -1]) == 0.0  # z = 0 on the one row that counts
     assert p.best_scale([1, -1]) == 1.0
     assert p.gain([1, 1]) == pytest.approx(0.5)
@@ -123,7 +123,7 @@ def test_bounds_round_down_by_a_little_and_never_up(seed):
     rng = np.random.default_rng(seed)
     X, t = rng.normal(size=(6, 4)), rng.normal(size=6)
     problems = [
-        SignProjection(np.sign(X), t), LinearProjection(X, t, scale=0.5, weights=rng.random(6)),
+        SignProjection(np.sign(X), t), LinearProjection(X, t, scale=0.5, sample_weight=rng.random(6)),
         MetricProjection(rng.normal(size=(4, 4)), rng.normal(size=4)),
     ]  # fmt: skip
     for p in problems:

@@ -18,7 +18,7 @@ def test_linear_objective_and_encoding_are_the_definition(seed):
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(1, 7)), int(rng.integers(1, 8))
     X, t, a = rng.normal(size=(n, d)), rng.normal(size=n), rng.uniform(size=n)
-    p = LinearProjection(X, t, scale=0.7, weights=a)
+    p = LinearProjection(X, t, scale=0.7, sample_weight=a)
     V = every_vector(d)
     expected = np.array([sum(a[i] * (0.7 * X[i] @ v - t[i]) ** 2 for i in range(n)) for v in V])
     np.testing.assert_allclose(p.objective(V), expected, atol=1e-9)
@@ -35,7 +35,7 @@ def test_margin_surrogate_is_the_linear_projection_of_the_design():
     rng = np.random.default_rng(3)
     X, t = rng.choice([-1, 1], (10, 6)), rng.normal(size=10)
     surrogate = SignProjection(X, t, aggregate_rows=False, aggregate_columns=False).encode("margin", kappa=2.0)
-    linear = LinearProjection(X, 2.0 * np.sqrt(6) * np.sign(t), weights=np.abs(t)).encode()
+    linear = LinearProjection(X, 2.0 * np.sqrt(6) * np.sign(t), sample_weight=np.abs(t)).encode()
     np.testing.assert_allclose(surrogate.coefficients, linear.coefficients)
     assert surrogate.offset == pytest.approx(linear.offset)
 
@@ -84,7 +84,7 @@ def test_identity_metric_gives_the_sign():
     [
         (lambda: LinearProjection([[1.0]], [1.0], scale=0), ValueError, "not 0"),
         (lambda: LinearProjection([[1.0]], [1.0], scale="best"), ValueError, "least-squares"),
-        (lambda: LinearProjection([[1.0]], [1.0], weights=[-1.0]), ValueError, "negative"),
+        (lambda: LinearProjection([[1.0]], [1.0], sample_weight=[-1.0]), ValueError, "negative"),
         (lambda: MetricProjection(np.ones((2, 3)), [1.0, 2.0]), ValueError, "square"),
         (lambda: MetricProjection(np.ones((2, 2)), [1.0]), ValueError, "shape"),
         (lambda: LinearProjection([[1.0]], [1.0]).encode("lineer"), ValueError, "did you mean 'linear'"),
@@ -97,9 +97,9 @@ def test_bad_input_is_refused(make, error, remedy):
 
 def test_linear_layer_shares_or_splits_row_weights():
     X, T = np.ones((3, 2)), np.arange(6.0).reshape(3, 2)
-    layer = linear_layer(X, T, weights=np.arange(6.0).reshape(3, 2))
-    assert layer[1].weights.tolist() == [1, 3, 5]
-    assert linear_layer(X, T, weights=[1, 2, 3])[0].weights.tolist() == [1, 2, 3]
+    layer = linear_layer(X, T, sample_weight=np.arange(6.0).reshape(3, 2))
+    assert layer[1].sample_weight.tolist() == [1, 3, 5]
+    assert linear_layer(X, T, sample_weight=[1, 2, 3])[0].sample_weight.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("scale", [None, [1.0], 1j])
@@ -128,7 +128,7 @@ def test_a_bound_is_met_where_field_and_pairs_agree_and_not_otherwise():
 
 
 def test_a_linear_bound_is_met_where_every_weighted_residual_is_0():
-    p = LinearProjection([[1, 1], [1, -1], [1, 1]], [4.0, 0.0, 9.0], scale=2.0, weights=[1.0, 1.0, 0.0])
+    p = LinearProjection([[1, 1], [1, -1], [1, 1]], [4.0, 0.0, 9.0], scale=2.0, sample_weight=[1.0, 1.0, 0.0])
     assert p.meets_bound([1, 1])
     assert not p.meets_bound([-1, -1])
     assert not LinearProjection([[1, 1], [1, -1]], [1.0, -1.0]).meets_bound([1, 1])  # both residuals are 1
@@ -140,8 +140,10 @@ def test_keys_of_quadratic_projections_stay_what_they_are():
 
 
 def test_another_scale_keeps_the_weights_of_the_rows():
-    p = LinearProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2], weights=[1.0, 3.0])
-    assert p.with_scale(0.5) == LinearProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2], scale=0.5, weights=[1.0, 3.0])
+    p = LinearProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2], sample_weight=[1.0, 3.0])
+    assert p.with_scale(0.5) == LinearProjection(
+        [[1, 1, -1], [1, -1, 1]], [0.5, -0.2], scale=0.5, sample_weight=[1.0, 3.0]
+    )
     assert repr(p.with_scale(0.5)) == "LinearProjection(n=2, d=3, scale=0.5)"
     with pytest.raises(ValueError, match="unknown encoding 'lineer'"):
         p.with_scale(0.5).encode("lineer")

@@ -6,7 +6,7 @@ import pytest
 
 import qproj
 from qproj import SignProjection, as_problem, get_solver
-from qproj.solvers import Adapter, Capabilities, EndedBy, Ending, Found
+from qproj.solvers import Adapter, Capabilities, Found, Termination
 
 P = SignProjection([[1, 1, -1], [1, -1, 1], [-1, 1, 1]], [0.5, -0.2, 0.9])
 
@@ -139,7 +139,7 @@ def test_polishing_within_a_time_limit_and_from_a_hint():
 
 
 def test_a_fallback_passes_limits_and_keeps_a_refutation():
-    refuted = Scripted(BQM, Found(np.zeros((0, 2), np.int8), ending=Ending.REFUTED, ended_by=EndedBy.PROOF))
+    refuted = Scripted(BQM, Found(np.zeros((0, 2), np.int8), termination=Termination.REFUTED))
     model = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {}, 0.0, "BINARY")
     found = qproj.Fallback("sa", "tabu").solve(model, seed=0, num_reads=7)
     assert found.objective == -1.0

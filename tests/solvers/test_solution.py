@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from qproj.solvers import Capabilities, Ending, NoSolutionError, TooLargeError
+from qproj.solvers import Capabilities, NoSolutionError, Termination, TooLargeError
 from qproj.solvers.contract import Request, Solution, Timing, check_capabilities, check_limits
 
 
 def solution(**fields):
     given = {
-        "best": np.ones(2), "gain": 1.0, "objective": 4.0, "bound": 1.0, "ending": Ending.STOPPED,
+        "best": np.ones(2), "gain": 1.0, "objective": 4.0, "bound": 1.0, "termination": Termination.BUDGET,
         "candidates": np.ones((1, 2)), "sampleset": None,
     }  # fmt: skip
     return Solution(**(given | fields))
@@ -27,7 +27,7 @@ def test_the_total_of_a_timing():
     [
         ({"objective": None, "gain": None, "best": None}, None),
         ({"bound": None}, None),
-        ({"ending": Ending.PROVED}, 0.0),
+        ({"termination": Termination.PROVED}, 0.0),
         ({}, 0.75),  # (4 − 1)/max(1, 4)
         ({"objective": -8.0, "bound": -10.0}, 0.25),
         ({"objective": 0.5, "bound": 0.25}, 0.25),
@@ -59,7 +59,7 @@ def test_requiring_a_solution():
     with pytest.raises(NoSolutionError, match=r"^the solver ended with no_solution: .*num_reads$"):
         solution(**none).require()
     with pytest.raises(NoSolutionError, match=r"^mine ended with error: .* \(out of tokens\)$"):
-        solution(**none, ending=Ending.FAILED, solver="mine", message="out of tokens").require()
+        solution(**none, termination=Termination.FAILED, solver="mine", message="out of tokens").require()
 
 
 def test_a_request_draws_what_its_seed_says():

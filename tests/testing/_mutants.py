@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solvers import Ending, as_problem
+from qproj.solvers import Termination, as_problem
 
 
 class Wrapped:
@@ -104,7 +104,7 @@ def flipped(solution, problem):
     index = np.arange(len(near))
     near[index, index] = np.where(solution.best == 1, low(problem), 1)
     best = near[int(np.argmax(as_problem(problem).gain(near)))]
-    return replace(told(solution, problem, best), ending=Ending.PROVED)
+    return replace(told(solution, problem, best), termination=Termination.PROVED)
 
 
 def sorted_by_name(solution, problem):

@@ -12,10 +12,9 @@ import qproj
 from qproj.solvers import (
     Adapter,
     Capabilities,
-    EndedBy,
-    Ending,
     Found,
     Solution,
+    Termination,
     TooLargeError,
     as_problem,
 )
@@ -58,8 +57,8 @@ class Plain:
         energy = float(problem.energy(dict(zip(names, best))))
         array = np.array(best, np.int64)
         return Solution(
-            best=array, gain=-energy, objective=energy, bound=energy, ending=Ending.PROVED, candidates=array[None],
-            sampleset=dimod.SampleSet.from_samples_bqm(dict(zip(names, best)), problem),
+            best=array, gain=-energy, objective=energy, bound=energy, termination=Termination.PROVED,
+            candidates=array[None], sampleset=dimod.SampleSet.from_samples_bqm(dict(zip(names, best)), problem),
         )  # fmt: skip
 
 
@@ -78,7 +77,7 @@ class ByThreeSteps(Adapter):
         return ask.rng().choice([low, 1], (ask.num_reads or 5, size)).astype(np.int8)
 
     def decode(self, raw, problem):
-        return Found(raw, Ending.STOPPED, EndedBy.BUDGET)
+        return Found(raw, Termination.BUDGET)
 
 
 class OnlySigns(Wrapped):

@@ -9,7 +9,7 @@ from functools import partial
 import dimod
 import pytest
 
-from qproj.solvers import EndedBy, Ending
+from qproj.solvers import Termination
 from tests.testing._mutants import Wrapped, caught, empty_handed, is_cqm, listed
 
 MUTANTS = []
@@ -28,7 +28,7 @@ class IgnoresSeed(Wrapped):
 @caught_by("seed_reproduces")
 class CallsEveryEndTheClock(IgnoresSeed):
     def spoil(self, solution, problem):
-        return replace(solution, ended_by=EndedBy.CLOCK, ending=Ending.STOPPED)
+        return replace(solution, termination=Termination.CLOCK)
 
 
 @caught_by("seed_reproduces")
@@ -100,7 +100,7 @@ class GivesUpEmptyHanded(Wrapped):
 @caught_by("stopped_runs_keep_the_incumbent")
 class TimeoutMeansInfeasible(GivesUpEmptyHanded):
     def stopped(self, found):
-        return empty_handed(found, ending=Ending.REFUTED)
+        return empty_handed(found, termination=Termination.REFUTED)
 
 
 @caught_by("stopped_runs_keep_the_incumbent")

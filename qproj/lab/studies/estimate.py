@@ -118,7 +118,9 @@ def _seconds(new: list[Run], mean: float | None, probed: Outcome | None, costs_m
     if probed is not None and asked is not None and probed.reads and probed.wall_s is not None:
         whole = probed.wall_s * max(1.0, asked / probed.reads)
         return sum(min(whole, limit or whole) for limit in limits), "a probe"
-    cut = probed is None or probed.ended_by == "clock" or probed.wall_s is None or probed.status in ("hung", "crashed")
+    cut = (
+        probed is None or probed.termination == "clock" or probed.wall_s is None or probed.status in ("hung", "crashed")
+    )
     if not cut and probed is not None and probed.wall_s is not None:
         return sum(min(probed.wall_s, limit or probed.wall_s) for limit in limits), "a probe"
     if costs_money or None in limits:

@@ -21,7 +21,7 @@ SELECT r.key AS run, i.name AS instance, i.source AS source, r.neuron AS neuron,
     u.key AS neuron_key,
     u.groups AS groups, u.classes AS classes, u.bits AS weight_bits, s.text AS solver, s.name AS solver_name,
     s.encoding AS encoding, s.exact AS exact, s.samples AS samples, s.is_null AS is_null,
-    r.num_reads, r.time_limit_s, r.seed, r.solver_seed, r.withheld, r.status, r.message, r.ending, r.ended_by,
+    r.num_reads, r.time_limit_s, r.seed, r.solver_seed, r.withheld, r.status, r.message, r.termination,
     r.gain, r.objective, r.gain_bound, r.bound, u.scale AS scale, r.raw_gain, r.descent_gain, r.descent_s, r.cosine,
     r.reads, r.wall_s, r.build_s, r.embed_s, r.queue_s, r.solve_s, r.decode_s, r.setup_s, r.stats, r.finished,
     r.environment, i.id AS instance_id

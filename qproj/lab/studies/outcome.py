@@ -58,8 +58,7 @@ class Outcome:
     key: str
     status: str
     message: str = ""
-    ending: str | None = None
-    ended_by: str | None = None
+    termination: str | None = None
     gain: float | None = None
     objective: float | None = None
     gain_bound: float | None = None
@@ -116,7 +115,7 @@ def _judged(key: str, problem: Any, solution: Any, wall: float, seed: int | None
         )
     timing = solution.timing
     common: dict[str, Any] = {
-        "ending": str(solution.ending), "ended_by": str(solution.ended_by), "wall_s": wall, "solver_seed": seed,
+        "termination": str(solution.termination), "wall_s": wall, "solver_seed": seed,
         "build_s": timing.build, "embed_s": timing.embed, "queue_s": timing.queue, "solve_s": timing.solve,
         "decode_s": timing.decode, "scale": _scale(problem), "stats": _stats(solution.stats),
         "gain_bound": _number(solution.gain_bound), "bound": _number(solution.bound),

@@ -13,7 +13,7 @@ import numpy as np
 
 from qproj.lab.datasets.instances import require_unique
 from qproj.lab.studies.stored_problems import Instance
-from qproj.projections.sign import ENCODINGS
+from qproj.projections import SignProjection
 from qproj.solvers.contract import Capabilities, check_limits
 from qproj.solvers.specs import SolverSpec, parse_solver, takes_encoding
 
@@ -185,8 +185,8 @@ def make_plan(
         raise ValueError("no instance is given; name a source, such as 'digits'")
     require_unique(instances)  # type: ignore[arg-type]
     for encoding in encodings:
-        if encoding not in ENCODINGS:
-            raise ValueError(f"unknown encoding {encoding!r}; there are {', '.join(ENCODINGS)}")
+        if encoding not in SignProjection.encodings:
+            raise ValueError(f"unknown encoding {encoding!r}; there are {', '.join(SignProjection.encodings)}")
     numbers = tuple(range(seeds)) if isinstance(seeds, int) and not isinstance(seeds, bool) else tuple(seeds)  # type: ignore[arg-type]
     if not numbers:
         raise ValueError(f"seeds is {seeds!r}; at least one seed is needed")

@@ -48,7 +48,7 @@ CREATE TABLE run (
     key TEXT PRIMARY KEY, instance INTEGER NOT NULL, neuron INTEGER NOT NULL,
     solver INTEGER NOT NULL REFERENCES solver(id), environment INTEGER NOT NULL REFERENCES environment(id),
     num_reads INTEGER, time_limit_s REAL, seed INTEGER, withheld TEXT NOT NULL, finished REAL NOT NULL,
-    {", ".join(name + {"status": " TEXT NOT NULL", "message": " TEXT NOT NULL", "ending": " TEXT", "ended_by": " TEXT",
+    {", ".join(name + {"status": " TEXT NOT NULL", "message": " TEXT NOT NULL", "termination": " TEXT",
                        "stats": " TEXT NOT NULL", "reads": " INTEGER", "solver_seed": " INTEGER",
                        "best": " BLOB", "read_gains": " BLOB"}.get(name, " REAL") for name in _OUTCOME)},
     FOREIGN KEY (instance, neuron) REFERENCES neuron(instance, neuron)) STRICT, WITHOUT ROWID;

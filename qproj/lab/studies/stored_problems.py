@@ -44,14 +44,13 @@ class ModelInstance:
     @classmethod
     def of(cls, name: str, bqm: dimod.BinaryQuadraticModel, source: str, meta: Meta | None = None) -> ModelInstance:
         """Return the instance of a BQM; its labels become 0…N−1 in their canonical order."""
-        problem = BQMProblem(bqm)
-        Q, _ = problem.canonical
-        row, column = np.nonzero(np.triu(Q, 1))
+        canonical = BQMProblem(bqm).canonical
         return cls(
             name, source,
             {
-                "linear": np.diag(Q).copy(), "row": row.astype(np.int32), "column": column.astype(np.int32),
-                "quadratic": Q[row, column], "offset": np.array(float(bqm.offset)),
+                "linear": canonical.linear, "row": canonical.row.astype(np.int32),
+                "column": canonical.column.astype(np.int32), "quadratic": canonical.quadratic,
+                "offset": np.array(canonical.offset),
                 "spin": np.array(bqm.vartype is dimod.SPIN),
             },
             dict(meta or {}),

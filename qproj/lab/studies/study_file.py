@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from qproj._options import nearest
 from qproj.lab.studies.neurons import FILES, parse_sources
 from qproj.lab.studies.training_cost import TrainingPlan, check_training, plain_solvers
-from qproj.projections.sign import ENCODINGS
+from qproj.projections import SignProjection
 from qproj.solvers.specs import parse_solvers
 
 _SHORT = reprlib.Repr()
@@ -107,8 +107,8 @@ class StudyFile(BaseModel):
     @classmethod
     def _known_encodings(cls, value: list[str]) -> list[str]:
         for text in value:
-            if text not in ENCODINGS:
-                raise ValueError(f"{text!r} is no encoding; {nearest(text, ENCODINGS)}")
+            if text not in SignProjection.encodings:
+                raise ValueError(f"{text!r} is no encoding; {nearest(text, SignProjection.encodings)}")
         return value
 
     @field_validator("train")

@@ -8,20 +8,20 @@ annealing's place, and go on beside branch and bound and CP-SAT.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from qproj._arrays import SignArray
-from qproj.projections import SignProjection
-from qproj.solvers import Capabilities, Found, Request
-from qproj.solvers.builtin.layer_rows import LayerAdapter, LayerRows, Searched
+from qproj.projections import Layer, LayerProjection, SignProjection
+from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.solvers.builtin.layer_rows import LayerRows
 from qproj.solvers.builtin.layer_search import LayerSearch
 from qproj.solvers.builtin.timed_search import TimedSearch
-from qproj.solvers.sampling import require_positive
+from qproj.solvers.contract import Capabilities, Request, check_positive
+from qproj.solvers.found import Found, LayerFound
 
 
-class Auto(LayerAdapter):
+class Auto(Adapter[Any, Found]):
     """argmin objective(v) by whatever proves it soonest (``auto``).
 
     Sign projections and their layers are solved by qproj's own searches; linear and metric projections and plain models
@@ -42,7 +42,7 @@ class Auto(LayerAdapter):
         None: all of numba's.
     """
 
-    name: ClassVar[str] = "auto"
+    name = "auto"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, seed=True, hint=True)
 
     def __init__(
@@ -55,35 +55,30 @@ class Auto(LayerAdapter):
         nodes: int = 20_000_000,
         threads: int | None = None,
     ) -> None:
-        require_positive(epochs=epochs, iterations=iterations, sweeps=sweeps, starts=starts, nodes=nodes)
+        check_positive(epochs=epochs, iterations=iterations, sweeps=sweeps, starts=starts, nodes=nodes)
         if threads is not None:
-            require_positive(threads=threads)
+            check_positive(threads=threads)
         self.epochs = int(epochs)
         self.iterations, self.sweeps, self.starts, self.nodes = int(iterations), int(sweeps), int(starts), int(nodes)
         self.threads = threads
 
-    def build(self, problem: Any, ask: Request) -> Any:
-        return problem
-
-    def call(self, model: Any, ask: Request) -> Found:
+    def call(self, model: Any, request: Request) -> Found:
         if not isinstance(model, SignProjection):
             from qproj.solvers.builtin.plain_models import solve_model
 
-            return solve_model(model, ask)
-        rows = LayerRows.of_projection(model)
-        start = None if ask.hint is None else ask.hint[None, :].astype(np.int8)
-        search = self._search(rows, [model], ask, start)
-        search.run()
+            return solve_model(model, request)
+        hints = None if request.hint is None else request.hint[None, :].astype(np.int8)
+        one = LayerRequest([request.seed], hints=hints, deadline=request.deadline)
+        search = self._search(LayerRows.of_projection(model), [model], one)
         return search.found(0)
 
-    def decode(self, raw: Found, problem: Any) -> Found:
-        return raw
+    def search_layer(self, layer: Layer, request: LayerRequest) -> LayerFound | None:
+        """Return the outcome of one search of all neurons of a sign layer."""
+        if not isinstance(layer, LayerProjection) or request.num_reads is not None:
+            return None
+        return self._search(LayerRows.of_layer(layer), layer, request).layer_found()
 
-    def search_layer(self, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None) -> Searched:
-        search = self._search(rows, problems, ask, starts)
+    def _search(self, rows: LayerRows, problems: Any, request: LayerRequest) -> LayerSearch:
+        search = (LayerSearch if request.deadline is None else TimedSearch)(self, rows, problems, request)
         search.run()
-        return Searched(search.weights, search.ended_by, search.bound, search.proved, search.stats)
-
-    def _search(self, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None) -> LayerSearch:
-        kind = LayerSearch if ask.deadline is None else TimedSearch
-        return kind(self, rows, problems, ask, starts)
+        return search

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.projections import SignProjection
-from qproj.solvers import Adapter, Capabilities, EndedBy, Ending, Found, Request, TooLargeError
+from qproj.solvers.adapter import Adapter
+from qproj.solvers.contract import Capabilities, Request, Termination, TooLargeError
+from qproj.solvers.found import Found
 
 #: Weight bits after aggregation, or variables of a plain model.
 MAX_BITS = 24
@@ -21,7 +23,7 @@ MAX_OPTIMA = 4096
 TOLERANCE = 1e-12
 
 
-class Exhaustive(Adapter):
+class Exhaustive(Adapter[Any, Found]):
     """argmin objective(v) by going through all assignments; every optimal column count is a candidate (``exhaustive``).
 
     Raises
@@ -30,10 +32,10 @@ class Exhaustive(Adapter):
         More than 24 weight bits after aggregation (24 variables of a plain model); 'auto' takes those.
     """
 
-    name: ClassVar[str] = "exhaustive"
+    name = "exhaustive"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), exact=True, seed=False)
 
-    def check(self, problem: Any, ask: Request) -> None:
+    def check(self, problem: Any, request: Request) -> None:
         """Refuse what would take hours."""
         if isinstance(problem, SignProjection):
             columns = problem.aggregated.columns
@@ -46,21 +48,16 @@ class Exhaustive(Adapter):
         if bits > limit:
             raise TooLargeError(f"{size} exceed 'exhaustive' ({limit}); use 'auto' or 'local-search'")
 
-    def build(self, problem: Any, ask: Request) -> Any:
-        return problem
-
-    def call(self, model: Any, ask: Request) -> tuple[NDArray[Any], int]:
+    def call(self, model: Any, request: Request) -> Found:
         if isinstance(model, SignProjection) and model.inputs.is_binary:
             merged = model.aggregated
             scale = float(np.abs(merged.tau).max(initial=0.0)) or 1.0
             counts = best_counts(merged.A, merged.columns.sizes, merged.tau / scale)
-            return merged.columns.weights_from_counts(counts), len(counts)
-        low = 0 if model.kind == "bqm" and model.bqm.vartype.name == "BINARY" else -1
-        return best_spins(model, low)
-
-    def decode(self, raw: tuple[NDArray[Any], int], problem: Any) -> Found:
-        candidates, optima = raw
-        return Found(candidates, Ending.PROVED, EndedBy.PROOF, stats={"optima": optima})
+            candidates, optima = merged.columns.weights_from_counts(counts), len(counts)
+        else:
+            low = 0 if model.kind == "bqm" and model.bqm.vartype.name == "BINARY" else -1
+            candidates, optima = best_spins(model, low)
+        return Found(candidates, Termination.PROVED, stats={"optima": optima})
 
 
 def best_counts(A: NDArray[Any], sizes: NDArray[np.int64], tau: FloatArray) -> NDArray[np.int64]:

@@ -1,65 +1,16 @@
-"""Solvers that search all neurons of a layer together, and the merged rows that they search on."""
+"""The merged rows of a layer, or of one neuron, as the built-in searches take them."""
 
 from __future__ import annotations
 
-import time
-from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from qproj._arrays import FloatArray, SignArray, as_signs
+from qproj._arrays import FloatArray, SignArray
 from qproj.encodings import Columns
 from qproj.projections import LayerProjection, SignProjection
-from qproj.projections.sign import Inputs
-from qproj.solvers import Adapter, EndedBy, Request, Solution
-from qproj.solvers.contract import Timing, check_limits
-from qproj.solvers.layers import layer_of_weights
-
-
-@dataclass(frozen=True, eq=False)
-class Searched:
-    """What a search of a layer ends with: weights (dout, d), what ended each neuron's, and what it proved.
-
-    `bound` is an upper bound on each gain in units of :attr:`LayerRows.scale`; None: Σ|τ| alone.
-    """
-
-    weights: SignArray
-    ended_by: Sequence[EndedBy]
-    bound: FloatArray | None = None
-    proved: NDArray[np.bool_] | None = None
-    stats: dict[str, Any] = field(default_factory=dict)
-
-
-class LayerAdapter(Adapter):
-    """An adapter whose :meth:`solve_many` searches a layer at once; any other sequence is solved one by one."""
-
-    @abstractmethod
-    def search_layer(self, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None) -> Searched:
-        """Search all neurons of `rows`, from `starts` (dout, d) where given, until the request's deadline."""
-
-    def solve_many(
-        self, problems: Iterable[Any], *, time_limit_s: float | None = None, seed: int | None = None,
-        num_reads: int | None = None, hints: Sequence[ArrayLike] | None = None,
-    ) -> Sequence[Solution]:  # fmt: skip
-        """Return all neurons of a layer, searched together; the time limit is the layer's."""
-        if not isinstance(problems, LayerProjection) or num_reads is not None:
-            return super().solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
-        check_limits(time_limit_s, seed, num_reads)
-        begin = time.perf_counter()
-        ask = Request(time_limit_s, seed, deadline=None if time_limit_s is None else begin + time_limit_s)
-        rows = LayerRows.of_layer(problems)
-        starts = None if hints is None else as_signs(np.asarray(hints), "hints", problems.num_weights)
-        built = time.perf_counter()
-        found = self.search_layer(rows, problems, ask, starts)
-        timing = Timing(build=built - begin, solve=time.perf_counter() - built)
-        bound = None if found.bound is None else found.bound * rows.scale
-        return layer_of_weights(
-            problems, found.weights, bound, found.proved, found.ended_by, timing, self.name, found.stats
-        )
+from qproj.projections.inputs import Inputs
 
 
 class LayerRows:

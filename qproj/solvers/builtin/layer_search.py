@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
-from qproj.solvers import EndedBy, Ending, Found, Request
+from qproj.solvers.adapter import LayerRequest
 from qproj.solvers.builtin.layer_rows import LayerRows
 from qproj.solvers.builtin.sign import sign_direction
+from qproj.solvers.contract import Termination
+from qproj.solvers.found import Found, LayerFound
 
 if TYPE_CHECKING:
     from qproj.solvers.builtin.kernels.branch_bound import BranchBoundResult
@@ -49,31 +51,28 @@ class LayerSearch:
         Upper bounds on the gain, in units of each neuron's largest |τ|.
     """
 
-    def __init__(
-        self, options: Options, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None
-    ) -> None:
-        self.options, self.rows, self.problems, self.ask = options, rows, problems, ask
+    def __init__(self, options: Options, rows: LayerRows, problems: Any, request: LayerRequest) -> None:
+        self.options, self.rows, self.problems, self.request = options, rows, problems, request
         count = rows.tau.shape[1]
-        self.weights: SignArray = sign_direction(rows.X, rows.T) if starts is None else starts.copy()
+        self.weights: SignArray = sign_direction(rows.X, rows.T) if request.hints is None else request.hints.copy()
         self.bound: FloatArray = np.abs(rows.tau).sum(axis=0)
         self.proved: NDArray[np.bool_] = rows.met(self.weights, slice(None))
-        self.ended_by: list[EndedBy] = [EndedBy.BUDGET] * count
+        self.terminations = np.array([Termination.BUDGET] * count, object)
         self.stats: dict[str, Any] = {"nodes": 0}
 
     @cached_property
     def seed(self) -> int:
         """Of every step's random numbers; enumeration has none."""
-        return int(np.random.SeedSequence(self.ask.seed).generate_state(1)[0])
+        return int(np.random.SeedSequence(self.request.seeds[0]).generate_state(1)[0])
 
     def run(self) -> None:
         """Enumerate, or learn, pass messages, anneal and branch, each on the neurons that are left."""
         if self._few_patterns():
             self._enumerate()
             return
-        self._learn()
-        self._pass_messages()
-        self._anneal()
-        self._prove()
+        for step in (self._learn, self._pass_messages, self._anneal, self._prove):
+            if not self.proved.all():
+                step()
 
     @property
     def left(self) -> NDArray[np.intp]:
@@ -81,15 +80,19 @@ class LayerSearch:
         return np.flatnonzero(~self.proved)
 
     def found(self, neuron: int) -> Found:
-        """Return one neuron's outcome; its bound in the projection's own units."""
+        """Return the outcome of one neuron, its bound in the projection's own units."""
         proved = bool(self.proved[neuron])
         return Found(
             self.weights[neuron : neuron + 1],
-            Ending.PROVED if proved else Ending.STOPPED,
-            EndedBy.PROOF if proved else self.ended_by[neuron],
+            Termination.PROVED if proved else self.terminations[neuron],
             gain_bound=None if proved else float(self.bound[neuron] * self.rows.scale[neuron]),
             stats=dict(self.stats),
         )
+
+    def layer_found(self) -> LayerFound:
+        """Return the outcome of all neurons."""
+        self.terminations[self.proved] = Termination.PROVED
+        return LayerFound(self.weights, self.terminations, self.bound * self.rows.scale, stats=self.stats)
 
     def _few_patterns(self) -> bool:
         """Tell whether scoring all count vectors is the shortest way: they are shared by the layer's neurons."""
@@ -116,7 +119,7 @@ class LayerSearch:
         left, rows = self.left, self.rows
         if not len(left):
             return
-        deadline = self.ask.deadline
+        deadline = self.request.deadline
         if deadline is not None:
             now = time.perf_counter()
             deadline = now + LEARNING_SHARE * (deadline - now)
@@ -142,7 +145,7 @@ class LayerSearch:
         if not len(left) or not rows.is_binary or len(rows.A) > SATISFIABLE_SHARE * d:
             return
         X = rows.A if rows.columns.is_plain else rows.expanded
-        given = {"iterations": self.options.iterations, "deadline": self.ask.deadline, **options}
+        given = {"iterations": self.options.iterations, "deadline": self.request.deadline, **options}
         V, met = message_passing(X, rows.tau[:, left], seed=self.seed + attempt, **given)
         V = V if rows.columns.is_plain else V * rows.columns.sign_of
         self.weights[left[met]] = V[met]

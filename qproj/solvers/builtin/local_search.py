@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from qproj._arrays import SignArray
-from qproj.projections import SignProjection
-from qproj.solvers import Capabilities, EndedBy, Ending, Found, Request
-from qproj.solvers.builtin.layer_rows import LayerAdapter, LayerRows, Searched
+from qproj.projections import Layer, LayerProjection, SignProjection
+from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.solvers.builtin.layer_rows import LayerRows
 from qproj.solvers.builtin.sign import sign_direction
-from qproj.solvers.sampling import require_positive
+from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
+from qproj.solvers.found import Found, LayerFound
 
 
-class LocalSearch(LayerAdapter):
+class LocalSearch(Adapter[LayerRows, Found]):
     """argmax over v of gain(v) by annealing in v on Σ τ clip(z/K), K shrinking to 1 (``local-search``).
 
     The first anneal begins at signSGD's direction, or at the hint; the rounds after it reheat the incumbent, the vector
@@ -29,49 +31,50 @@ class LocalSearch(LayerAdapter):
         Of one layer; results do not depend on it. None: all of numba's.
     """
 
-    name: ClassVar[str] = "local-search"
+    name = "local-search"
     capabilities = Capabilities(forms=frozenset({"projection"}), exact=False, seed=True, hint=True)
 
     def __init__(self, *, sweeps: int = 1000, starts: int = 8, threads: int | None = None) -> None:
-        require_positive(sweeps=sweeps, starts=starts)
+        check_positive(sweeps=sweeps, starts=starts)
         if threads is not None:
-            require_positive(threads=threads)
+            check_positive(threads=threads)
         self.sweeps, self.starts, self.threads = int(sweeps), int(starts), threads
 
-    def check(self, problem: Any, ask: Request) -> None:
+    def check(self, problem: Any, request: Request) -> None:
         """Refuse projections whose gain is not a weighted step."""
         if not isinstance(problem, SignProjection):
             raise TypeError(f"local-search takes sign projections, not {type(problem).__name__}; use 'auto' or 'tabu'")
 
-    def build(self, problem: Any, ask: Request) -> LayerRows:
+    def build(self, problem: Any, request: Request) -> LayerRows:
         return LayerRows.of_projection(problem)
 
-    def call(self, model: LayerRows, ask: Request) -> tuple[SignArray, EndedBy]:
-        start = None if ask.hint is None else ask.hint[None, :].astype(np.int8)
-        weights, ended_by = self.search(model, ask, start)
-        return weights, ended_by
+    def call(self, model: LayerRows, request: Request) -> Found:
+        start = None if request.hint is None else request.hint[None, :].astype(np.int8)
+        weights, termination = self._search(model, [request.seed], request.deadline, start)
+        return Found(weights, termination)
 
-    def decode(self, raw: tuple[SignArray, EndedBy], problem: Any) -> Found:
-        return Found(raw[0], Ending.STOPPED, raw[1])
+    def search_layer(self, layer: Layer, request: LayerRequest) -> LayerFound | None:
+        """Return the best weights found for all neurons, annealed together."""
+        if not isinstance(layer, LayerProjection) or request.num_reads is not None:
+            return None
+        rows = LayerRows.of_layer(layer)
+        weights, termination = self._search(rows, request.seeds, request.deadline, request.hints)
+        return LayerFound(weights, [termination] * len(weights))
 
-    def search_layer(self, rows: LayerRows, problems: Any, ask: Request, starts: SignArray | None) -> Searched:
-        weights, ended_by = self.search(rows, ask, starts)
-        return Searched(weights, [ended_by] * len(weights))
-
-    def search(self, rows: LayerRows, ask: Request, starts: SignArray | None) -> tuple[SignArray, EndedBy]:
-        """Return weights (dout, d) and what ended the search."""
+    def _search(
+        self, rows: LayerRows, seeds: Sequence[int | None], deadline: float | None, starts: SignArray | None
+    ) -> tuple[SignArray, Termination]:
         from qproj.solvers.builtin.kernels.annealing import anneal_until, soft_anneal_layer
 
-        seed = int(np.random.SeedSequence(ask.seed).generate_state(1)[0])
+        seed = int(np.random.SeedSequence(seeds[0]).generate_state(1)[0])
         first = sign_direction(rows.X, rows.T) if starts is None else starts
         init = rows.columns.counts_from_weights(first)
         common: dict[str, Any] = {"seed": seed, "init": init, "threads": self.threads}
-        if ask.deadline is None:
+        if deadline is None:
             found = soft_anneal_layer(
                 rows.A, rows.columns.sizes, rows.tau, sweeps=self.sweeps, starts=self.starts, **common
             )
-            ended_by = EndedBy.BUDGET
         else:
-            found = anneal_until(rows.A, rows.columns.sizes, rows.tau, deadline=ask.deadline, **common)
-            ended_by = EndedBy.CLOCK
-        return rows.columns.weights_from_counts(found.counts), ended_by
+            found = anneal_until(rows.A, rows.columns.sizes, rows.tau, deadline=deadline, **common)
+        weights = rows.columns.weights_from_counts(found.counts)
+        return weights, Termination.BUDGET if deadline is None else Termination.CLOCK

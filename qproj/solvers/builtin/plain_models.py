@@ -1,4 +1,4 @@
-"""What `auto` does with plain models and with projections that are quadratic in the weights."""
+"""The strategy of `auto` for plain models and for projections that are quadratic in the weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from qproj.solvers import EndedBy, Ending, Found, MissingPackageError, Request, get_solver
 from qproj.solvers.builtin.samplers import SimulatedAnnealing
+from qproj.solvers.contract import MissingPackageError, Request, Termination
+from qproj.solvers.found import Found
+from qproj.solvers.registry import get_solver
 
 #: Without a time limit, CP-SAT gets models of up to this many variables, which it proves in about a second.
 SMALL = 32
@@ -17,53 +19,36 @@ READS = 100
 HEURISTIC_SHARE = 0.25
 
 
-def solve_model(problem: Any, ask: Request) -> Found:
+def solve_model(problem: Any, request: Request) -> Found:
     """Return argmin of a BQM, a CQM, a linear or a metric projection: annealing, then CP-SAT from its incumbent."""
     if problem.kind == "cqm":
-        return _found(get_solver("cpsat").solve(problem, time_limit_s=_left(ask), seed=ask.seed))
+        return Found.of(get_solver("cpsat").solve(problem, time_limit_s=_left(request), seed=request.seed))
     annealed = SimulatedAnnealing().solve(
-        problem, time_limit_s=_left(ask, HEURISTIC_SHARE), seed=ask.seed, num_reads=READS
+        problem, time_limit_s=_left(request, HEURISTIC_SHARE), seed=request.seed, num_reads=READS
     )
     candidates = np.asarray(annealed.candidates)[:1]
-    if ask.hint is not None:
-        candidates = np.concatenate([candidates, np.asarray(ask.hint)[None, :]])
+    if request.hint is not None:
+        candidates = np.concatenate([candidates, np.asarray(request.hint)[None, :]])
         candidates = candidates[[int(np.argmax(problem.gain(candidates)))]]
-    heuristic = Found(candidates, Ending.STOPPED, annealed.ended_by)
     if not problem.num_variables:  # the empty assignment is the only one
-        return Found(candidates, Ending.PROVED, EndedBy.PROOF)
-    if problem.meets_bound(candidates[0]) or (ask.deadline is None and problem.num_variables > SMALL):
+        return Found(candidates, Termination.PROVED)
+    stopped = Termination.BUDGET if annealed.termination is Termination.PROVED else annealed.termination
+    heuristic = Found(candidates, stopped)
+    if problem.meets_bound(candidates[0]) or (request.deadline is None and problem.num_variables > SMALL):
         return heuristic
-    left = _left(ask)
+    left = _left(request)
     if left is not None and left < 1e-3:
         return heuristic
     try:
         exact = get_solver("cpsat")
     except MissingPackageError:
         return heuristic
-    solution = exact.solve(problem, time_limit_s=left, seed=ask.seed, hint=candidates[0])
-    found = _found(solution)
-    return Found(
-        np.concatenate([candidates, np.asarray(found.candidates).reshape(-1, candidates.shape[1])]),
-        found.ending,
-        found.ended_by,
-        gain_bound=found.gain_bound,
-        message=found.message,
-        stats=found.stats,
-    )
+    solution = exact.solve(problem, time_limit_s=left, seed=request.seed, hint=candidates[0])
+    both = np.concatenate([candidates, np.asarray(solution.candidates).reshape(-1, candidates.shape[1])])
+    return Found.of(solution, candidates=both, sampleset=None)
 
 
-def _found(solution: Any) -> Found:
-    return Found(
-        np.asarray(solution.candidates),
-        solution.ending,
-        solution.ended_by,
-        gain_bound=solution.gain_bound,
-        message=solution.message,
-        stats=dict(solution.stats),
-    )
-
-
-def _left(ask: Request, share: float = 1.0) -> float | None:
-    if ask.deadline is None:
+def _left(request: Request, share: float = 1.0) -> float | None:
+    if request.deadline is None:
         return None
-    return max(share * (ask.deadline - time.perf_counter()), 1e-3)
+    return max(share * (request.deadline - time.perf_counter()), 1e-3)

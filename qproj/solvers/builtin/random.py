@@ -3,57 +3,50 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj.solvers import Adapter, Capabilities, EndedBy, Ending, Found, Request
+from qproj.solvers.adapter import Adapter
+from qproj.solvers.contract import Capabilities, Request, Termination
+from qproj.solvers.found import Found
 
 #: Draws without num_reads and without a time limit.
 DEFAULT_READS = 100
 #: Draws scored at a time: memory, not speed.
 _BLOCK = 4096
 
-Drawn = tuple[NDArray[Any], int, EndedBy]
 
-
-class Random(Adapter):
+class Random(Adapter[Any, Found]):
     """The best of num_reads (default 100) uniform v ∈ {±1}^d, or of as many as the time limit allows (``random``)."""
 
-    name: ClassVar[str] = "random"
+    name = "random"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), exact=False, seed=True, num_reads=True)
 
-    def build(self, problem: Any, ask: Request) -> Any:
-        return problem
-
-    def call(self, model: Any, ask: Request) -> Drawn:
-        if ask.num_reads is None and ask.deadline is not None:
-            return best_until(model, ask.rng(), ask.deadline)
-        return draws(model, ask.rng(), ask.num_reads or DEFAULT_READS, ask.deadline)
-
-    def decode(self, raw: Drawn, problem: Any) -> Found:
-        candidates, reads, ended_by = raw
-        return Found(candidates, Ending.STOPPED, ended_by, stats={"reads": reads})
+    def call(self, model: Any, request: Request) -> Found:
+        if request.num_reads is None and request.deadline is not None:
+            return best_until(model, request.rng(), request.deadline)
+        return draws(model, request.rng(), request.num_reads or DEFAULT_READS, request.deadline)
 
 
-def draws(model: Any, rng: np.random.Generator, count: int, deadline: float | None) -> Drawn:
+def draws(model: Any, rng: np.random.Generator, count: int, deadline: float | None) -> Found:
     """Return `count` uniform assignments, or as many as can be drawn, and scored twice, before the deadline."""
     blocks: list[NDArray[Any]] = []
     drawn, scoring = 0, 0.0
     while drawn < count:
         now = time.perf_counter()
         if deadline is not None and blocks and now + scoring >= deadline:
-            return np.concatenate(blocks), drawn, EndedBy.CLOCK
+            return Found(np.concatenate(blocks), Termination.CLOCK, stats={"reads": drawn})
         blocks.append(draw(rng, min(_size(model), count - drawn), model))
         drawn += len(blocks[-1])
         if deadline is not None:
             model.gain(blocks[-1])
             scoring += time.perf_counter() - now
-    return np.concatenate(blocks), drawn, EndedBy.BUDGET
+    return Found(np.concatenate(blocks), stats={"reads": drawn})
 
 
-def best_until(model: Any, rng: np.random.Generator, deadline: float) -> Drawn:
+def best_until(model: Any, rng: np.random.Generator, deadline: float) -> Found:
     """Return the best of the uniform assignments that are drawn before the deadline."""
     best, best_gain, drawn = None, -np.inf, 0
     while best is None or time.perf_counter() < deadline:
@@ -62,7 +55,8 @@ def best_until(model: Any, rng: np.random.Generator, deadline: float) -> Drawn:
         drawn += len(block)
         if gains.max() > best_gain:
             best, best_gain = block[[int(gains.argmax())]], float(gains.max())
-    return best, drawn, EndedBy.CLOCK
+    assert best is not None
+    return Found(best, Termination.CLOCK, stats={"reads": drawn})
 
 
 def draw(rng: np.random.Generator, count: int, model: Any) -> NDArray[np.int8]:

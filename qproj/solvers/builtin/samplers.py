@@ -1,54 +1,43 @@
-"""dimod samplers as solvers: SA, path-integral SQA, tabu, greedy and tree decomposition, and any other in one line.
-
-A sampler sees an encoding of the projection, scaled to coefficients of at most 1, over integer labels in a canonical
-order; every read is decoded and ranked by its true gain.
-"""
+"""dimod samplers as solvers: SA, path-integral SQA, tabu, steepest descent, and any other sampler in one line."""
 
 from __future__ import annotations
 
 import inspect
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import dimod
 import numpy as np
 
 from qproj._options import nearest
-from qproj.projections import SignProjection
-from qproj.solvers import Adapter, Capabilities, EndedBy, Found, Request
+from qproj.encodings import SampledModel
+from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import Model, decode_reads, require_positive, sampled_model
+from qproj.solvers.sampling import DEFAULT_READS, Reads, SamplingAdapter
 
-PLAIN_AND_PROJECTIONS = frozenset({"projection", "bqm"})
-_SAMPLING = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed=True, num_reads=True)
-
-#: Reads drawn without num_reads and without a time limit.
-DEFAULT_READS = 100
 #: Reads drawn at most until a time limit: scoring more of them would overrun it.
 MOST_READS = 20_000
-#: Sweeps a read of ``sa``: surrogates have no slack to settle, and more sweeps only repeat their minimum.
+#: Sweeps per read of ``sa``: surrogates have no slack to settle, and more sweeps only repeat their minimum.
 SWEEPS, SURROGATE_SWEEPS = 1000, 100
 #: First inverse temperature of warm reads: nearly every flip is taken.
 WARM_START = 0.05
 
 
-class SamplerSolver(Adapter):
+class SamplerSolver(SamplingAdapter):
     """min objective(v) by reads of a dimod sampler, on an encoding of the projection or on a plain BQM.
 
     Parameters
     ----------
     sampler : dimod.Sampler
-    encoding : str, Encoding options
-        Name of the sign projection's encoding; other projections have one only.
-    encoding_options : mapping
+    encoding, encoding_options
+        As for :class:`qproj.solvers.sampling.SamplingAdapter`.
     parameters : keyword arguments
-        Passed to every ``sample`` call; checked against ``sampler.parameters``.
+        Passed to every ``sample`` call.
     """
 
-    name: ClassVar[str] = "from_sampler"
-    capabilities = _SAMPLING
-    #: Names of the sampler's own parameters: (reads, seed); None where it has no such thing.
+    name = "from_sampler"
+    #: Names of the sampler's own parameters for reads and seed; None where it has no such parameter.
     _reads_name: str | None = "num_reads"
     _seed_name: str | None = "seed"
 
@@ -61,54 +50,35 @@ class SamplerSolver(Adapter):
         name: str | None = None,
         **parameters: Any,
     ) -> None:
-        self.sampler = sampler
-        self.encoding = encoding
-        self.encoding_options = dict(encoding_options or {})
-        self.parameters = parameters
+        super().__init__(encoding=encoding, encoding_options=encoding_options)
+        self.sampler, self.parameters = sampler, parameters
         if name is not None:
-            self.name = name  # type: ignore[misc]
-        SignProjection([[1]], [1.0]).encode(encoding, **self.encoding_options)  # a misspelt encoding fails here
+            self.name = name
 
-    def build(self, problem: Any, ask: Request) -> Model:
-        return sampled_model(problem, self.encoding, self.encoding_options)
-
-    def call(self, model: Model, ask: Request) -> tuple[Model, dimod.SampleSet, EndedBy]:
-        sampleset, ended_by = self.sample_model(model, ask)
-        return model, sampleset, ended_by
-
-    def decode(self, raw: tuple[Model, dimod.SampleSet, EndedBy], problem: Any) -> Found:
-        model, sampleset, ended_by = raw
-        return decode_reads(model, sampleset, problem, ended_by)
-
-    def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
-        """Return reads of the scaled model: num_reads of them, or as many as the time limit allows."""
+    def call(self, model: SampledModel, request: Request) -> Reads:
+        """Return num_reads reads of the scaled model, or as many as the time limit allows."""
         if not model.bqm.num_variables:
-            return dimod.SampleSet.from_samples_bqm([{}], model.bqm), EndedBy.BUDGET
-        if ask.deadline is None:
-            return self.sample(model, ask.num_reads or self.default_reads, _seed(ask, 0), None), EndedBy.BUDGET
-        return self._until(model, ask, ask.deadline)
-
-    @property
-    def default_reads(self) -> int:
-        """Reads without num_reads and without a time limit; one call of a sampler that has no num_reads."""
-        return 1 if self._reads_name is None else DEFAULT_READS
-
-    def _until(self, model: Model, ask: Request, deadline: float) -> tuple[dimod.SampleSet, EndedBy]:
+            return Reads(model, dimod.SampleSet.from_samples_bqm([{}], model.bqm))
+        deadline = request.deadline
         batches: list[dimod.SampleSet] = []
-        wanted, drawn, size = ask.num_reads or MOST_READS, 0, 1
+        if deadline is None:
+            seed = None if request.seed is None else _mixed(request.seed, 0)
+            return Reads(model, self.sample(model, request.num_reads or self.default_reads, seed, None))
+        wanted, drawn, size = request.num_reads or MOST_READS, 0, 1
         while drawn < wanted:
             start = time.perf_counter()
             if batches and start >= deadline:
                 break
             count = min(size, wanted - drawn)
-            batches.append(self.sample(model, count, _seed(ask, len(batches)), deadline))
+            seed = None if request.seed is None else _mixed(request.seed, len(batches))
+            batches.append(self.sample(model, count, seed, deadline))
             drawn += max(count, len(batches[-1]))  # a call may return more rows than it is asked for
             spent = max(time.perf_counter() - start, 1e-6)
             left = deadline - time.perf_counter()
             size = max(1, min(2 * size, int(0.5 * left / (spent / count))))
-        return dimod.concatenate(batches), EndedBy.BUDGET if drawn >= wanted else EndedBy.CLOCK
+        return Reads(model, dimod.concatenate(batches), Termination.BUDGET if drawn >= wanted else Termination.CLOCK)
 
-    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
+    def sample(self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
         """Return `num_reads` reads of one model, or more where the sampler decides how many a call returns."""
         arguments = dict(self.parameters)
         if self._reads_name is not None:
@@ -126,12 +96,8 @@ class SamplerSolver(Adapter):
         return reads
 
 
-def _seed(ask: Request, batch: int) -> int | None:
-    """A seed of its own for every batch, fixed by the request's; 31 bits, which every sampler takes."""
-    return None if ask.seed is None else _mixed(ask.seed, batch)
-
-
 def _mixed(seed: int, batch: int) -> int:
+    """Return a seed for each batch, fixed by the request's; 31 bits, which every sampler takes."""
     return int(np.random.SeedSequence([seed, batch]).generate_state(1, np.uint32)[0] >> 1)
 
 
@@ -147,7 +113,7 @@ class SimulatedAnnealing(SamplerSolver):
     encoding : str
         "margin" by default: its best read is far better than the slack encodings' (docs: findings).
     num_sweeps : int
-        A read.
+        Per read.
     beta_schedule_type : str
         "geometric" or "linear".
     warm_share : float
@@ -166,7 +132,7 @@ class SimulatedAnnealing(SamplerSolver):
         from dwave.samplers import SimulatedAnnealingSampler
 
         if num_sweeps is not None:
-            require_positive(num_sweeps=num_sweeps)
+            check_positive(num_sweeps=num_sweeps)
         if beta_schedule_type not in ("geometric", "linear"):
             raise ValueError(f"unknown beta_schedule_type {beta_schedule_type!r}; 'geometric' or 'linear'")
         if not 0.0 <= warm_share <= 1.0:
@@ -181,30 +147,28 @@ class SimulatedAnnealing(SamplerSolver):
             self.parameters["num_sweeps"] = num_sweeps
         self.warm_share, self.beta_range = float(warm_share), beta_range
 
-    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
+    def sample(self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
         """Return reads; a deadline stops between reads."""
-        surrogate = model.encoding is not None and not model.encoding.exact
-        warm = round(self.warm_share * num_reads) if surrogate and self.beta_range is None else 0
-        parts = []
+        warm = 0 if model.exact or self.beta_range is not None else round(self.warm_share * num_reads)
+        ranges: list[tuple[int, tuple[float, float] | None]] = []
         if warm:
-            end = max(float(model.bqm.num_variables), 4 * WARM_START)
-            parts.append(self._anneal(model, warm, seed, deadline, (WARM_START, end)))
+            ranges.append((warm, (WARM_START, max(float(model.bqm.num_variables), 4 * WARM_START))))
         if warm < num_reads:
-            other = None if seed is None else seed ^ 0x5BD1E995 & 0x7FFFFFFF
-            parts.append(self._anneal(model, num_reads - warm, other, deadline, self.beta_range))
-        reads: dimod.SampleSet = dimod.concatenate(parts)
-        return reads
-
-    def _anneal(
-        self, model: Model, num_reads: int, seed: int | None, deadline: float | None,
-        beta_range: tuple[float, float] | None,
-    ) -> dimod.SampleSet:  # fmt: skip
-        surrogate = model.encoding is not None and not model.encoding.exact
-        parameters = {"num_sweeps": SURROGATE_SWEEPS if surrogate else SWEEPS} | self.parameters
+            ranges.append((num_reads - warm, self.beta_range))
+        parameters = {"num_sweeps": SWEEPS if model.exact else SURROGATE_SWEEPS} | self.parameters
+        parts = []
         with polled(deadline) as stop:
-            reads: dimod.SampleSet = self.sampler.sample(
-                model.bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, beta_range=beta_range, **parameters
-            )
+            for count, beta_range in ranges:
+                own = seed
+                if seed is not None and beta_range is self.beta_range:
+                    own = seed ^ 0x5BD1E995 & 0x7FFFFFFF
+                parts.append(
+                    self.sampler.sample(
+                        model.bqm, num_reads=count, seed=own, interrupt_function=stop, beta_range=beta_range,
+                        **parameters,
+                    )
+                )  # fmt: skip
+        reads: dimod.SampleSet = dimod.concatenate(parts)
         return reads
 
 
@@ -215,7 +179,7 @@ class PathIntegralAnnealing(SamplerSolver):
     ----------
     encoding : str
     num_sweeps : int
-        A read.
+        Per read.
     """
 
     name = "sqa"
@@ -229,7 +193,7 @@ class PathIntegralAnnealing(SamplerSolver):
     ) -> None:
         from dwave.samplers import PathIntegralAnnealingSampler
 
-        require_positive(num_sweeps=num_sweeps)
+        check_positive(num_sweeps=num_sweeps)
         super().__init__(
             PathIntegralAnnealingSampler(),
             encoding=encoding,
@@ -247,15 +211,16 @@ class Tabu(SamplerSolver):
     ----------
     encoding : str
     num_restarts : int
-        Restarts a read.
+        Restarts per read.
     updates_per_variable : int
-        Variable updates a search, a variable. dwave-samplers' own least is 500,000 updates in all, which small models
-        do not need.
+        Variable updates per search and variable. The least that dwave-samplers takes by default is 500,000 updates in
+        all, which small models do not need.
     read_timeout_s : float
-        Upper limit of a read's time.
+        Upper limit of the time per read.
     """
 
     name = "tabu"
+    default_reads = 10
 
     def __init__(
         self, *, encoding: str = "margin", num_restarts: int = 10, updates_per_variable: int = 500,
@@ -263,7 +228,7 @@ class Tabu(SamplerSolver):
     ) -> None:  # fmt: skip
         from dwave.samplers import TabuSampler
 
-        require_positive(num_restarts=num_restarts, updates_per_variable=updates_per_variable)
+        check_positive(num_restarts=num_restarts, updates_per_variable=updates_per_variable)
         if not 0 < read_timeout_s < np.inf:
             raise ValueError(f"read_timeout_s is {read_timeout_s}; seconds > 0 are needed")
         super().__init__(
@@ -272,12 +237,8 @@ class Tabu(SamplerSolver):
         )  # fmt: skip
         self.read_timeout_s = read_timeout_s
 
-    @property
-    def default_reads(self) -> int:
-        return 10
-
-    def sample(self, model: Model, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
-        """Return reads; dwave-samplers takes the timeout in milliseconds a read."""
+    def sample(self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
+        """Return reads; dwave-samplers takes the timeout in milliseconds per read."""
         limit = self.read_timeout_s
         if deadline is not None:
             limit = min(limit, max((deadline - time.perf_counter()) / num_reads, 1e-3))
@@ -305,8 +266,8 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     Parameters
     ----------
     sampler : dimod.Sampler
-        Its ``parameters``, or the names in the signature of its ``sample`` (OpenJij lists few of its own), say whether
-        it takes num_reads and seed; what it does not take is refused or not passed on.
+        Its ``parameters``, or the names in the signature of its ``sample`` (OpenJij lists few of its own), decide
+        whether it takes num_reads and seed; what it does not take is refused or not passed on.
     encoding : str
         As in ``SignProjection.encode``.
     parameters : keyword arguments
@@ -315,10 +276,10 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     Raises
     ------
     TypeError
-        No dimod sampler, or a parameter that it does not list.
+        Not a dimod sampler, or a parameter that it does not list.
     """
     if not callable(getattr(sampler, "sample", None)) or not hasattr(sampler, "parameters"):
-        raise TypeError(f"{type(sampler).__name__} is no dimod sampler: it needs sample() and parameters")
+        raise TypeError(f"{type(sampler).__name__} is not a dimod sampler: it needs sample() and parameters")
     known = set(sampler.parameters) | _keywords(sampler.sample)
     for name in parameters:
         if name not in known:
@@ -326,7 +287,8 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     solver = SamplerSolver(sampler, encoding=encoding, name=type(sampler).__name__, **parameters)
     solver._reads_name = "num_reads" if "num_reads" in known else None
     solver._seed_name = "seed" if "seed" in known else None
-    solver.capabilities = Capabilities(forms=PLAIN_AND_PROJECTIONS, exact=False, seed="seed" in known, num_reads=True)
+    solver.default_reads = 1 if solver._reads_name is None else DEFAULT_READS
+    solver.capabilities = Capabilities(forms=solver.capabilities.forms, seed="seed" in known, num_reads=True)
     return solver
 
 

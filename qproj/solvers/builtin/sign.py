@@ -1,28 +1,44 @@
-"""signSGD's direction: the linearised relaxation of the sign projection, free of charge."""
+"""The direction of signSGD: the linearised relaxation of a projection, which costs one matrix product."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
-from qproj.projections import LayerProjection, LinearProjection, MetricProjection, SignProjection
-from qproj.solvers import (
-    Adapter,
-    Capabilities,
-    EndedBy,
-    Ending,
-    Found,
-    Request,
-    Solution,
-    layer_of_weights,
-)
-from qproj.solvers.contract import Timing, check_limits
+from qproj.projections import Layer, LayerProjection
+from qproj.projections.base import hook
+from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.solvers.contract import Capabilities, Request, Termination
+from qproj.solvers.found import Found, LayerFound
 
 _BLOCK = 1 << 19  # entries of float64 held at once
+
+
+class Sign(Adapter[FloatArray, Found]):
+    """argmax over v of ⟨v, u⟩, u the linear direction of the projection: Xᵀt, the direction of signSGD (``sign``).
+
+    It is deterministic, and a baseline of every comparison.
+    """
+
+    name = "sign"
+    capabilities = Capabilities(forms=frozenset({"projection"}), exact=False, seed=False)
+
+    def build(self, problem: Any, request: Request) -> FloatArray:
+        direction: FloatArray = hook(problem, "linear_direction")()
+        return direction
+
+    def call(self, model: FloatArray, request: Request) -> Found:
+        return Found(np.where(model >= 0, 1, -1).astype(np.int8)[None, :])
+
+    def search_layer(self, layer: Layer, request: LayerRequest) -> LayerFound | None:
+        """Return the directions of all neurons from one matrix product."""
+        if not isinstance(layer, LayerProjection) or request.num_reads is not None or request.hints is not None:
+            return None
+        weights = sign_direction(layer.inputs.matrix, layer.T)
+        return LayerFound(weights, [Termination.BUDGET] * len(weights))
 
 
 def sign_direction(X: NDArray[Any], T: FloatArray) -> SignArray:
@@ -38,41 +54,3 @@ def sign_direction(X: NDArray[Any], T: FloatArray) -> SignArray:
             sums = scaled @ X[:, low : low + columns].astype(np.float64)
             signs[first : first + neurons, low : low + columns] = np.where(sums >= 0, np.int8(1), np.int8(-1))
     return signs.reshape(*T.shape[1:], d)
-
-
-class Sign(Adapter):
-    """argmax over v of ⟨v, Xᵀt⟩, the direction of signSGD: deterministic, a baseline of every comparison (``sign``)."""
-
-    name: ClassVar[str] = "sign"
-    capabilities = Capabilities(forms=frozenset({"projection"}), exact=False, seed=False)
-
-    def build(self, problem: Any, ask: Request) -> FloatArray:
-        if isinstance(problem, SignProjection):
-            return problem.inputs.matrix.T.astype(np.float64) @ _unit(problem.t)
-        if isinstance(problem, LinearProjection):
-            return problem._x.T @ _unit(problem.weights * problem.t)
-        if isinstance(problem, MetricProjection):
-            return problem._field
-        raise TypeError(f"sign takes the projections of qproj, not {type(problem).__name__}; use 'auto'")
-
-    def call(self, model: FloatArray, ask: Request) -> SignArray:
-        return np.where(model >= 0, 1, -1).astype(np.int8)
-
-    def decode(self, raw: SignArray, problem: Any) -> Found:
-        return Found(raw[None, :], Ending.STOPPED, EndedBy.BUDGET)
-
-    def solve_many(
-        self, problems: Iterable[Any], *, time_limit_s: float | None = None, seed: int | None = None,
-        num_reads: int | None = None, hints: Sequence[ArrayLike] | None = None,
-    ) -> Sequence[Solution]:  # fmt: skip
-        """Return all neurons of a layer from one matrix product."""
-        if not isinstance(problems, LayerProjection) or num_reads is not None or hints is not None:
-            return super().solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints)
-        check_limits(time_limit_s, seed, num_reads)
-        weights = sign_direction(problems.inputs.matrix, problems.T)
-        return layer_of_weights(problems, weights, None, None, [EndedBy.BUDGET] * len(weights), Timing(), self.name)
-
-
-def _unit(t: FloatArray) -> FloatArray:
-    largest = float(np.abs(t).max(initial=0.0))
-    return t / largest if largest > 0 else t

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj.solvers import EndedBy, MissingPackageError, Status, get_solver
 from qproj.solvers.builtin.layer_search import LayerSearch
+from qproj.solvers.contract import MissingPackageError, Status, Termination
+from qproj.solvers.registry import get_solver
 
 #: Share of the time that is left which walks get before exact search, and where there is no thread to go on beside it.
 WALK_SHARE, ALONE_SHARE = 0.2, 0.6
@@ -42,7 +43,7 @@ LATE, LAST_SWEEPS = 1 << 20, 16
 
 
 class TimedSearch(LayerSearch):
-    """A search that the clock ends; `ask.deadline` is set."""
+    """A search that the clock ends; `request.deadline` is set."""
 
     def run(self) -> None:
         """Enumerate, or learn and pass messages, prove what is narrow, walk, and search exactly beside the walks."""
@@ -82,8 +83,8 @@ class TimedSearch(LayerSearch):
 
     @property
     def _deadline(self) -> float:
-        assert self.ask.deadline is not None
-        return self.ask.deadline
+        assert self.request.deadline is not None
+        return self.request.deadline
 
     @property
     def _left_s(self) -> float:
@@ -208,7 +209,7 @@ class TimedSearch(LayerSearch):
                 if not self.proved[neuron]:
                     self._better(alone, *beside.result())
         for neuron in self.left.tolist():
-            self.ended_by[neuron] = EndedBy.CLOCK
+            self.terminations[neuron] = Termination.CLOCK
 
     def _exactly(self, neuron: int, end: float) -> None:
         """Ask branch and bound and CP-SAT, the likelier one first."""

@@ -10,13 +10,15 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qproj.solvers import Capabilities, EndedBy, Ending, Found, Request, TooLargeError
+from qproj.encodings import SampledModel
 from qproj.solvers.builtin.samplers import SamplerSolver
-from qproj.solvers.sampling import Model
+from qproj.solvers.contract import Capabilities, Request, Termination, TooLargeError
+from qproj.solvers.found import Found
+from qproj.solvers.sampling import Reads
 
 #: Width beyond which the tables (2^width floats) do not fit; dwave-samplers refuses late and with a crash.
 MAX_WIDTH = 22
-#: Seconds an entry of the tables, measured at widths from 12 to 18.
+#: Seconds per entry of the tables, measured at widths from 12 to 18.
 ENTRY_S = 3e-7
 
 
@@ -41,8 +43,8 @@ class TreeDecomposition(SamplerSolver):
 
         super().__init__(TreeDecompositionSolver(), encoding=encoding, encoding_options=encoding_options)
 
-    def build(self, problem: Any, ask: Request) -> Model:
-        model = super().build(problem, ask)
+    def build(self, problem: Any, request: Request) -> SampledModel:
+        model = super().build(problem, request)
         width = max(elimination(model.bqm)[1], default=0)
         if width > MAX_WIDTH:
             raise TooLargeError(
@@ -50,31 +52,26 @@ class TreeDecomposition(SamplerSolver):
             )
         return model
 
-    def sample_model(self, model: Model, ask: Request) -> tuple[dimod.SampleSet, EndedBy]:
+    def call(self, model: SampledModel, request: Request) -> Reads:
         """Return the ground state, or nothing where the time limit is shorter than the tables take."""
         if not model.bqm.num_variables:
-            return super().sample_model(model, ask)
+            return replace(super().call(model, request), termination=Termination.PROVED)
         order, widths = elimination(model.bqm)
         seconds = ENTRY_S * sum(2.0 ** (width + 1) for width in widths)
-        if ask.deadline is not None and time.perf_counter() + seconds > ask.deadline:
+        if request.deadline is not None and time.perf_counter() + seconds > request.deadline:
             none = np.empty((0, model.bqm.num_variables), np.int8)
-            nothing: dimod.SampleSet = dimod.SampleSet.from_samples_bqm((none, list(model.bqm.variables)), model.bqm)
-            return nothing, EndedBy.CLOCK
-        reads: dimod.SampleSet = self.sampler.sample(model.bqm, num_reads=1, elimination_order=order)
-        return reads, EndedBy.PROOF
+            nothing = dimod.SampleSet.from_samples_bqm((none, list(model.bqm.variables)), model.bqm)
+            return Reads(model, nothing, Termination.CLOCK)
+        reads = self.sampler.sample(model.bqm, num_reads=1, elimination_order=order)
+        return Reads(model, reads, Termination.PROVED if model.exact else Termination.BUDGET)
 
-    def decode(self, raw: tuple[Model, dimod.SampleSet, EndedBy], problem: Any) -> Found:
+    def decode(self, raw: Reads, problem: Any) -> Found:
         found = super().decode(raw, problem)
-        model = raw[0]
         if not len(found.candidates):
             return replace(found, message="the tables take longer than the time limit; raise it, or use 'auto'")
-        if model.encoding is not None and not model.encoding.exact:
+        if found.termination is not Termination.PROVED:
             return found
-        gain = float(np.max(problem.gain(found.candidates)))
-        return Found(
-            found.candidates, Ending.PROVED, EndedBy.PROOF, gain_bound=gain, energies=found.energies,
-            sampleset=found.sampleset, stats=found.stats,
-        )  # fmt: skip
+        return replace(found, gain_bound=float(np.max(problem.gain(found.candidates))))
 
 
 def elimination(bqm: dimod.BinaryQuadraticModel) -> tuple[list[Any], list[int]]:

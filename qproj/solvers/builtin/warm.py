@@ -19,7 +19,7 @@ def warm() -> Iterator[tuple[str, float]]:
     from qproj.solvers.builtin.local_search import LocalSearch
     from qproj.solvers.builtin.random import Random
     from qproj.solvers.composites.polished import Polished
-    from qproj.solvers.project import project
+    from qproj.solvers.layers import project
     from qproj.solvers.registry import get_solver
 
     rng = np.random.default_rng(0)

@@ -1,39 +1,36 @@
-"""Another solver for whatever the first one fails at: training goes on, and the log says so."""
+"""Another solver for every problem that the first one fails at: training goes on, and each failure is logged."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from qproj.projections import LayerProjection, SignProjection
-from qproj.solvers import Adapter, Ending, Found, LayerSolution, Request, Solution, get_solver, layer_of_solutions
-from qproj.solvers.adapter import child_seeds
-from qproj.solvers.builtin.sign import sign_direction
-from qproj.solvers.contract import check_limits
-from qproj.solvers.recheck import MalformedSolutionError, rechecked
+from qproj.projections import Layer, SignProjection
+from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.solvers.composites.composite import Composite, child_limits
+from qproj.solvers.contract import MalformedSolutionError, Request, Solution, Termination, solver_name
+from qproj.solvers.found import Found, LayerFound, rescored
 from qproj.solvers.redact import logger, redact
+from qproj.solvers.registry import get_solver
 
 LOG = logger()
 #: Share of the time that is left which each solver of the chain gets, but the last.
 FIRST_SHARE = 0.8
 
 
-class Fallback(Adapter):
+class Fallback(Composite):
     """argmin objective(v) by the first of several solvers that gives a sound answer.
 
-    A solver fails where it raises, returns no incumbent or no assignment of the problem, or claims an optimum that
-    the signSGD direction beats. Each failure is a warning of the logger "qproj", and is listed in
-    ``solution.stats["failures"]``. A solver that hangs has to be wrapped: ``Fallback(Isolated("dwave"), "auto")``.
+    A solver fails where it raises, returns no incumbent or an object that is not an assignment of the problem, or
+    claims an optimum that the direction of signSGD beats. Each failure is a warning of the logger "qproj", and is
+    listed in ``solution.stats["failures"]``. A solver that hangs has to be wrapped:
+    ``Fallback(Isolated("dwave"), "auto")``.
 
     Parameters
     ----------
     *solvers : str or Solver
-        In the order in which they are asked.
+        In the order in which they are called.
 
     Raises
     ------
@@ -41,119 +38,92 @@ class Fallback(Adapter):
         From ``solve``: every solver of the chain failed.
     """
 
-    name: ClassVar[str] = "fallback"
-
     def __init__(self, *solvers: Any) -> None:
         if len(solvers) < 2:
             raise ValueError("a fallback needs two solvers or more, such as Fallback('dwave', 'auto')")
         self.solvers = [get_solver(solver) for solver in solvers]
-        first = self.solvers[0].capabilities
         forms = frozenset.intersection(*(solver.capabilities.forms for solver in self.solvers))
         if not forms:
             raise ValueError("the solvers of this fallback have no form of problem in common; give ones that have")
-        self.name = f"fallback({', '.join(_name(solver) for solver in self.solvers)})"  # type: ignore[misc]
-        self.capabilities = replace(
-            first, forms=forms, exact=any(s.capabilities.exact for s in self.solvers), max_variables=None,
+        super().__init__(
+            self.solvers[0],
+            "fallback",
+            forms=forms,
+            exact=any(s.capabilities.exact for s in self.solvers),
+            max_variables=None,
             thread_safe=all(s.capabilities.thread_safe for s in self.solvers),
             picklable=all(s.capabilities.picklable for s in self.solvers),
-        )  # fmt: skip
+        )
+        self.name = f"fallback({', '.join(map(solver_name, self.solvers))})"
 
-    def build(self, problem: Any, ask: Request) -> Any:
-        return problem
+    def call(self, model: Any, request: Request) -> Found:
+        return self._first_sound(model, request, self.solvers, [])
 
-    def call(self, model: Any, ask: Request) -> Solution:
-        return self._ask(model, ask, 0, [])
+    def search_layer(self, layer: Layer, request: LayerRequest) -> LayerFound | list[Found] | None:
+        """Return the outcome of all neurons: the first solver gets all at once, the next ones those it failed at."""
+        from qproj.solvers.layers import LayerSolution, has_own_loop, solve_part
 
-    def decode(self, raw: Solution, problem: Any) -> Found:
-        return Found(
-            raw.candidates, raw.ending, raw.ended_by, gain_bound=raw.gain_bound, sampleset=raw.sampleset,
-            message=raw.message, stats=dict(raw.stats),
-        )  # fmt: skip
-
-    def solve_many(
-        self,
-        problems: Iterable[Any],
-        *,
-        time_limit_s: float | None = None,
-        seed: int | None = None,
-        num_reads: int | None = None,
-        hints: Sequence[ArrayLike] | None = None,
-    ) -> Sequence[Solution]:
-        """Return one solution a problem: the first solver gets all at once, the next ones what it failed at."""
-        limits: dict[str, Any] = {"time_limit_s": time_limit_s, "seed": seed, "num_reads": num_reads, "hints": hints}
-        if not isinstance(problems, LayerProjection) or not hasattr(self.solvers[0], "solve_many"):
-            return super().solve_many(problems, **limits)
-        check_limits(time_limit_s, seed, num_reads)
-        start = time.perf_counter()
-        first = self.solvers[0]
-        share = {} if time_limit_s is None else {"time_limit_s": FIRST_SHARE * time_limit_s}
-        failure = ""
-        solutions: Any = None
+        if not has_own_loop(self.solver) and getattr(type(self.solver), "search_layer", None) in (
+            None,
+            Adapter.search_layer,
+        ):
+            return None  # it takes one neuron at a time, and may fail at some
         try:
-            solutions = first.solve_many(problems, **{**limits, **share})
-            if len(solutions) != len(problems):
-                raise MalformedSolutionError(f"{len(solutions)} solutions for {len(problems)} neurons")
+            solutions = solve_part(self.solver, layer, request, request.left_s(FIRST_SHARE))
         except Exception as error:
-            failure = _said(first, error)
-            LOG.warning("%s; %d neurons go to the next solver", failure, len(problems))
-        if isinstance(solutions, LayerSolution) and isinstance(first, Adapter) and not np.isnan(solutions.gain).any():
-            return solutions
-        kept: list[Solution] = []
-        for i, (problem, child) in enumerate(zip(problems, child_seeds(seed, len(problems)), strict=True)):
-            left = None if time_limit_s is None else (start + time_limit_s - time.perf_counter()) / (len(problems) - i)
-            share_s = None if left is None else max(left, 1e-3)
-            hint = None if hints is None else np.asarray(hints[i], np.float64)
-            deadline = None if share_s is None else time.perf_counter() + share_s
-            ask = Request(share_s, child, num_reads, hint, deadline)
-            failures = [failure] if failure else []
-            if not failure:
+            failure = _failure(self.solver, error)
+            LOG.warning("%s; %d neurons go to the next solver", failure, len(layer))
+            return self._neuron_by_neuron(layer, request, [failure])
+        assert isinstance(solutions, LayerSolution)
+        if not np.isnan(solutions.gain).any() and not solutions.has_solutions:
+            return LayerFound(
+                solutions.weights.copy(), solutions.terminations, solutions.gain_bound, stats=solutions.stats
+            )
+        return self._neuron_by_neuron(layer, request, [], solutions)
+
+    def _neuron_by_neuron(
+        self, layer: Layer, request: LayerRequest, failures: list[str], solutions: Any = None
+    ) -> list[Found]:
+        found: list[Found] = []
+        for i, problem in enumerate(layer):
+            own = list(failures)
+            if solutions is not None:
                 try:
-                    kept.append(_sound(problem, solutions[i], first))
+                    found.append(Found.of(_sound(problem, solutions[i], self.solver)))
                     continue
                 except Exception as error:
-                    failures = [_said(first, error)]
-                    LOG.warning("%s; neuron %d goes to the next solver", failures[0], i)
-            kept.append(self._ask(problem, ask, 1, failures))
-        layer = layer_of_solutions(kept, problems.num_weights, self.name)
-        failed = [f for solution in kept for f in solution.stats.get("failures", [])]
-        return replace(layer, stats={"failures": failed})
+                    own = [_failure(self.solver, error)]
+                    LOG.warning("%s; neuron %d goes to the next solver", own[0], i)
+            found.append(self._first_sound(problem, request.of_neuron(i), self.solvers[1:], own))
+        return found
 
-    def _ask(self, problem: Any, ask: Request, first: int, failures: list[str]) -> Solution:
-        for place, solver in enumerate(self.solvers[first:], first):
-            last = place == len(self.solvers) - 1
-            limits: dict[str, Any] = {"seed": ask.seed}
-            if ask.deadline is not None:
-                left = ask.deadline - time.perf_counter()
-                limits["time_limit_s"] = max(left if last else FIRST_SHARE * left, 1e-3)
-            if ask.num_reads is not None and solver.capabilities.num_reads:
-                limits["num_reads"] = ask.num_reads
-            if ask.hint is not None and solver.capabilities.hint:
-                limits["hint"] = ask.hint
+    def _first_sound(self, problem: Any, request: Request, solvers: list[Any], failures: list[str]) -> Found:
+        for solver in solvers:
+            last = solver is self.solvers[-1]
+            limits = child_limits(solver, request, share=1.0 if last else FIRST_SHARE)
             try:
                 solution = _sound(problem, solver.solve(problem, **limits), solver)
-                return replace(solution, stats={**solution.stats, "answered_by": _name(solver), "failures": failures})
             except Exception as error:
-                failures = [*failures, _said(solver, error)]
-                LOG.warning("%s; %s", failures[-1], "no solver is left" if last else "the next solver is asked")
+                failures = [*failures, _failure(solver, error)]
+                LOG.warning("%s; %s", failures[-1], "no solver is left" if last else "the next solver is called")
+                continue
+            stats = {**solution.stats, "answered_by": solver_name(solver), "failures": failures}
+            return Found.of(solution, stats=stats)
         raise RuntimeError("every solver of the fallback failed: " + "; ".join(failures))
 
 
 def _sound(problem: Any, answer: Any, solver: Any) -> Solution:
-    """Return the answer scored anew, or raise where it is none."""
-    solution = rechecked(problem, answer, solver)
-    if solution.ending is Ending.REFUTED:
+    """Return the answer, re-scored, or raise where it is not sound."""
+    solution = rescored(problem, answer, solver)
+    if solution.termination is Termination.REFUTED:
         return solution
     solution.require()
-    if solution.ending is Ending.PROVED and isinstance(problem, SignProjection):
-        simple = sign_direction(np.asarray(problem.X), np.asarray(problem.t)[:, None])[0]
+    if solution.termination is Termination.PROVED and isinstance(problem, SignProjection):
+        simple = np.where(problem.linear_direction() >= 0, 1, -1)
         if solution.gain is not None and problem.gain(simple) > solution.gain + 1e-9 * float(np.abs(problem.t).sum()):
             raise MalformedSolutionError("a claimed optimum is worse than sign(Xᵀt)")
     return solution
 
 
-def _said(solver: Any, error: Exception) -> str:
-    return redact(f"{_name(solver)}: {type(error).__name__}: {error}")
-
-
-def _name(solver: Any) -> str:
-    return str(getattr(solver, "name", type(solver).__name__))
+def _failure(solver: Any, error: Exception) -> str:
+    return redact(f"{solver_name(solver)}: {type(error).__name__}: {error}")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-from qproj.solvers import Adapter, Found, Request, Solution, get_solver
-from qproj.solvers.recheck import rechecked
+from qproj.solvers.composites.composite import Composite, child_limits
+from qproj.solvers.contract import Request, solver_name
+from qproj.solvers.found import Found, rescored
+from qproj.solvers.registry import get_solver
 
 
 class SolverCrashedError(RuntimeError):
     """The solver's process died; the caller's goes on."""
 
 
-class Isolated(Adapter):
+class Isolated(Composite):
     """argmin objective(v) by a solver that runs in another process.
 
-    The process is started at the first call and kept. A call that is not back `grace_s` past its time limit is
-    ended; a process that dies is replaced at the next call.
+    The process is started at the first call and kept. A call that has not returned `grace_s` after its time limit is
+    ended; a process that died is replaced at the next call.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class Isolated(Adapter):
     grace_s : float
         Seconds past the time limit.
     limit_s : float, optional
-        The longest that a call without a time limit may take; None: as long as it likes.
+        The longest that a call without a time limit may take; None: without limit.
 
     Raises
     ------
@@ -34,41 +35,25 @@ class Isolated(Adapter):
         From ``solve``.
     """
 
-    name: ClassVar[str] = "isolated"
-
     def __init__(self, solver: Any, *, grace_s: float = 2.0, limit_s: float | None = None) -> None:
-        self.solver = get_solver(solver)
+        child = get_solver(solver)
         if not grace_s > 0 or (limit_s is not None and not limit_s > 0):
             raise ValueError(f"grace_s={grace_s}, limit_s={limit_s}; seconds > 0 are needed")
-        if not self.solver.capabilities.picklable:
-            raise ValueError(f"{_name(self.solver)} says that it cannot be pickled, so no other process can run it")
-        self.name = f"isolated({_name(self.solver)})"  # type: ignore[misc]
+        if not child.capabilities.picklable:
+            raise ValueError(f"{solver_name(child)} declares that it cannot be pickled, so no other process can run it")
+        super().__init__(child, "isolated", thread_safe=False)
         self.grace_s, self.limit_s = float(grace_s), limit_s
-        self.capabilities = replace(self.solver.capabilities, thread_safe=False)
         self._executor: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_executor": None}
 
-    def build(self, problem: Any, ask: Request) -> Any:
-        return problem
-
-    def call(self, model: Any, ask: Request) -> Solution:
-        limits: dict[str, Any] = {"seed": ask.seed, "time_limit_s": ask.time_limit_s}
-        if ask.num_reads is not None:
-            limits["num_reads"] = ask.num_reads
-        if ask.hint is not None:
-            limits["hint"] = ask.hint
-        patience = self.limit_s if ask.time_limit_s is None else ask.time_limit_s + self.grace_s
-        target = getattr(model, "model", model)  # plain models travel as what they are
+    def call(self, model: Any, request: Request) -> Found:
+        patience = self.limit_s if request.time_limit_s is None else request.time_limit_s + self.grace_s
+        target = getattr(model, "model", model)  # plain models are sent as what they are
+        limits = child_limits(self.solver, request) | {"time_limit_s": request.time_limit_s}
         answer = self._elsewhere(target, limits, patience)
-        return rechecked(model, answer, self.solver)
-
-    def decode(self, raw: Solution, problem: Any) -> Found:
-        return Found(
-            raw.candidates, raw.ending, raw.ended_by, gain_bound=raw.gain_bound, sampleset=raw.sampleset,
-            message=raw.message, stats=dict(raw.stats),
-        )  # fmt: skip
+        return Found.of(rescored(model, answer, self.solver))
 
     def close(self) -> None:
         """End the process now; the next call starts another."""
@@ -84,24 +69,20 @@ class Isolated(Adapter):
 
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=1)
-            self._executor.submit(_ready).result()  # imports are not the solver's time
+            self._executor.submit(_import_contract).result()  # imports are not the solver's time
         try:
             return self._executor.submit(_solve, self.solver, problem, limits).result(timeout=patience)
         except FutureTimeout:
             self.close()
-            raise TimeoutError(f"{_name(self.solver)} was ended after {patience:g} s") from None
+            raise TimeoutError(f"{solver_name(self.solver)} was ended after {patience:g} s") from None
         except BrokenProcessPool as error:
             self.close()
-            raise SolverCrashedError(f"the process of {_name(self.solver)} died: {error}") from error
+            raise SolverCrashedError(f"the process of {solver_name(self.solver)} died: {error}") from error
 
 
-def _ready() -> None:
+def _import_contract() -> None:
     import qproj.solvers  # noqa: F401
 
 
 def _solve(solver: Any, problem: Any, limits: dict[str, Any]) -> Any:
     return solver.solve(problem, **limits)
-
-
-def _name(solver: Any) -> str:
-    return str(getattr(solver, "name", type(solver).__name__))

@@ -25,7 +25,7 @@ def test_an_a1a_batch_of_three_features_takes_at_most_eleven_variables(data_dir)
             plain = SignProjection(layer.X, t, aggregate_rows=False, aggregate_columns=False)
             assert p.encode("majority").bqm.num_variables <= 11
             assert plain.encode("majority").bqm.num_variables == 43
-            assert plain.encode("published").bqm.num_variables == 103
+            assert plain.encode("paper").bqm.num_variables == 103
             corners = np.array(np.meshgrid(*[[-1, 1]] * 3)).reshape(3, -1).T
             assert p.gain(corners).max() == pytest.approx(plain.gain(corners).max())
             counts.append(p.encode("majority").bqm.num_variables)

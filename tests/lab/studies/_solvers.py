@@ -106,9 +106,9 @@ class FalseProof(Base):
     name = "false-proof"
 
     def misbehave(self, problem, solution):
-        from qproj.solvers import Ending
+        from qproj.solvers import Termination
 
-        return dataclasses.replace(solution, ending=Ending.PROVED, gain_bound=solution.gain)
+        return dataclasses.replace(solution, termination=Termination.PROVED, gain_bound=solution.gain)
 
 
 class Narrow(Base):

@@ -37,7 +37,7 @@ def test_rows(study, tmp_path, kind):
     assert read.columns == frame.columns
     assert set(read.columns) >= {
         "instance", "neuron", "solver", "encoding", "num_reads", "time_limit_s", "seed", "objective", "gain", "bound",
-        "gap", "ending", "ended_by", "status",
+        "gap", "termination", "status",
     }  # fmt: skip
     for name in ("run", "status", "gain", "gap"):
         assert read[name].to_list() == frame[name].to_list()

@@ -7,7 +7,7 @@ from qproj.lab.datasets.captured import Capture, capture_layers
 from qproj.lab.datasets.catalogue import load_tabular
 from qproj.lab.datasets.instances import LayerInstance, save_instances
 from qproj.lab.studies.neurons import load_instances, parse_source, parse_sources
-from qproj.projections import SignProjection
+from qproj.projections import MetricProjection, SignProjection
 from qproj.solvers.composites.unmerged import Unmerged
 from qproj.solvers.specs import parse_solver
 
@@ -77,6 +77,8 @@ def test_unmerged_solves_the_same_neuron_without_aggregation():
     best = parse_solver("unmerged(exhaustive)").make().solve(problem)
     assert best.gain == parse_solver("exhaustive").make().solve(problem).gain
     with pytest.raises(TypeError, match="does not take projections"):
-        Unmerged(type("Other", (), {"capabilities": type("C", (), {"forms": frozenset()})()})())
-    with pytest.raises(TypeError, match="use the solver itself"):
+        Unmerged(type("Other", (), {"solve": print, "capabilities": type("C", (), {"forms": frozenset()})()})())
+    with pytest.raises(TypeError, match="not a bqm"):
         plain.solve(problem.bqm)
+    with pytest.raises(TypeError, match="use the solver itself"):
+        plain.solve(MetricProjection([[1.0]], [1.0]))

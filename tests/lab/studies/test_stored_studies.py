@@ -38,7 +38,9 @@ def test_a_random_hundredth_comes_out_the_same(path, tmp_path):
     problems = {number: problems_of(arrays_of(layer)) for number, layer in zip(ids, layers, strict=True)}
     # what a clock cut short or a process lost need not repeat
     repeatable = [
-        i for i in range(len(runs)) if runs["ended_by"][i] in ("proof", "budget") and runs["status"][i] not in FAILURES
+        i
+        for i in range(len(runs))
+        if runs["termination"][i] in ("proved", "refuted", "budget") and runs["status"][i] not in FAILURES
     ]
     assert len(repeatable) > 0.2 * len(runs)
     chosen = random.Random(path.name).sample(repeatable, max(3, round(SHARE * len(runs))))
@@ -53,7 +55,7 @@ def test_a_random_hundredth_comes_out_the_same(path, tmp_path):
         limits = Limits(runs["num_reads"][i], None if withheld else limit, runs["seed"][i], ())
         problem = problems[runs["instance_id"][i]][int(runs["neuron"][i])]
         again = perform("again", problem, solver, limits)
-        if again.ended_by == "clock" or again.status in FAILURES:
+        if again.termination == "clock" or again.status in FAILURES:
             continue  # a slower machine than the one it was kept on
         what = f"{runs['solver'][i]} on {runs['instance'][i]} neuron {runs['neuron'][i]}"
         assert again.gain == pytest.approx(runs["gain"][i], rel=1e-9, abs=1e-12 * runs["scale"][i]), what

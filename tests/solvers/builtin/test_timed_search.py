@@ -82,7 +82,7 @@ def test_walks_start_from_the_hint_and_real_rows_are_annealed():
         problem = qproj.SignProjection(X, rng.standard_normal(90))
         solution = qproj.get_solver("auto").solve(problem, time_limit_s=0.1, seed=0, hint=hint)
         assert solution.gain >= problem.gain(hint)
-        assert solution.ended_by == "clock"
+        assert solution.termination == "clock"
 
 
 def test_every_neuron_of_a_layer_gets_a_share():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solvers.spread import BATCH
+from qproj.solvers.layers import BATCH
 
 N, D, DOUT = 40, 24, 2 * BATCH + 5
 
@@ -20,8 +20,7 @@ def same(one, other):
     np.testing.assert_array_equal(one.weights, other.weights)
     np.testing.assert_array_equal(one.gain, other.gain)
     np.testing.assert_array_equal(one.bound, other.bound)
-    assert one.endings == other.endings
-    assert one.ended_by == other.ended_by
+    np.testing.assert_array_equal(one.terminations, other.terminations)
 
 
 @pytest.mark.parametrize(("solver", "limits"), [("auto", {}), ("local-search", {}), ("sa", {"num_reads": 5})])
@@ -87,7 +86,7 @@ def test_a_dask_cluster_through_the_same_call():
 @pytest.mark.parametrize("solver", [qproj.get_solver("auto", epochs=5, sweeps=10, starts=1, nodes=100), "sign"])
 def test_blocks_are_parts_of_the_layer(monkeypatch, solver):
     X, T = layer()
-    monkeypatch.setattr("qproj.solvers.spread.BLOCK", 0)  # blocks of BATCH neurons, as small as they get
+    monkeypatch.setattr("qproj.projections.layer.BLOCK", 0)  # blocks of BATCH neurons, as small as they get
     found = qproj.project(X, T, solver, seed=3)
     assert T.shape[1] > BATCH
     same(found, qproj.project(X, T, solver, seed=3, workers=1))  # the same parts, with the same seeds

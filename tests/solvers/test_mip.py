@@ -1,4 +1,4 @@
-"""The search around a backend: near ties inside its tolerances are found, contradictions are told."""
+"""The search around a MIP backend: tolerances, near ties inside them, contradictions, and statuses without a bound."""
 
 import itertools
 
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from qproj import SignProjection, get_solver
-from qproj.solvers import Capabilities, EndedBy, Ending
-from qproj.solvers.linear import Answer, LinearAdapter
+from qproj.solvers import Capabilities, Termination
+from qproj.solvers.mip import MIPAdapter, floating_found, mip_found
 
 
-class Coarse(LinearAdapter):
+class Coarse(MIPAdapter):
     """Goes through all assignments, and calls optimal the worst one within its tolerance of the best."""
 
     name = "coarse"
@@ -25,17 +25,17 @@ class Coarse(LinearAdapter):
     def optimise(self, model, *, start, seed, deadline):
         self.calls += 1
         if self.refutes:
-            return Answer(Ending.REFUTED, EndedBy.PROOF)
+            return mip_found(model, Termination.REFUTED, None, -np.inf, "", {})
         ranges = [range(int(a), int(b) + 1) for a, b in zip(model.lower, model.upper, strict=True)]
         X = np.array(list(itertools.product(*ranges)), float)
         activity = (model.rows @ X.T).T
         kept = ((activity >= model.row_lower - 1e-9) & (activity <= model.row_upper + 1e-9)).all(axis=1)
         if not kept.any():
-            return Answer(Ending.REFUTED, EndedBy.PROOF)
+            return mip_found(model, Termination.REFUTED, None, -np.inf, "", {})
         X, cost = X[kept], X[kept] @ model.cost + model.offset
         near = np.flatnonzero(cost <= cost.min() + self.tolerance)
         worst = near[np.argmax(cost[near])]
-        return Answer(Ending.PROVED, EndedBy.PROOF, X[worst], cost[worst] - self.tolerance)
+        return mip_found(model, Termination.PROVED, X[worst], cost[worst] - self.tolerance, "", {})
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -69,13 +69,13 @@ def test_a_tie_of_too_many_is_left_unproved_with_a_bound_that_holds():
     bqm.add_linear(8, -1.0)
     truth = dimod.ExactSolver().sample(bqm).first.energy
     solution = Coarse(tolerance=1e-3).solve(bqm, hint=[1] * 9)
-    assert solution.ending == "stopped"
+    assert solution.termination == "budget"
     assert solution.bound <= truth <= solution.objective
 
 
 def test_infeasible_against_a_feasible_start_is_a_failure_and_no_proof():
     solution = Coarse(refutes=True).solve(SignProjection([[1, 1], [1, -1]], [-1.0, -1.0]))
-    assert solution.ending == "failed"
+    assert solution.termination == "failed"
     assert solution.bound <= solution.objective
 
 
@@ -86,3 +86,37 @@ def test_a_constraint_without_variables():
     cqm.add_constraint(0 * b >= 1, label="never")
     assert Coarse().solve(cqm).status == "infeasible"
     assert get_solver("cpsat").solve(cqm).status == "infeasible"
+
+
+def model(upper=1.0):
+    found = SignProjection([[1]], [3.0]).linear_task(None, 12).model
+    found.upper[:] = upper
+    return found
+
+
+def answer(termination, bound, upper=1.0):
+    m = model(upper)
+    return floating_found(m, termination, np.ones(len(m.cost)), bound, "", {}), m
+
+
+@pytest.mark.parametrize("termination", [Termination.PROVED, Termination.CLOCK, Termination.BUDGET])
+def test_a_bound_is_lowered_by_the_tolerances(termination):
+    found, m = answer(termination, -0.5)
+    exact = -0.5 * m.scale + m.offset
+    assert exact - 1e-5 * m.scale < -found.gain_bound < exact
+    assert found.termination == termination
+
+
+@pytest.mark.parametrize("bound", [np.inf, -np.inf, np.nan, 1e20, -1e100])
+def test_a_value_that_backends_call_infinite_is_not_a_bound(bound):
+    assert answer(Termination.BUDGET, bound)[0].gain_bound is None
+
+
+@pytest.mark.parametrize("termination", [Termination.FAILED, Termination.REFUTED])
+def test_a_termination_without_a_bound_has_none(termination):
+    assert answer(termination, 0.0)[0].gain_bound is None
+
+
+def test_infeasible_or_unbounded_is_infeasible_where_no_variable_can_grow_without_limit():
+    assert answer(None, 0.0)[0].termination is Termination.REFUTED
+    assert answer(None, 0.0, upper=np.inf)[0].termination is Termination.FAILED

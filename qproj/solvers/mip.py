@@ -1,0 +1,239 @@
+"""Exact solvers on mixed-integer linear models, once for all backends: the search, and the check of every proof.
+
+A backend minimises a linear model. What it calls optimal is believed only as far as its tolerances go: assignments
+that could hide in between are searched for, with a row that every better assignment meets, until none is left.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray
+from qproj.encodings.linear_model import REAL, LinearModel
+from qproj.encodings.linear_task import LinearTask
+from qproj.projections.base import hook
+from qproj.solvers.adapter import Adapter
+from qproj.solvers.contract import MissingPackageError, Request, Termination
+from qproj.solvers.found import Found
+
+#: Near ties that are looked at, one search each, before a proof is given up.
+MAX_ROUNDS = 64
+
+
+class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
+    """min objective(v) by a solver of mixed-integer linear models; a backend writes ``optimise`` alone."""
+
+    #: Fixed-point bits of real rows that are no multiples of small whole numbers.
+    row_bits = 20
+
+    @abstractmethod
+    def optimise(
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
+    ) -> Found:
+        """Return the backend's answer in the variables of the linear model; :func:`mip_found` builds it.
+
+        `start` holds all N values of a feasible assignment.
+        """
+
+    @classmethod
+    def require_backend(cls) -> None:
+        """Raise MissingPackageError, naming the extra, where the backend cannot be imported."""
+        state = cls.availability()
+        if not state.installed:
+            raise MissingPackageError(f"solver {cls.name!r}: {state.reason}; {state.remedy}")
+
+    def build(self, problem: Any, request: Request) -> tuple[Any, LinearTask]:
+        return problem, hook(problem, "linear_task")(request.hint, self.row_bits)
+
+    def call(self, model: tuple[Any, LinearTask], request: Request) -> Found:
+        problem, task = model
+        search = _Search(problem, task)
+        if not task.model.num_own or not _constants_hold(task.model):
+            return search.without_variables()
+        start = search.first_incumbent()
+        linear = task.model
+        for round_number in range(MAX_ROUNDS):
+            if round_number and request.deadline is not None and time.perf_counter() >= request.deadline:
+                return search.found(Termination.CLOCK, "stopped by the clock between near ties")
+            answer = self.optimise(linear, start=start, seed=request.seed, deadline=request.deadline)
+            own = search.take(answer)
+            if answer.termination is not Termination.PROVED or own is None or search.best is None:
+                return search.stopped(answer, round_number)
+            if search.is_closed(answer):
+                return search.found(Termination.PROVED, answer.message)
+            if task.exclude is None:
+                break
+            linear, start = task.exclude(linear, own), None
+            if not _constants_hold(linear):  # it meets every row: nothing is better
+                return search.found(Termination.PROVED, answer.message)
+        return search.found(Termination.BUDGET, "optimal within the backend's tolerances, which prove no more")
+
+
+class _Search:
+    """The incumbents of a search in rounds, and the ceiling: the lowest valid bound on the gain."""
+
+    def __init__(self, problem: Any, task: LinearTask) -> None:
+        self.problem, self.task = problem, task
+        self.candidates: list[NDArray[Any]] = []
+        self.best: float | None = None
+        self.ceiling = np.inf
+        self.stats: dict[str, Any] = {"rounds": 0, "nodes": 0}
+
+    def first_incumbent(self) -> FloatArray | None:
+        """Return all values of the linear model at the task's start where it is feasible."""
+        start = self.task.start
+        if start is None:
+            return None
+        if not self._add(start):
+            self.stats["hint"] = "infeasible"
+            return None
+        return self.task.model.complete(self.task.own(start))
+
+    def take(self, answer: Found) -> FloatArray | None:
+        """Keep the incumbent and the bound of one round, and return the model's own values, or None without any."""
+        nodes = self.stats["nodes"] + answer.stats.get("nodes", 0)
+        rounds = self.stats["rounds"] + 1
+        self.stats.update(answer.stats, nodes=nodes, rounds=rounds)
+        own = None
+        if answer.termination is not Termination.REFUTED:
+            if len(answer.candidates):
+                own = whole_values(self.task.model, answer.candidates[0])
+                self._add(self.task.candidate(own))
+            # a bound on all assignments that earlier rounds did not exclude, which are no better than the best
+            self.ceiling = min(self.ceiling, max(self._ceiling_of(answer), -np.inf if self.best is None else self.best))
+        return own
+
+    def is_closed(self, answer: Found) -> bool:
+        """Return whether no better assignment can hide between the incumbent and the answer's bound."""
+        if self.best is None:
+            return False
+        model = self.task.model
+        slack = self._ceiling_of(answer) - self.best
+        rounding = 4.0 * model.error + 2.0 * answer.rounding
+        return slack <= rounding or slack < 0.99 * model.quantum or not model.cost.any()
+
+    def stopped(self, answer: Found, round_number: int) -> Found:
+        """Return the outcome where a round ended without an optimum."""
+        if answer.termination is Termination.PROVED:
+            return self.found(Termination.BUDGET, "optimal within tolerances, but infeasible when rounded")
+        if answer.termination is not Termination.REFUTED:
+            return self.found(answer.termination, answer.message)
+        if round_number:
+            text = f"no better one is left beside {round_number} near ties ({answer.message})"
+            return self.found(Termination.PROVED, text)
+        if self.best is not None:
+            return self.found(Termination.FAILED, "called infeasible, against a feasible assignment")
+        return self.found(Termination.REFUTED, answer.message)
+
+    def without_variables(self) -> Found:
+        """Return the outcome of a model without variables of its own, or with a constant row that does not hold."""
+        if not self.task.model.num_own and _constants_hold(self.task.model):
+            self._add(self.task.candidate(np.empty(0)))
+            return self.found(Termination.PROVED, "the only assignment there is")
+        return self.found(Termination.REFUTED, "a constraint without variables does not hold")
+
+    def found(self, termination: Termination, message: str) -> Found:
+        """Return everything that the rounds found."""
+        ceiling = self.ceiling
+        if self.best is not None:
+            ceiling = self.best if termination is Termination.PROVED else max(ceiling, self.best)
+        bound = float(ceiling) if np.isfinite(ceiling) else None
+        candidates = np.stack(self.candidates) if self.candidates else np.empty((0, self.problem.num_variables))
+        stats = dict(self.stats, bound=None if bound is None else self.problem.bound_of_gain(bound))
+        return Found(candidates, termination, bound, message=message, stats=stats)
+
+    def _add(self, candidate: NDArray[Any]) -> bool:
+        """Keep a candidate, and return whether it is feasible."""
+        gain = float(self.problem.gain(candidate))
+        if not np.isfinite(gain):
+            return False
+        self.candidates.append(candidate)
+        self.best = gain if self.best is None else max(self.best, gain)
+        return True
+
+    def _ceiling_of(self, answer: Found) -> float:
+        return (np.inf if answer.gain_bound is None else answer.gain_bound) + self.task.model.error
+
+
+def whole_values(model: LinearModel, values: FloatArray) -> FloatArray:
+    """Return the own values within their bounds, those of whole variables rounded."""
+    own = slice(model.num_own)
+    kept = np.clip(np.asarray(values, np.float64)[own], model.lower[own], model.upper[own])
+    rounded: FloatArray = np.where(model.kinds[own] == REAL, kept, np.rint(kept))
+    return rounded
+
+
+def _constants_hold(model: LinearModel) -> bool:
+    """Return whether the rows without variables hold."""
+    empty = np.diff(model.rows.indptr) == 0
+    return bool((model.row_lower[empty] <= 0).all() and (model.row_upper[empty] >= 0).all())
+
+
+def mip_found(
+    model: LinearModel,
+    termination: Termination,
+    values: FloatArray | None,
+    bound: float,
+    message: str,
+    stats: dict[str, Any],
+    *,
+    rounding: float = 0.0,
+) -> Found:
+    """Return a backend's answer on a linear model, `bound` being a valid lower bound on cost·x + offset, or −inf."""
+    candidates = np.empty((0, len(model.cost))) if values is None else np.asarray(values, np.float64)[None, :]
+    ceiling = -bound if np.isfinite(bound) else None
+    return Found(candidates, termination, ceiling, message=message, stats=stats, rounding=rounding)
+
+
+def floating_found(
+    model: LinearModel,
+    termination: Termination | None,
+    values: FloatArray | None,
+    bound: float,
+    message: str,
+    stats: dict[str, Any],
+) -> Found:
+    """Return the answer of a backend in floating point that minimises cost·x/scale, `bound` being its own.
+
+    Parameters
+    ----------
+    termination : Termination or None
+        None stands for "infeasible or unbounded", which backends do not tell apart.
+    bound : float
+        Counts after a proof or a stop only, less what tolerances may hide; backends call 1e20 infinite.
+    """
+    if termination is None:
+        termination = Termination.REFUTED if _is_bounded(model) else Termination.FAILED
+    if termination in (Termination.REFUTED, Termination.FAILED) or not abs(bound) < 1e20:
+        bound = -np.inf
+    lowest = bound * model.scale + model.offset - _tolerance(model, values)
+    return mip_found(model, termination, values, lowest, message, stats)
+
+
+def _tolerance(model: LinearModel, values: FloatArray | None) -> float:
+    """Return by how much a floating-point backend's bound on cost·x may be wrong, its tolerances being 1e-9.
+
+    1e-6 of the largest coefficient holds reduced costs and pruning, 1e-9 of the sum rounding.
+    """
+    size = 0.0 if values is None else float(np.abs(model.cost * values).sum())
+    return 1e-6 * model.scale + 1e-9 * size
+
+
+def _is_bounded(model: LinearModel) -> bool:
+    """Return whether no variable with a cost can grow without limit: backends call 1e20 infinite."""
+    paid = model.cost != 0
+    return bool((np.abs(model.lower[paid]) < 1e20).all() and (np.abs(model.upper[paid]) < 1e20).all())
+
+
+def check_mip_options(threads: int, node_limit: int | None) -> None:
+    """Refuse numbers of threads or nodes without a meaning."""
+    for option, value in (("threads", threads), ("node_limit", node_limit)):
+        if value is None and option == "node_limit":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{option} is {value!r}; an integer ≥ 1 is allowed")
