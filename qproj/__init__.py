@@ -14,6 +14,8 @@ _HOME = {
     "LinearProjection": "qproj.projections",
     "MetricProjection": "qproj.projections",
     "LayerProjection": "qproj.projections",
+    "CurvatureProjection": "qproj.projections",
+    "CurvatureLayerProjection": "qproj.projections",
     "project": "qproj.solvers",
     "LayerSolution": "qproj.solvers",
     "Solution": "qproj.solvers",
@@ -37,6 +39,8 @@ _SUBPACKAGES = frozenset(
 
 __all__ = [
     "Capabilities",
+    "CurvatureLayerProjection",
+    "CurvatureProjection",
     "Fallback",
     "Isolated",
     "LayerProjection",
@@ -60,7 +64,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from qproj.projections import LayerProjection, LinearProjection, MetricProjection, SignProjection
+    from qproj.projections import (
+        CurvatureLayerProjection,
+        CurvatureProjection,
+        LayerProjection,
+        LinearProjection,
+        MetricProjection,
+        SignProjection,
+    )
     from qproj.solvers import (
         Capabilities,
         LayerSolution,

@@ -95,7 +95,7 @@ class Annealer(SamplingAdapter):
         """Return the reads of all neurons from as few calls as fit: one embedding, packed side by side."""
         if not self.pack or request.hints is not None:
             return None
-        models = [SampledModel.of_encoding(e) for e in layer.encode(self.encoding, **self.encoding_options)]
+        models = list(layer.sampled_models(self.encoding, self.encoding_options))
         joint = Request(seed=request.seeds[0], num_reads=request.num_reads, deadline=request.deadline)
         return [self.decode(reads, p) for p, reads in zip(layer, self._anneal(models, joint), strict=True)]
 

@@ -17,26 +17,35 @@ except ModuleNotFoundError as error:  # pragma: no cover - needs an installation
     ) from None
 
 from qproj.nn.activation import SignActivation, sign
+from qproj.nn.affine import BatchNorm1d, BatchNorm2d, Scale, Threshold
+from qproj.nn.binarize import binarize_, clip_latents_
 from qproj.nn.binary_layer import BinaryLayer, binary_layers
-from qproj.nn.conv import BinaryConv2d
 from qproj.nn.graph import BinaryGCNConv, normalized_adjacency
-from qproj.nn.linear import BinaryLinear
-from qproj.nn.slopes import BatchNorm1d, BatchNorm2d, Scale, Threshold
+from qproj.nn.layers import BinaryConv, BinaryConv1d, BinaryConv2d, BinaryConv3d, BinaryLinear
+from qproj.nn.packing import PackedModel, pack, unpack
 from qproj.nn.summary import ModelSummary, model_summary
 
 __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
+    "BinaryConv",
+    "BinaryConv1d",
     "BinaryConv2d",
+    "BinaryConv3d",
     "BinaryGCNConv",
     "BinaryLayer",
     "BinaryLinear",
     "ModelSummary",
+    "PackedModel",
     "Scale",
     "SignActivation",
     "Threshold",
+    "binarize_",
     "binary_layers",
+    "clip_latents_",
     "model_summary",
     "normalized_adjacency",
+    "pack",
     "sign",
+    "unpack",
 ]

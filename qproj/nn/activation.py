@@ -8,18 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qproj.nn.targets import bind_window, watch_sign
+from qproj.nn.recording import is_traced, mark_of
 
 
 class _Sign(torch.autograd.Function):
     """y = σ(z); backward passes ∂L/∂y where |z| ≤ clip, and 0 elsewhere."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, z: Tensor, clip: float) -> Tensor:
-        ctx.clip = clip
-        if not math.isinf(clip):
+    def forward(z: Tensor, clip: float) -> Tensor:
+        return _signs(z)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        z, ctx.clip = inputs
+        if not math.isinf(ctx.clip):
             ctx.save_for_backward(z)
-        return torch.where(z >= 0, 1.0, -1.0).to(z.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
@@ -30,8 +35,15 @@ class _Sign(torch.autograd.Function):
         return grad * (z.abs() <= ctx.clip), None
 
 
+def _signs(z: Tensor) -> Tensor:
+    one = torch.ones((), dtype=z.dtype, device=z.device)
+    return torch.where(z < 0, -one, torch.where(z >= 0, one, z))  # NaN stays NaN
+
+
 def sign(z: Tensor, clip: float = math.inf) -> Tensor:
     """Return σ(z) ∈ {±1}, σ(0) = +1, elementwise; the gradient passes unchanged where |z| ≤ clip.
+
+    NaN stays NaN, so that a diverged model is seen.
 
     Examples
     --------
@@ -39,6 +51,8 @@ def sign(z: Tensor, clip: float = math.inf) -> Tensor:
     >>> sign(torch.tensor([-0.5, 0.0, 2.0]))
     tensor([-1.,  1.,  1.])
     """
+    if is_traced(z) or not torch.is_grad_enabled():
+        return _signs(z)
     out: Tensor = _Sign.apply(z, clip)  # type: ignore[no-untyped-call]
     return out
 
@@ -49,15 +63,17 @@ class SignActivation(nn.Module):
     Parameters
     ----------
     fan_in : int, optional
-        d of the layer before: clip = √d, the rms of z at random weights (|z| ≤ 1 would pass 3–7 % of the
-        gradients at d = 128…784). Left out, it is read from the binary layer before at the first forward pass.
+        d of the layer before: clip = √d, the rms of z at random weights (|z| ≤ 1 would pass 3–7 % of the gradients at
+        d = 128…784).
     clip : float, optional
-        The window itself, instead of `fan_in`; ``math.inf`` passes every gradient.
+        The window itself, instead of `fan_in`; ``math.inf`` passes every gradient. With neither, every call takes √d
+        where its input comes directly from a binary layer, in units of that layer's scale, and 1 elsewhere: behind a
+        float layer, a normalisation or a sum.
 
     Raises
     ------
     ValueError
-        Both given, or one that is not positive; on the first pass, where no binary layer comes before.
+        Both given, or one that is not positive.
 
     Examples
     --------
@@ -76,13 +92,16 @@ class SignActivation(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return σ(z), of z's shape."""
-        if not (torch.is_grad_enabled() and z.requires_grad):
+        if is_traced(z):
             return sign(z)
-        if self.clip is None:
-            self.clip = bind_window(z)
-        y = sign(z, self.clip)
-        watch_sign(z, y)
+        mark = mark_of(z)
+        y = sign(z, mark.window if self.clip is None else self.clip)
+        if mark.forward is not None and y.requires_grad:
+            mark.forward.signed += 1
+            y.register_hook(mark.forward.at_output)  # type: ignore[no-untyped-call]
         return y
 
     def extra_repr(self) -> str:
-        return "clip=√fan_in" if self.clip is None else f"clip={self.clip:g}" if self.clip % 1 else f"clip={self.clip}"
+        if self.clip is None:
+            return "clip=√fan_in behind a binary layer, else 1"
+        return f"clip={self.clip:g}" if self.clip % 1 else f"clip={self.clip}"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from qproj.nn.binary_layer import BinaryLayer
+from qproj.nn.layers import BinaryLinear
 
 
 def normalized_adjacency(edges: Tensor, num_nodes: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -48,26 +45,16 @@ def normalized_adjacency(edges: Tensor, num_nodes: int, dtype: torch.dtype = tor
     return torch.sparse_coo_tensor(index, value, (num_nodes, num_nodes), check_invariants=True).coalesce()
 
 
-class BinaryGCNConv(BinaryLayer):
+class BinaryGCNConv(BinaryLinear):
     """Z = Â x σ(W)ᵀ, W latent (out_features, in_features); called as ``layer(x, adjacency)``.
 
-    For the projection, X = Â x: one row a node, real-valued.
+    For the projection, X = Â x: one row per node, real-valued.
 
     Parameters
     ----------
-    in_features, out_features : int
-    scale, threshold, forward_weights, init, device, dtype
+    in_features, out_features, bias, scale, forward_weights, init, device, dtype
         As for :class:`~qproj.nn.BinaryLinear`.
     """
-
-    def __init__(
-        self, in_features: int, out_features: int, *, scale: bool = False, threshold: bool = False,
-        forward_weights: str = "sign", init: float = 0.5, device: Any = None, dtype: torch.dtype | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            (out_features, in_features), scale=scale, threshold=threshold, forward_weights=forward_weights, init=init,
-            device=device, dtype=dtype,
-        )  # fmt: skip
 
     def prepare(self, x: Tensor, adjacency: Tensor | None = None) -> Tensor:
         """Return Â x, dense; x itself where no adjacency is given (features that were propagated before)."""
@@ -75,19 +62,8 @@ class BinaryGCNConv(BinaryLayer):
             return x
         if adjacency.shape[0] != adjacency.shape[1] or adjacency.shape[1] != len(x):
             raise ValueError(
-                f"adjacency has shape {tuple(adjacency.shape)} and x {len(x)} rows; one row and column a node is needed"
+                f"adjacency has shape {tuple(adjacency.shape)} and x {len(x)} rows; "
+                "one row and one column per node are needed"
             )
         mixed: Tensor = adjacency @ x
         return mixed.to_dense() if mixed.layout != torch.strided else mixed
-
-    def linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return x weightᵀ."""
-        return F.linear(x, weight)
-
-    def rows(self, x: Tensor) -> Tensor:
-        """Return x: a row a node."""
-        return x.reshape(-1, self.fan_in)
-
-    def target_rows(self, target: Tensor) -> Tensor:
-        """Return the target: a row a node."""
-        return target.reshape(-1, self.fan_out)

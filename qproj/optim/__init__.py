@@ -14,9 +14,9 @@ except ModuleNotFoundError as error:  # pragma: no cover - needs an installation
         'qproj.optim needs torch, which is not installed: pip install "qproj[torch]"', name="torch"
     ) from None
 
+from qproj.optim.batch import capture
 from qproj.optim.binaryconnect import BinaryConnect
-from qproj.optim.capture import capture
-from qproj.optim.projector import Projector, project_grad_
+from qproj.optim.projector import Projector, project_grad_, projector_of
 from qproj.optim.proxquant import ProxQuant
 from qproj.optim.qpsbgd import QPSBGD, ProjectedQPSBGD
 from qproj.optim.report import LayerReport, ProjectionReport
@@ -33,4 +33,5 @@ __all__ = [
     "SignSGD",
     "capture",
     "project_grad_",
+    "projector_of",
 ]

@@ -1,4 +1,4 @@
-"""What the five optimisers share: which parameters are binary, what happens to the others, closures, groups."""
+"""What the optimisers share: which parameters are binary, torch's Adam for the others, closures, groups."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
-from qproj.nn.binary_layer import BinaryLayer, binary_layers
-
-_BETAS, _EPS = (0.9, 0.999), 1e-8
+from qproj.nn.binary_layer import BinaryLayer, require_binary_layers
 
 
 class BinaryOptimizer(torch.optim.Optimizer):
-    """A step for binary weights, written by subclasses, and Adam for the float parameters, the same in all of them.
+    """A step for binary weights, written by subclasses, and torch's Adam for the float parameters.
+
+    A gradient that is not finite reaches the weights, as in torch's own optimisers: σ keeps NaN, so the loss shows it.
 
     Parameters
     ----------
@@ -34,17 +35,14 @@ class BinaryOptimizer(torch.optim.Optimizer):
     Raises
     ------
     TypeError, ValueError
-        No module, no binary layer, a step size that is not positive, groups that overlap or name foreign parameters.
+        Not a module, no binary layer, a step size that is not positive, groups that overlap or name other parameters.
     """
 
     def __init__(
         self, model: nn.Module, *, lr: float, float_lr: float, groups: Iterable[Mapping[str, Any]] | None = None,
         **defaults: Any,
     ) -> None:  # fmt: skip
-        if not binary_layers(model):
-            raise ValueError(
-                f"{type(model).__name__} has no binary layer: build it with qproj.nn.BinaryLinear and others"
-            )
+        require_binary_layers(model)
         for name, value in (("lr", lr), ("float_lr", float_lr)):
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}; a finite number > 0 is allowed")
@@ -60,13 +58,12 @@ class BinaryOptimizer(torch.optim.Optimizer):
                 loss = closure()
         self.prepare()
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                if group["binary"]:
-                    self.update(p, p.grad, group)
-                else:
-                    _adam(p, p.grad, self.state[p], group["lr"])
+            given = [p for p in group["params"] if p.grad is not None]
+            if not group["binary"]:
+                _adam(given, self.state, group["lr"])
+                continue
+            for p in given:
+                self.update(p, p.grad, group)
         return loss
 
     def prepare(self) -> None:
@@ -93,14 +90,18 @@ def check_beta(name: str, value: float) -> None:
         raise ValueError(f"{name} is {value}; a number in [0, 1) is allowed: 0 switches it off")
 
 
-def _adam(p: Tensor, grad: Tensor, state: dict[str, Any], lr: float) -> None:
-    if not state:
-        state["step"], state["first"], state["second"] = 0, torch.zeros_like(p), torch.zeros_like(p)
-    state["step"] += 1
-    state["first"].lerp_(grad, 1 - _BETAS[0])
-    state["second"].mul_(_BETAS[1]).addcmul_(grad, grad, value=1 - _BETAS[1])
-    unbiased = (state["second"] / (1 - _BETAS[1] ** state["step"])).sqrt_().add_(_EPS)
-    p.addcdiv_(state["first"], unbiased, value=-lr / (1 - _BETAS[0] ** state["step"]))
+def _adam(params: list[Tensor], state: Any, lr: float) -> None:
+    """Take one step of torch's Adam with its default β and ε."""
+    if not params:
+        return
+    for p in params:
+        if not state[p]:
+            state[p].update(step=torch.zeros(()), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
+    adam(
+        params, [p.grad for p in params if p.grad is not None], [state[p]["exp_avg"] for p in params],
+        [state[p]["exp_avg_sq"] for p in params], [], [state[p]["step"] for p in params],
+        amsgrad=False, beta1=0.9, beta2=0.999, lr=lr, weight_decay=0.0, eps=1e-8, maximize=False,
+    )  # fmt: skip
 
 
 def _groups(

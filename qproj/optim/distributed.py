@@ -1,4 +1,4 @@
-"""torch.distributed: rows of all ranks are gathered, each rank projects its share of the neurons, all get all of V."""
+"""torch.distributed: what is added or gathered over all ranks; a single process gets its own back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch.distributed as dist
 from numpy.typing import NDArray
+from torch import Tensor
 
-from qproj.optim.kinds import Projected
+from qproj.solvers import LayerSolution
 
 
 def world(group: Any) -> tuple[int, int]:
@@ -16,6 +17,13 @@ def world(group: Any) -> tuple[int, int]:
     if not (dist.is_available() and dist.is_initialized()):
         return 0, 1
     return dist.get_rank(group), dist.get_world_size(group)
+
+
+def sum_over_ranks(*tensors: Tensor, group: Any) -> None:
+    """Replace each tensor by its sum over all ranks, in place."""
+    if world(group)[1] > 1:
+        for tensor in tensors:
+            dist.all_reduce(tensor, group=group)
 
 
 def gather_rows(*arrays: NDArray[Any], group: Any) -> tuple[NDArray[Any], ...]:
@@ -28,26 +36,23 @@ def gather_rows(*arrays: NDArray[Any], group: Any) -> tuple[NDArray[Any], ...]:
     return tuple(np.concatenate([part[i] for part in parts]) for i in range(len(arrays)))
 
 
-def my_share(neurons: int, group: Any) -> NDArray[np.intp]:
+def own_share(neurons: int, group: Any) -> NDArray[np.intp]:
     """Return the neurons that this rank projects: every world-size-th."""
     rank, count = world(group)
     return np.arange(rank, neurons, count)
 
 
-def join(mine: Projected | None, neurons: int, group: Any) -> Projected:
-    """Return the projection of all neurons from every rank's share; None stands for an empty one."""
+def join(own: LayerSolution | None, neurons: int, group: Any) -> LayerSolution:
+    """Return the solution of all neurons from every rank's share; None stands for an empty one."""
     count = world(group)[1]
-    if count == 1 and mine is not None:
-        return mine
+    if count == 1 and own is not None:
+        return own
     parts: list[Any] = [None] * count
-    dist.all_gather_object(parts, mine, group=group)
+    arrays = None if own is None else own.arrays()
+    dist.all_gather_object(parts, arrays, group=group)
     first = next(part for part in parts if part is not None)
-    joined: dict[str, Any] = {}
-    for name in ("V", "objective", "bound", "gap", "proved"):
-        sample = getattr(first, name)
-        whole = np.empty((neurons, *sample.shape[1:]), sample.dtype)
-        for rank, part in enumerate(parts):
-            if part is not None:
-                whole[rank::count] = getattr(part, name)
-        joined[name] = whole
-    return Projected(**joined)
+    joined = {name: np.empty((neurons, *value.shape[1:]), value.dtype) for name, value in first.items()}
+    for rank, part in enumerate(parts):
+        for name, value in ({} if part is None else part).items():
+            joined[name][rank::count] = value
+    return LayerSolution.of_arrays(joined)

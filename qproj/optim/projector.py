@@ -3,99 +3,121 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from qproj._arrays import FloatArray, SignArray
-from qproj.nn.binary_layer import BinaryLayer, binary_layers
-from qproj.optim.batch import Batch, gather
-from qproj.optim.distributed import gather_rows, join, my_share
-from qproj.optim.kinds import PROJECTIONS, Ask, Projected, project_layer, project_metric, sign_scores
-from qproj.optim.report import LayerReport, ProjectionReport
+from qproj.nn.binary_layer import BinaryLayer, binary_layers, require_binary_layers
+from qproj.optim.curvature_directions import CurvatureDirections
+from qproj.optim.report import Direction, ProjectionReport, is_finite
+from qproj.optim.settings import SWEEPS, ProjectionSettings, checked_metric, checked_tau
+from qproj.optim.target_directions import TargetDirections
 from qproj.solvers import get_solver
-from qproj.solvers.contract import check_limits
-
-_WARM = (None, "last", "weights")
 
 
 class Projector:
-    """V = argmin over {±1}^(dout×d) of ‖σ(X Vᵀ) − T‖²_F for every binary layer of a model, after ``loss.backward()``.
+    """V ∈ {±1}^(dout×d) for every binary layer of a model, after ``loss.backward()``; gradients become −V.
 
-    :func:`project_grad_` in the form of an object: for what takes more than one step.
+    The default is V_j = argmin over v of −h_j·v + ½ρ_j vᵀAv per neuron: h the negative running mean of ∂L/∂W, A the
+    second moment of the layer's inputs (docs: curvature). It works behind and before any operation, since it needs
+    ``weight.grad`` and the layer's inputs only. :func:`project_grad_` is the same as a function.
 
     Parameters
     ----------
     model : Module
     solver : str, Solver, or mapping of layer-name patterns to these
-        ``{"0": "cpsat", "*": "auto"}``: the first pattern that matches counts (fnmatch).
-    projection : {"sign", "margin", "linear", "metric"}
-        What V minimises: the paper's; Σ|T| (X Vᵀ − κ√d sign T)²; ‖α X Vᵀ − T‖²; (V − g)ᵀM(V − g), g = −∂L/∂W.
+        ``{"0": "cpsat", "*": "auto"}``: the first pattern that matches counts (fnmatch). "auto" is the built-in descent
+        for "curvature", and the built-in annealing for "margin".
+    projection : {"curvature", "sign", "margin", "linear", "metric"}
+        What V minimises: the model above; ‖σ(X Vᵀ) − T‖², that of the article; Σ|T| (X Vᵀ − κ√d sign T)²;
+        ‖α X Vᵀ − T‖²; (V − g)ᵀM(V − g), g = −∂L/∂W.
+    tau : float or "auto"
+        Of "curvature": ρ_j = τ ‖h_j‖₁/(sign(h_j)ᵀ A sign(h_j)). 0 is signSGD with momentum; 4 suits networks of signs
+        without normalisation, ½ and less those with BatchNorm behind every binary layer. "auto" is 1, unless an
+        optimiser with a closure chooses it (:class:`~qproj.optim.QPSBGD`).
+    momentum : float
+        β of the running mean of the gradient, of "curvature".
+    sweeps : int, optional
+        The work budget: 5 sweeps of flips for "curvature", 20 of annealing for "margin".
+    filter : float
+        Of "curvature", for few labels: λ of h ← h A (A + λ tr(A)/d I)⁻¹ in the first layer; 0: off.
+    refresh : int
+        Of "curvature": steps between two second moments.
+    max_rows : int
+        Of "curvature": rows per pass that a second moment is taken of; more are sampled.
+    targets : {"preactivations", "outputs"}
+        T of "sign", "margin" and "linear": −∂L/∂Z, the straight-through window inside; or −∂L/∂Y, that of the article.
     seed : int
         Step k and layer i draw from SeedSequence((seed, k, i)).
     time_limit_s : float, optional
         For all layers of a step together.
     num_reads : int, optional
         For solvers that sample.
-    kappa, sweeps : float, int
-        Of "margin": κ, and the sweeps of its built-in search (solver "auto"; any other gets the QUBO).
+    kappa : float
+        κ of "margin".
     scale : float or "least-squares"
         α of "linear".
     metric : (d, d) array_like, optional
         M of "metric"; identity by default, that is V = sign(g).
     every : int
         Solve every k-th step only; the last V stands in between.
-    warm_start : {None, "last", "weights"}
-        Hint the solver with the last V, or with σ(W).
+    hint : {None, "last", "weights"}
+        Start a named solver from the last V, or from σ(W).
     audit : int
-        Solve every k-th step with `audit_solver` too and report the difference; 0: never.
+        Solve every k-th step of "sign" or "margin" with `audit_solver` too and report the difference; 0: never.
     audit_solver : str or Solver
+    error_if_nonfinite : bool
+        Raise where a gradient is not finite, which waits for the device. Else such a gradient stays as it is, so that a
+        GradScaler skips the step, and no state changes.
     group : torch.distributed.ProcessGroup, optional
-        The default group where torch.distributed was set up: rows are gathered, neurons shared.
+        The default group where torch.distributed was set up: second moments and rows are those of all ranks.
+
+    Attributes
+    ----------
+    settings : ProjectionSettings
+        The options; ``tau``, ``kappa`` and ``time_limit_s`` may be changed between steps.
+    step : int
+        The number of projections so far.
 
     Raises
     ------
     TypeError, ValueError
-        What is not allowed, with what is, at construction.
+        An argument that is not allowed, with those that are, at construction.
     """
 
     def __init__(
-        self, model: nn.Module, solver: Any = "auto", *, projection: str = "sign", seed: int = 0,
-        time_limit_s: float | None = None, num_reads: int | None = None, kappa: float = 3.0, sweeps: int = 20,
-        scale: float | str = "least-squares", metric: ArrayLike | None = None, every: int = 1,
-        warm_start: str | None = None, audit: int = 0, audit_solver: Any = "cpsat", group: Any = None,
+        self, model: nn.Module, solver: Any = "auto", *, projection: str = "curvature", tau: float | str = "auto",
+        momentum: float = 0.8, sweeps: int | None = None, filter: float = 0.0, refresh: int = 8, max_rows: int = 8192,
+        targets: str = "preactivations", seed: int = 0, time_limit_s: float | None = None,
+        num_reads: int | None = None, kappa: float = 3.0, scale: float | str = "least-squares",
+        metric: ArrayLike | None = None, every: int = 1, hint: str | None = None, audit: int = 0,
+        audit_solver: Any = "cpsat", error_if_nonfinite: bool = False, group: Any = None,
     ) -> None:  # fmt: skip
-        check_limits(time_limit_s, seed, num_reads)
-        if projection not in PROJECTIONS:
-            raise ValueError(f"projection is {projection!r}; {', '.join(map(repr, PROJECTIONS))} are allowed")
-        if warm_start not in _WARM:
-            raise ValueError(f"warm_start is {warm_start!r}; None, 'last' or 'weights' is allowed")
-        if every < 1 or audit < 0 or sweeps < 0:
-            given = f"every={every}, audit={audit}, sweeps={sweeps}"
-            raise ValueError(f"{given}; every ≥ 1, audit ≥ 0 (0: never) and sweeps ≥ 0 are allowed")
-        if metric is not None and projection != "metric":
-            raise ValueError(f"metric belongs to projection='metric', not {projection!r}: leave one of them out")
-        if audit and projection not in ("sign", "margin"):
-            raise ValueError(f"audit compares sign gains; projection={projection!r} has none: set audit=0")
-        if not binary_layers(model):
-            raise ValueError(
-                f"{type(model).__name__} has no binary layer: build it with qproj.nn.BinaryLinear and others"
-            )
-        self.model = model
-        self.projection, self.seed, self.kappa, self.sweeps, self.scale = projection, seed, kappa, sweeps, scale
-        self.time_limit_s, self.num_reads = time_limit_s, num_reads
-        self.metric = None if metric is None else np.asarray(metric, np.float64)
-        self.every, self.warm_start, self.audit, self.group = every, warm_start, audit, group
-        self.step = 0
-        self.last: dict[str, Tensor] = {}
-        self._solvers = _by_pattern(solver, margin=projection == "margin")
-        self._audit_solver = get_solver(audit_solver) if audit else None
+        self.settings = ProjectionSettings(
+            projection=projection, tau=checked_tau(tau), momentum=float(momentum),
+            sweeps=SWEEPS.get(projection, 0) if sweeps is None else sweeps, filter=float(filter), refresh=refresh,
+            max_rows=max_rows, targets=targets, seed=seed, time_limit_s=time_limit_s, num_reads=num_reads, kappa=kappa,
+            scale=scale, metric=checked_metric(metric), every=every, hint=hint, audit=audit,
+            error_if_nonfinite=error_if_nonfinite, group=group,
+        )  # fmt: skip
+        self.model, self.chooses_tau, self.step = model, isinstance(tau, str), 0
+        layers = require_binary_layers(model)
+        built_in = projection in ("curvature", "margin")
+        chosen = dict(solver) if isinstance(solver, Mapping) else {"*": solver}
+        self._solvers = {p: one if built_in and one == "auto" else get_solver(one) for p, one in chosen.items()}
+        self._directions: CurvatureDirections | TargetDirections
+        if projection == "curvature":
+            self._directions = CurvatureDirections(self.settings)
+        else:
+            self._directions = TargetDirections(self.settings, get_solver(audit_solver) if audit else None)
+        for layer in layers.values():
+            layer.recorder.watch(layer.weight)
+            layer.recorder.keeps_targets = projection not in ("curvature", "metric")
 
     def project_grad_(self) -> ProjectionReport:
         """Set W.grad ← −V in every binary layer that has a gradient; all else stays as it is.
@@ -103,35 +125,49 @@ class Projector:
         Raises
         ------
         ValueError
-            A layer whose rows were not captured or cannot be projected; no gradient has been changed then.
+            A layer whose rows were not recorded or cannot be projected, or a gradient that is not finite with
+            ``error_if_nonfinite``; no gradient has been changed then.
         """
         layers = binary_layers(self.model)
         todo = {name: layer for name, layer in layers.items() if layer.weight.grad is not None}
         if not todo:
+            if all(not layer.weight.requires_grad for layer in layers.values()):
+                return ProjectionReport(())
             raise ValueError("no binary weight has a gradient: call loss.backward() before projecting")
-        fresh = self.step % self.every == 0
-        batches = {name: self._rows(name, layer, fresh) for name, layer in todo.items()}
-        start = time.perf_counter()
-        results: list[tuple[Tensor, LayerReport]] = []
-        for i, (name, layer) in enumerate(todo.items()):
-            left = None
-            if self.time_limit_s is not None:
-                # an equal share of what is left, and never 0, which no solver takes
-                left = max((self.time_limit_s - (time.perf_counter() - start)) / (len(todo) - i), 1e-3)
-            index = list(layers).index(name)
-            results.append(self._project(name, layer, batches[name], index, left))
-        for (V, _), (name, layer) in zip(results, todo.items()):
-            assert layer.weight.grad is not None
-            layer.weight.grad.copy_(-V)
-            layer.captured.take()
-            if self._keeps:
-                self.last[name] = V
+        if self.settings.error_if_nonfinite:
+            _require_finite(todo)
+        places = {name: i for i, name in enumerate(layers)}
+        clock = _SharedTime(self.settings.time_limit_s, [layer.weight.numel() for layer in todo.values()])
+        steps: list[Direction] = []
+        for name, layer in todo.items():
+            place = (self.step, places[name])
+            steps.append(self._directions.direction(name, layer, place, self._solver_of(name), clock.next_share()))
+        for step, layer in zip(steps, todo.values()):
+            grad = layer.weight.grad
+            new = -step.V.reshape(grad.shape).to(grad.dtype)
+            grad.copy_(torch.where(step.finite, new, grad))
+            layer.recorder.take()
         self.step += 1
-        return ProjectionReport(tuple(report for _, report in results))
+        return ProjectionReport(tuple(step.report for step in steps))
+
+    def directions(self, tau: float) -> dict[nn.Parameter, Tensor]:
+        """Return V of every layer for another τ, from the present mean and second moments; no state changes."""
+        if not isinstance(self._directions, CurvatureDirections):
+            raise ValueError(f"projection={self.settings.projection!r} has no tau; use projection='curvature'")
+        layers = binary_layers(self.model)
+        return {
+            layers[name].weight: V.reshape(layers[name].weight.shape).to(layers[name].weight.dtype)
+            for name, V in self._directions.directions(tau).items()
+        }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the step count and, where a later step needs them, the last V of every layer."""
-        return {"step": self.step, "last": dict(self.last)}
+        """Return everything that later steps depend on: training continues bit for bit."""
+        return {
+            "step": self.step,
+            "tau": self.settings.tau,
+            "projection": self.settings.projection,
+            "layers": self._directions.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state_dict`` was taken.
@@ -139,103 +175,19 @@ class Projector:
         Raises
         ------
         ValueError
-            Layers that this model does not have.
+            The state of another projection, or layers that this model does not have.
         """
-        unknown = sorted(set(state["last"]) - set(binary_layers(self.model)))
-        if unknown:
+        if state.get("projection") != self.settings.projection:
             raise ValueError(
-                f"the state holds V of layers {unknown}, which this model lacks: load it into its own model"
+                f"the state is that of projection={state.get('projection')!r}, and this projector has "
+                f"{self.settings.projection!r}: make it with the options that it was saved with"
             )
-        self.step = int(state["step"])
-        self.last = {name: V.clone() for name, V in state["last"].items()}
-
-    @property
-    def _keeps(self) -> bool:
-        return self.every > 1 or self.warm_start == "last"
-
-    def _rows(self, name: str, layer: BinaryLayer, fresh: bool) -> Batch | None:
-        if self.projection == "metric" or (not fresh and name in self.last):
-            return None
-        return gather(name, layer, layer.captured.rows)
-
-    def _project(
-        self, name: str, layer: BinaryLayer, batch: Batch | None, index: int, time_limit_s: float | None
-    ) -> tuple[Tensor, LayerReport]:
-        start = time.perf_counter()
-        grad = layer.weight.grad
-        assert grad is not None
-        audit_gap = None
-        if batch is None and self.projection != "metric":
-            V = self.last[name]
-            nan = float("nan")
-            figures: dict[str, Any] = {
-                "objective": nan,
-                "bound": nan,
-                "gap": nan,
-                "proved": 0.0,
-                "rows": 0,
-                "reused": True,
-            }
-        else:
-            ask = Ask(
-                self.projection, self._solver_of(name), _seed(self.seed, self.step, index), time_limit_s,
-                self.num_reads, self.kappa, self.sweeps, self.scale, self.metric,
-            )  # fmt: skip
-            weights = _signs(layer.weight, layer.fan_out)
-            found, rows, audit_gap, failures = self._solve(name, layer, batch, ask, weights)
-            V = torch.as_tensor(found.V.copy(), dtype=grad.dtype, device=grad.device).reshape(grad.shape)
-            figures = {
-                "objective": float(found.objective.sum()), "bound": float(found.bound.sum()),
-                "gap": float(found.gap.sum()) / len(found.gap), "proved": int(found.proved.sum()) / len(found.gap),
-                "rows": rows, "failures": failures,
-            }  # fmt: skip
-        slope, direction = (value.detach().double().cpu().numpy().ravel() for value in (grad, V))
-        # sums, not BLAS: its threads wait for one another wherever the machine is busy
-        norm = float(np.sqrt((slope * slope).sum()))
-        aligned = -float((slope * direction).sum()) / norm if norm > 0 else float("nan")
-        report = LayerReport(
-            name=name, projection=self.projection, alignment=aligned, cosine=aligned / grad.numel() ** 0.5,
-            seconds=time.perf_counter() - start, exact=batch is None or batch.exact,
-            implicit=batch is not None and batch.implicit, audit_gap=audit_gap, **figures,
-        )  # fmt: skip
-        return V, report
-
-    def _solve(
-        self, name: str, layer: BinaryLayer, batch: Batch | None, ask: Ask, weights: SignArray
-    ) -> tuple[Projected, int, float | None, int]:
-        hints = self._hints(name, weights)
-        if batch is None:
-            assert layer.weight.grad is not None
-            G = -layer.weight.grad.detach().double().reshape(layer.fan_out, -1).cpu().numpy()
-            flat = project_metric(G, ask, hints)
-            return flat, 0, None, flat.failures
-        X, T = gather_rows(batch.X, batch.T, group=self.group)
-        total = len(T)
-        if ask.projection != "linear":  # σ − t is what it is where t = 0: such rows decide nothing
-            used = T.any(axis=1)
-            X, T = X[used], T[used]
-        mine = my_share(layer.fan_out, self.group)
-        found = _share(X, T, ask, hints, weights, mine)
-        if total > len(T):  # a row left out adds σ² = 1
-            more = total - len(T)
-            bound = np.nextafter(found.bound + more, -np.inf)
-            found = replace(found, objective=found.objective + more, bound=bound)
-        whole = join(found if len(mine) else None, layer.fan_out, self.group)
-        return whole, len(T), self._audited(X, T, ask, whole.V), found.failures
-
-    def _audited(self, X: NDArray[Any], T: FloatArray, ask: Ask, V: SignArray) -> float | None:
-        if self._audit_solver is None or self.step % self.audit or not T.any():
-            return None
-        exact = project_layer(X, T, replace(ask, projection="sign", solver=self._audit_solver, num_reads=None), None)
-        better = sign_scores(X, T, V).objective - exact.objective
-        return float(better.sum() / (4.0 * np.abs(T).sum()))
-
-    def _hints(self, name: str, weights: SignArray) -> SignArray | None:
-        if self.warm_start == "weights":
-            return weights
-        if self.warm_start == "last" and name in self.last:
-            return _signs(self.last[name], len(weights))
-        return None
+        layers = binary_layers(self.model)
+        unknown = sorted(set(state["layers"]) - set(layers))
+        if unknown:
+            raise ValueError(f"the state holds layers {unknown}, which this model lacks: load it into its own model")
+        self.step, self.settings.tau = int(state["step"]), float(state["tau"])
+        self._directions.load_state_dict(state["layers"], layers)
 
     def _solver_of(self, name: str) -> Any:
         for pattern, solver in self._solvers.items():
@@ -244,24 +196,47 @@ class Projector:
         raise ValueError(f"no solver for layer {name!r}; patterns are {', '.join(map(repr, self._solvers))}: add '*'")
 
 
-def project_grad_(model: nn.Module, solver: Any = "auto", **options: Any) -> ProjectionReport:
-    """Set W.grad ← −V, V = argmin over {±1}^(dout×d) of ‖σ(X Vᵀ) − T‖²_F, in every binary layer (arXiv 2310.15128).
+class _SharedTime:
+    """The time limit of a step, shared among its layers by their number of weights; what one leaves, the others get."""
 
-    In place, after ``loss.backward()``; any torch optimiser can step then. Gradients of everything else, and of binary
-    weights that have none, are left bit for bit.
+    def __init__(self, limit_s: float | None, costs: list[int]) -> None:
+        self._limit_s, self._costs, self._start = limit_s, costs, time.perf_counter()
+
+    def next_share(self) -> float | None:
+        """Return the seconds of the next layer, never 0, which no solver takes; None without a limit."""
+        if self._limit_s is None:
+            return None
+        share = self._costs[0] / sum(self._costs)
+        del self._costs[0]
+        return max((self._limit_s - (time.perf_counter() - self._start)) * share, 1e-3)
+
+
+_PROJECTORS: weakref.WeakKeyDictionary[nn.Module, tuple[dict[str, Any], Projector]] = weakref.WeakKeyDictionary()
+
+
+def project_grad_(model: nn.Module, solver: Any = "auto", **options: Any) -> ProjectionReport:
+    """Set W.grad ← −V in every binary layer, V ∈ {±1}^(dout×d) the best step of a quadratic model of the loss.
+
+    V_j = argmin over v of −h_j·v + ½ρ_j vᵀAv per neuron; ``projection="sign"`` is that of arXiv 2310.15128. In place,
+    after ``loss.backward()``; any torch optimiser can step then. Gradients of everything else, and of binary weights
+    that have none, are left bit for bit.
+
+    The running mean, the second moment and the last V are kept for this model between calls, by a
+    :class:`Projector` that :func:`projector_of` returns, for checkpoints. Other options than at the last call begin
+    again without them.
 
     Parameters
     ----------
     model : Module
-        With layers of :mod:`qproj.nn`, in training mode; they keep the rows of the backward pass themselves.
+        With layers of :mod:`qproj.nn`, in training mode; they record their inputs themselves.
     solver : str, Solver, or mapping of layer-name patterns to these
     **options
-        As for :class:`Projector`, which also keeps what takes more than one step: ``every``, ``warm_start="last"``.
+        As for :class:`Projector`.
 
     Returns
     -------
     ProjectionReport
-        A layer: objective, bound, gap, alignment ⟨−∇f, V⟩/‖∇f‖, cosine, seconds.
+        Per layer: alignment ⟨−∇f, V⟩/‖∇f‖, cosine, agreement with sign(h), objective, gap, seconds.
 
     Raises
     ------
@@ -273,49 +248,29 @@ def project_grad_(model: nn.Module, solver: Any = "auto", **options: Any) -> Pro
     >>> import torch
     >>> from qproj.nn import BinaryLinear
     >>> model = BinaryLinear(8, 2)
-    >>> model(torch.ones(4, 8)).square().mean().backward()
-    >>> report = project_grad_(model, solver="local-search")
-    >>> sorted(set(model.weight.grad.abs().flatten().tolist())), report[""].gap
-    ([1.0], 0.0)
+    >>> model(torch.randn(4, 8)).square().mean().backward()
+    >>> report = project_grad_(model)
+    >>> sorted(set(model.weight.grad.abs().flatten().tolist()))
+    [1.0]
     """
-    return Projector(model, solver, **options).project_grad_()
+    return projector_of(model, solver, **options).project_grad_()
 
 
-def _by_pattern(solver: Any, *, margin: bool) -> dict[str, Any]:
-    chosen = dict(solver) if isinstance(solver, Mapping) else {"*": solver}
-    # "auto" stays a name for the margin projection, which has a search of its own for it
-    return {pattern: one if margin and one == "auto" else get_solver(one) for pattern, one in chosen.items()}
+def projector_of(model: nn.Module, solver: Any = "auto", **options: Any) -> Projector:
+    """Return the projector that :func:`project_grad_` keeps for a model; its state goes into checkpoints.
+
+    Without options, the one of the last call is returned, and a default one is made where there was none.
+    """
+    known = _PROJECTORS.get(model)
+    given = {"solver": solver, **options}
+    if known is not None and (known[0] == given or given == {"solver": "auto"}):
+        return known[1]
+    made = Projector(model, solver, **options)
+    _PROJECTORS[model] = (given, made)
+    return made
 
 
-def _seed(seed: int, step: int, layer: int) -> int:
-    return int(np.random.SeedSequence((seed, step, layer)).generate_state(1, np.uint32)[0] >> 1)
-
-
-def _signs(weight: Tensor, neurons: int) -> SignArray:
-    """Return σ(W), (neurons, d): numpy's comparison of a small matrix takes a fifth of torch's."""
-    values = weight.detach().double().cpu().numpy().reshape(neurons, -1)
-    return np.where(values >= 0, np.int8(1), np.int8(-1))
-
-
-def _share(
-    X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None, weights: SignArray, mine: NDArray[np.intp]
-) -> Projected:
-    """Return the projection of the neurons `mine`; one whose targets are all 0 keeps its weights."""
-    live = mine if ask.projection == "linear" else mine[T[:, mine].any(axis=0)]
-    if not len(live):
-        return _at_rest(weights[mine], len(T))
-    part = project_layer(X, T[:, live], ask, None if hints is None else hints[live])
-    if len(live) == len(mine):
-        return part
-    found = _at_rest(weights[mine], len(T))
-    at = np.searchsorted(mine, live)
-    for name in ("V", "objective", "bound", "gap", "proved"):
-        getattr(found, name)[at] = getattr(part, name)
-    return replace(found, failures=part.failures)
-
-
-def _at_rest(weights: SignArray, rows: int) -> Projected:
-    """Return V = σ(W): optimal, like any V, for a neuron whose targets are all 0, and the one that changes no sign."""
-    count = len(weights)
-    value = np.full(count, float(rows))  # Σ (σ − 0)²
-    return Projected(weights.copy(), value, value.copy(), np.zeros(count), np.ones(count, bool))
+def _require_finite(todo: Mapping[str, BinaryLayer]) -> None:
+    for name, layer in todo.items():
+        if not bool(is_finite(layer.weight.grad)):
+            raise ValueError(f"the gradient of layer {name!r} is not finite: the loss diverged; lower the step size")

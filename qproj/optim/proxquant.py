@@ -24,7 +24,7 @@ class ProxQuant(BinaryOptimizer):
     lr : float
         η.
     reg_rate : float
-        How fast λ grows, a step: λ_k = η·reg_rate·k.
+        Growth of λ per step: λ_k = η·reg_rate·k.
     momentum : float
         β of a running mean of the gradient.
     float_lr, groups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qproj.projections.aggregation import Aggregated
 from qproj.projections.base import Problem, Projection
+from qproj.projections.curvature import CurvatureLayerProjection, CurvatureProjection
 from qproj.projections.layer import Layer, LayerProjection, linear_layer
 from qproj.projections.linear import LinearProjection
 from qproj.projections.metric import MetricProjection
@@ -14,6 +15,8 @@ __all__ = [
     "Aggregated",
     "BQMProblem",
     "CQMProblem",
+    "CurvatureLayerProjection",
+    "CurvatureProjection",
     "Layer",
     "LayerProjection",
     "LinearProjection",

@@ -92,8 +92,8 @@ class Problem(ABC):
 
     # What solvers ask beyond the protocol. The defaults need nothing but the members above.
 
-    def known_optimum(self) -> NDArray[Any] | None:
-        """Return an optimal assignment where one is known without search."""
+    def known_optimum(self) -> tuple[NDArray[Any], str] | None:
+        """Return an optimal assignment and the reason, where one is known without search."""
         return None
 
     def linear_direction(self) -> FloatArray:

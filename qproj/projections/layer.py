@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self, overload
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, SignArray, as_matrix, as_numpy, require_square
-from qproj.encodings import Columns, Encoding, MajorityShape, Rows, majority_of
+from qproj.encodings import Columns, Encoding, MajorityShape, Rows, SampledModel, majority_of
 from qproj.projections.aggregation import class_columns
 from qproj.projections.base import Projection
 from qproj.projections.content import ByContent
@@ -77,6 +77,15 @@ class Layer(ByContent, Sequence[Projection]):
     @abstractmethod
     def encode(self, name: str, **options: Any) -> Sequence[Encoding]:
         """Return one encoding per neuron, all over the same variables."""
+
+    @property
+    def shares_quadratic(self) -> bool:
+        """Whether the neurons' models differ in their linear biases only."""
+        return False
+
+    def sampled_models(self, encoding: str, options: Mapping[str, Any]) -> Iterator[SampledModel]:
+        """Yield one scaled BQM per neuron, all of one structure."""
+        return map(SampledModel.of_encoding, self.encode(encoding, **options))
 
     @abstractmethod
     def neuron(self, index: int) -> Any:

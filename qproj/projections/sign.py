@@ -163,9 +163,9 @@ class SignProjection(Projection):
         encoding: Encoding = call_with_options(self.encodings, name or self._default, "encoding", rows, options)
         return encoding
 
-    def known_optimum(self) -> SignArray | None:
+    def known_optimum(self) -> tuple[SignArray, str] | None:
         """Return a vector of ones where t is all zero, since every v is optimal then."""
-        return None if self.t.any() else np.ones(self.num_weights, np.int8)
+        return None if self.t.any() else (np.ones(self.num_weights, np.int8), "t is all zero: every v is optimal")
 
     def linear_direction(self) -> FloatArray:
         """Return Xᵀt up to a positive factor: its sign is the direction of signSGD."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from qproj._seeds import child_seeds
 from qproj.projections import Problem, as_problem
-from qproj.solvers.adapter import Adapter, Availability, LayerRequest, child_seeds
+from qproj.solvers.adapter import Adapter, Availability, LayerRequest
 from qproj.solvers.contract import (
     Capabilities,
     MalformedSolutionError,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Never, TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from qproj._options import nearest
@@ -181,9 +180,10 @@ class Adapter(ABC, Generic[Model, Raw]):
             hint=None if hint is None else checked_hint(hint, target),
             deadline=None if time_limit_s is None else start + float(time_limit_s),
         )
-        optimum = hook(target, "known_optimum")()
-        if optimum is not None:
-            logger().info("t is all zero: every v is optimal")
+        known = hook(target, "known_optimum")()
+        if known is not None:
+            optimum, reason = known
+            logger().info(reason)
             if not self.capabilities.exact:  # which would draw one at random, or pay for it
                 return scored(target, Found(optimum[None, :], Termination.PROVED), self.name)
         if getattr(target, "alternates", False):
@@ -226,13 +226,6 @@ class Adapter(ABC, Generic[Model, Raw]):
         return solve_many(
             self, problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints, own_loop=False
         )
-
-
-def child_seeds(seed: int | None, count: int) -> list[int | None]:
-    """Return one independent seed per problem; the first k do not depend on `count`, and None stays None."""
-    if seed is None:
-        return [None] * count
-    return [int(s) for s in np.random.SeedSequence(seed).generate_state(count, np.uint32) >> 1]
 
 
 def is_scored_here(solver: Any, method: str = "solve") -> bool:

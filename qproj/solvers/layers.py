@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, SignArray, as_signs
+from qproj._seeds import child_seeds
 from qproj.projections import Layer, LayerProjection, as_problem
-from qproj.solvers.adapter import LEAST_S, Adapter, LayerRequest, child_seeds, is_scored_here
+from qproj.solvers.adapter import LEAST_S, Adapter, LayerRequest, is_scored_here
 from qproj.solvers.contract import (
     MalformedSolutionError,
     Request,
@@ -69,9 +70,9 @@ class LayerSolution(Sequence[Solution]):
     _solutions: tuple[Solution, ...] = field(repr=False, default=())
 
     @classmethod
-    def of(cls, layer: Layer, solutions: Sequence[Solution], solver: str) -> LayerSolution:
+    def of(cls, num_weights: int, solutions: Sequence[Solution], solver: str) -> LayerSolution:
         """Return the separate solutions of a layer's neurons as one; their times are added."""
-        weights = np.zeros((len(solutions), layer.num_weights), np.int8)
+        weights = np.zeros((len(solutions), num_weights), np.int8)
         figures = np.full((5, len(solutions)), np.nan)
         failures: list[str] = []
         timing = Timing()
@@ -98,7 +99,7 @@ class LayerSolution(Sequence[Solution]):
             timing,
             solver,
             stats,
-            layer,
+            None,
             tuple(solutions),
         )
 
@@ -132,6 +133,16 @@ class LayerSolution(Sequence[Solution]):
         assert self._layer is not None
         found = Found(self.weights[i : i + 1], self.terminations[i], float(self.gain_bound[i]), stats=dict(self.stats))
         return scored(self._layer[i], found, self.solver)
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], stats: dict[str, Any] | None = None) -> LayerSolution:
+        """Return the solution with the given figures, as ``arrays`` returns them; it keeps no separate solutions."""
+        return cls(**dict(arrays), stats=stats or {})  # type: ignore[arg-type]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the figures per neuron by name, each (dout,) or (dout, d)."""
+        names = ("weights", "gain", "objective", "bound", "gap", "gain_bound", "terminations")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def has_solutions(self) -> bool:
@@ -260,19 +271,19 @@ def solve_part(
     solutions: list[Solution] = []
     if own_loop and has_own_loop(solver):
         solutions = _by_its_own_loop(solver, problems, request, time_limit_s)
-        return solutions if layer is None else LayerSolution.of(layer, solutions, solver_name(solver))
+        return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
     if layer is not None and trusted:
         found = solver.search_layer(layer, request)
         if isinstance(found, LayerFound):
             return scored_layer(layer, found, solver.name, Timing(solve=time.perf_counter() - start))
         if found is not None:
             solutions = _scored_each(layer, found, solver.name, time.perf_counter() - start)
-            return LayerSolution.of(layer, solutions, solver.name)
+            return LayerSolution.of(layer.num_weights, solutions, solver.name)
     for i, problem in enumerate(problems):
         limits = limits_of(request.of_neuron(i))
         answer = solver.solve(problem, **limits)
         solutions.append(answer if trusted else rescored(as_problem(problem), answer, solver))
-    return solutions if layer is None else LayerSolution.of(layer, solutions, solver_name(solver))
+    return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
 
 
 def has_own_loop(solver: Any) -> bool:

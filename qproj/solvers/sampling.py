@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj.encodings import SampledModel
-from qproj.projections import SignProjection
+from qproj.projections import Layer, SignProjection
 from qproj.projections.base import hook
-from qproj.solvers.adapter import Adapter
+from qproj.solvers.adapter import Adapter, LayerRequest
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
 
@@ -68,6 +68,16 @@ class SamplingAdapter(Adapter[SampledModel, Reads]):
 
     def decode(self, raw: Reads, problem: Any) -> Found:
         return decode_reads(raw, problem)
+
+    def search_layer(self, layer: Layer, request: LayerRequest) -> Sequence[Found] | None:
+        """Return the reads of all neurons where their models differ in linear biases only: one quadratic part is built.
+
+        Other layers are sampled neuron by neuron.
+        """
+        if not layer.shares_quadratic or request.hints is not None:
+            return None
+        models = layer.sampled_models(self.encoding, self.encoding_options)
+        return [self.decode(self.call(model, request.of_neuron(i)), layer[i]) for i, model in enumerate(models)]
 
 
 def check_encoding(encoding: str, options: Mapping[str, Any] | None) -> dict[str, Any]:

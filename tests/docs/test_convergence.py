@@ -116,7 +116,7 @@ def _network(w):
 
 def _path(w, steps=60, eta=0.25):
     model, c = _network(w)
-    optimizer, path = ProjectedQPSBGD(model, eta, "exhaustive"), []
+    optimizer, path = ProjectedQPSBGD(model, eta, "exhaustive", projection="sign", targets="outputs"), []
     for _ in range(steps):
         optimizer.zero_grad()
         (0.5 * (model(torch.ones(1, 1))[0] - c).square().sum()).backward()

@@ -195,8 +195,9 @@ def nets(given, folder):
     optimizer = QPSBGD(net, **options)
     x = torch.tensor(rows, dtype=torch.float32).reshape(-1, sizes[0])
     net(x).square().sum().backward()
+    finite = bool(torch.isfinite(net.weight.grad.sum()))
     optimizer.step()
-    assert torch.isfinite(net.weight).all()
+    assert bool(torch.isfinite(net.weight).all()) == finite  # as torch's own: what is not finite is seen
 
 
 _OPTIONS = st.dictionaries(

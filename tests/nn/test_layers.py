@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from qproj.nn import (
+    BinaryConv1d,
     BinaryConv2d,
+    BinaryConv3d,
     BinaryGCNConv,
     BinaryLinear,
     SignActivation,
@@ -41,14 +43,15 @@ def test_z_is_rows_times_signs(case):
     layer = make()
     z = layer(*inputs)
     X = layer.rows(layer.prepare(*inputs))
+    assert X.shape[1] == 1
     V = layer.binary_weight().reshape(layer.fan_out, layer.fan_in)
-    torch.testing.assert_close(layer.target_rows(z), X @ V.T)
+    torch.testing.assert_close(layer.output_rows(z), X[:, 0] @ V.T)
 
 
-def test_scale_and_threshold_apply_after_the_signs(case):
+def test_scale_and_bias_apply_after_the_signs(case):
     make, inputs = case
-    plain, full = make(), make(scale=True, threshold=True)
-    full.load_state_dict({**plain.state_dict(), "scale": torch.tensor([2.0, -1.0, 0.5]), "threshold": torch.ones(3)})
+    plain, full = make(), make(scale=True, bias=True)
+    full.load_state_dict({**plain.state_dict(), "scale": torch.tensor([2.0, -1.0, 0.5]), "bias": -torch.ones(3)})
     shape = [1, 3, 1, 1] if full.channel == 1 else [3]
     expected = plain(*inputs) * torch.tensor([2.0, -1.0, 0.5]).reshape(shape) - 1
     torch.testing.assert_close(full(*inputs), expected)
@@ -58,29 +61,86 @@ def test_latent_weights_are_used_in_training_mode_only(case):
     make, inputs = case
     layer = make(forward_weights="latent")
     X = layer.rows(layer.prepare(*inputs))
-    torch.testing.assert_close(layer.target_rows(layer(*inputs)), X @ layer.weight.reshape(3, -1).T)
+    torch.testing.assert_close(layer.output_rows(layer(*inputs)), X[:, 0] @ layer.weight.reshape(3, -1).T)
     layer.eval()
-    torch.testing.assert_close(layer.target_rows(layer(*inputs)), X @ layer.binary_weight().reshape(3, -1).T)
+    torch.testing.assert_close(layer.output_rows(layer(*inputs)), X[:, 0] @ layer.binary_weight().reshape(3, -1).T)
 
 
 def test_state_and_copies_give_the_same_output(case):
     make, inputs = case
-    layer = make(threshold=True)
+    layer = make(bias=True)
     layer(*inputs).sum().backward()
-    assert len(layer.captured) == 1
+    assert len(layer.recorder) == 1
     twin = copy.deepcopy(layer)
-    assert len(twin.captured) == 0
+    assert len(twin.recorder) == 0
     file = io.BytesIO()
     torch.save(layer.state_dict(), file)
     file.seek(0)
-    other = make(threshold=True)
+    other = make(bias=True)
     other.load_state_dict(torch.load(file, weights_only=True))
     for one in (twin, other):
         assert torch.equal(one(*inputs), layer(*inputs))
     file = io.BytesIO()
     torch.save(layer, file)
     file.seek(0)
-    assert len(torch.load(file, weights_only=False).captured) == 0
+    assert len(torch.load(file, weights_only=False).recorder) == 0
+
+
+CONVOLUTIONS = {
+    "tuples": (2, (4, 6, (3, 2)), {"stride": (2, 1), "padding": (1, 2)}),
+    "same": (2, (4, 6, 3), {"padding": "same"}),
+    "valid": (2, (4, 6, 3), {"padding": "valid"}),
+    "same-dilated": (2, (4, 6, (3, 4)), {"padding": "same", "dilation": (2, 1)}),
+    "groups": (2, (4, 6, 3), {"groups": 2, "stride": 2}),
+    "depthwise": (2, (4, 8, 3), {"groups": 4, "padding": 1}),
+    "circular": (2, (4, 6, 3), {"padding": 1, "padding_mode": "circular"}),
+    "reflect": (2, (4, 6, 3), {"padding": 2, "padding_mode": "reflect"}),
+    "1d": (1, (4, 6, 5), {"stride": 2, "padding": 2, "dilation": 1}),
+    "1d-positional": (1, (4, 6, 3, 2, 1), {}),
+    "3d": (3, (2, 4, (1, 3, 2)), {"stride": (1, 2, 1), "padding": (0, 1, 1)}),
+}
+OURS = {1: BinaryConv1d, 2: BinaryConv2d, 3: BinaryConv3d}
+TORCHS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+@pytest.fixture(params=CONVOLUTIONS, ids=str)
+def convolution(request):
+    torch.manual_seed(0)
+    dims, arguments, options = CONVOLUTIONS[request.param]
+    layer, reference = OURS[dims](*arguments, **options), TORCHS[dims](*arguments, bias=False, **options)
+    with torch.no_grad():
+        reference.weight.copy_(layer.binary_weight())
+    return layer, reference, torch.randn(3, layer.in_channels, *(9, 8, 7)[:dims])
+
+
+def test_convolutions_are_torchs_own_with_signs(convolution):
+    layer, reference, x = convolution
+    assert isinstance(layer, type(reference))
+    torch.testing.assert_close(layer(x), reference(x))
+    torch.testing.assert_close(layer(x[0]), reference(x[0]))
+
+
+def test_patches_times_signs_are_the_convolution(convolution):
+    layer, _, x = convolution
+    X = layer.rows(x)
+    V = layer.binary_weight().reshape(layer.groups, -1, layer.fan_in)
+    z = torch.einsum("ngd,gkd->ngk", X, V).reshape(len(X), -1)
+    torch.testing.assert_close(layer.output_rows(layer(x)), z)
+    torch.testing.assert_close(layer.rows(x[0]), layer.rows(x[:1]))
+
+
+def test_drawn_patches_are_patches_and_their_second_moment_is_unbiased(convolution):
+    layer, _, x = convolution
+    X = layer.rows(x).double()
+    most = len(X) // 2
+    drawn = [layer.rows(x, most, torch.Generator().manual_seed(seed)).double() for seed in range(400)]
+    assert all(len(some) == most for some in drawn)
+    every = {tuple(row) for row in X.flatten(1).tolist()}
+    assert {tuple(row) for row in drawn[0].flatten(1).tolist()} <= every
+    A = torch.einsum("ngd,nge->gde", X, X) / len(X)
+    found = torch.stack([torch.einsum("ngd,nge->gde", some, some) / most for some in drawn])
+    error = (found.mean(0) - A).abs() / (found.std(0) / 20 + 1e-9)
+    assert (error < 6).all()  # six standard errors
 
 
 @pytest.mark.parametrize("kind", ["linear", "conv-padded"])
@@ -90,14 +150,14 @@ def test_compiled_training_captures_the_same_rows(kind):
     model = nn.Sequential(make(), SignActivation())
     plain = model(*inputs)
     plain.sum().backward()
-    (before,) = model[0].captured.take()
+    (before,) = model[0].recorder.take()
     grad = model[0].weight.grad.clone()
     model.zero_grad()
     compiled = torch.compile(model, backend="aot_eager")
     assert torch.equal(compiled(*inputs), plain)
     compiled(*inputs).sum().backward()
-    (after,) = model[0].captured.take()
-    assert torch.equal(after.target, before.target)
+    (after,) = model[0].recorder.take()
+    assert torch.equal(after.grad, before.grad)
     assert torch.equal(after.x, before.x)
     torch.testing.assert_close(model[0].weight.grad, grad)
 
@@ -115,10 +175,10 @@ def test_weights_start_uniform_within_init():
         (lambda: BinaryLinear(0, 2), "sizes ≥ 1"),
         (lambda: BinaryLinear(2, 2, init=0.0), "use 0.5"),
         (lambda: BinaryLinear(2, 2, forward_weights="real"), "'latent' is allowed"),
-        (lambda: BinaryConv2d(1, 1, 3, stride=0), "stride ≥ 1"),
+        (lambda: BinaryConv2d(1, 1, 3, stride=0), "stride and dilation ≥ 1"),
         (lambda: normalized_adjacency(torch.zeros(3, 3), 3), "transpose"),
         (lambda: normalized_adjacency(torch.tensor([[0, 5]]), 3), "raise num_nodes"),
-        (lambda: BinaryGCNConv(2, 2)(torch.ones(3, 2), torch.eye(4)), "one row and column a node"),
+        (lambda: BinaryGCNConv(2, 2)(torch.ones(3, 2), torch.eye(4)), "one row and one column per node"),
     ],
 )
 def test_bad_sizes_are_refused_with_a_remedy(make, words):

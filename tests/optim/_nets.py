@@ -20,7 +20,7 @@ def mixed(seed=0):
     """Return a net with float parameters of every sort."""
     torch.manual_seed(seed)
     return nn.Sequential(
-        BinaryLinear(9, 5, threshold=True),
+        BinaryLinear(9, 5, bias=True),
         BatchNorm1d(5),
         SignActivation(),
         BinaryLinear(5, 4, scale=True),

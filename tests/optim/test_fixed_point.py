@@ -13,6 +13,8 @@ from torch import nn
 from qproj.nn import BinaryLinear, SignActivation
 from qproj.optim import ProjectedQPSBGD
 
+ARTICLE = {"projection": "sign", "targets": "outputs"}
+
 D, H = 5, 3
 
 
@@ -39,7 +41,7 @@ def _step(model, optimizer, seed):
 def _target(signs, seed):
     """V at a ±1 point: one step of size 4 from it reaches V whatever the point."""
     model = _net(signs)
-    _step(model, ProjectedQPSBGD(model, 4.0, "exhaustive"), seed)
+    _step(model, ProjectedQPSBGD(model, 4.0, "exhaustive", **ARTICLE), seed)
     return model[0].weight.detach().numpy().copy()
 
 
@@ -62,7 +64,7 @@ def test_a_fixed_point_attracts_its_whole_orthant_in_2_over_eta_steps_at_most(se
     inside = np.random.default_rng(start).integers(1, 17, (H, D)) / 16.0  # dyadic, so that steps add without rounding
     with torch.no_grad():
         model[0].weight.copy_(torch.as_tensor(w * inside))
-    optimizer = ProjectedQPSBGD(model, eta, "exhaustive")
+    optimizer = ProjectedQPSBGD(model, eta, "exhaustive", **ARTICLE)
     for _ in range(math.ceil(1 / eta)):
         _step(model, optimizer, seed)
     np.testing.assert_array_equal(model[0].weight.detach().numpy(), w)
@@ -74,7 +76,7 @@ def test_a_binary_point_is_fixed_exactly_where_the_projection_returns_it(seed, e
     w = np.random.default_rng(seed).choice([-1.0, 1.0], (H, D))
     V = _target(w, seed)
     model = _net(w)
-    _step(model, ProjectedQPSBGD(model, eta, "exhaustive"), seed)
+    _step(model, ProjectedQPSBGD(model, eta, "exhaustive", **ARTICLE), seed)
     np.testing.assert_array_equal(model[0].weight.detach().numpy() == w, w == V)
 
 
@@ -91,7 +93,7 @@ def test_without_the_box_a_binary_point_is_never_fixed():
 
     w = np.ones((H, D))
     model = _net(w)
-    _step(model, QPSBGD(model, 0.25, "exhaustive"), 0)
+    _step(model, QPSBGD(model, 0.25, "exhaustive", **ARTICLE), 0)
     assert (model[0].weight.detach().numpy() != w).all()
 
 
@@ -100,7 +102,7 @@ def test_steps_that_are_not_dyadic_arrive_up_to_one_more_step(eta):
     w = next(p for p in (_fixed_point(s) for s in range(50)) if p is not None)
     seed = next(s for s in range(50) if _fixed_point(s) is not None)
     model = _net(w * 0.01)
-    optimizer = ProjectedQPSBGD(model, eta, "exhaustive")
+    optimizer = ProjectedQPSBGD(model, eta, "exhaustive", **ARTICLE)
     for _ in range(math.ceil(1 / eta) + 1):
         _step(model, optimizer, seed)
     np.testing.assert_array_equal(model[0].weight.detach().numpy(), w)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qproj.optim.kinds import sign_scores
 from qproj.optim.margin import margin_energy, margin_search
+from qproj.optim.target_projections import sign_scores
 
 
 def _instance(seed, n, d, dout=2, binary=True):

@@ -1,4 +1,4 @@
-"""One table sends all five optimisers, and torch's own after project_grad_, through the same tests."""
+"""One table sends all optimisers, and torch's own after project_grad_, through the same tests."""
 
 import copy
 import io
@@ -14,12 +14,17 @@ from qproj.optim import QPSBGD, BinaryConnect, ProjectedQPSBGD, ProxQuant, SignS
 from qproj.optim.proxquant import pull
 from tests.optim._nets import loss_of, mixed, plain
 
+ARTICLE = {"projection": "sign", "targets": "outputs"}
 TABLE = {
-    "qpsbgd": lambda m, **o: QPSBGD(m, 0.0625, "local-search", **o),
-    "qpsbgd-momentum": lambda m, **o: QPSBGD(m, 0.0625, "local-search", momentum=0.5, **o),
-    "qpsbgd-every": lambda m, **o: QPSBGD(m, 0.0625, "local-search", every=3, **o),
-    "qpsbgd-warm": lambda m, **o: QPSBGD(m, 0.0625, "local-search", warm_start="last", **o),
-    "projected": lambda m, **o: ProjectedQPSBGD(m, 0.0625, "local-search", **o),
+    "curvature": lambda m, **o: QPSBGD(m, 0.0625, **o),
+    "curvature-tau": lambda m, **o: QPSBGD(m, 0.0625, **{"tau": 4.0, "refresh": 3, "filter": 1.0, **o}),
+    "curvature-solver": lambda m, **o: QPSBGD(m, 0.0625, "local-search", **{"hint": "last", **o}),
+    "curvature-every": lambda m, **o: QPSBGD(m, 0.0625, every=3, **o),
+    "projected": lambda m, **o: ProjectedQPSBGD(m, 0.0625, **o),
+    "sign": lambda m, **o: QPSBGD(m, 0.0625, "local-search", **{**ARTICLE, **o}),
+    "sign-momentum": lambda m, **o: QPSBGD(m, 0.0625, "local-search", **{**ARTICLE, "momentum": 0.5, **o}),
+    "sign-every": lambda m, **o: QPSBGD(m, 0.0625, "local-search", every=3, **{**ARTICLE, **o}),
+    "sign-hint": lambda m, **o: QPSBGD(m, 0.0625, "local-search", hint="last", **{**ARTICLE, **o}),
     "margin": lambda m, **o: ProjectedQPSBGD(m, 0.0625, projection="margin", **o),
     "binaryconnect": lambda m, **o: BinaryConnect(m, 0.5, **o),
     "signsgd": lambda m, **o: SignSGD(m, 0.0625, momentum=0.9, **o),
@@ -48,7 +53,8 @@ def test_training_lowers_the_loss(name):
     model = plain()
     losses = _train(model, TABLE[name](model), 40)
     # ProxQuant moves latent weights through the forward pass, which starts far from any sign
-    assert sum(losses[-4:]) < (0.99 if name == "proxquant" else 0.8) * sum(losses[:4])
+    share = {"proxquant": 0.99, "curvature-every": 0.9}.get(name, 0.8)
+    assert sum(losses[-4:]) < share * sum(losses[:4])
 
 
 def test_stopping_and_resuming_changes_no_bit(make):
@@ -132,14 +138,18 @@ def test_step_sizes_and_groups_that_mean_nothing_are_refused(make):
 
 def test_one_step_is_its_formula():
     for name, expected in {
-        "qpsbgd": lambda w, V: w + 0.0625 * V,
+        "sign": lambda w, V: w + 0.0625 * V,
+        "curvature": lambda w, V: w + 0.0625 * V,
         "projected": lambda w, V: (w + 0.0625 * V).clamp(-1, 1),
     }.items():
         model, twin = plain(init=1.0), plain(init=1.0)
         optimizer = TABLE[name](model)
         loss_of(model).backward()
         loss_of(twin).backward()
-        project_grad_(twin, "local-search")
+        if name == "sign":
+            project_grad_(twin, "local-search", projection="sign", targets="outputs")
+        else:
+            project_grad_(twin)
         optimizer.step()
         for p, q in zip(model.parameters(), twin.parameters()):
             assert torch.equal(p, expected(q.detach(), -q.grad)), name
@@ -161,7 +171,7 @@ def test_baselines_are_their_formulas():
 
 def test_binary_iterates_stay_binary():
     model = plain()
-    optimizer = ProjectedQPSBGD(model, 1.5, "local-search", binary_iterates=True)
+    optimizer = ProjectedQPSBGD(model, 1.5, "local-search", binary_iterates=True, **ARTICLE)
     _train(model, optimizer, 2)
     assert set(model[0].weight.abs().flatten().tolist()) == {1.0}
     with pytest.raises(ValueError, match="use lr > 1"):
@@ -199,7 +209,7 @@ def test_torch_optimizers_follow_two_lines(wrap):
         optimizer.zero_grad()
         loss_of(model).backward()
         before = model[0].weight.detach().clone()
-        project_grad_(model, "local-search")
+        project_grad_(model)
         V = -model[0].weight.grad.clone()
         optimizer.step()
     moved = model[0].weight.detach() - before
@@ -209,7 +219,7 @@ def test_torch_optimizers_follow_two_lines(wrap):
 
 def test_reports_of_the_last_step_are_kept():
     model = plain()
-    optimizer = QPSBGD(model, 0.1, "local-search")
+    optimizer = QPSBGD(model, 0.1)
     assert optimizer.last_report is None
     _train(model, optimizer, 1)
     assert set(optimizer.last_report) == {"0", "2"}
@@ -219,5 +229,5 @@ def test_seeds_decide_and_steps_differ():
     model = plain()
     weights = [copy.deepcopy(model) for _ in range(2)]
     for one in weights:
-        _train(one, QPSBGD(one, 0.0625, "random", num_reads=1, seed=5), 3)
+        _train(one, QPSBGD(one, 0.0625, "random", num_reads=1, seed=5, projection="sign"), 3)
     assert all(torch.equal(p, q) for p, q in itertools.islice(zip(weights[0].parameters(), weights[1].parameters()), 2))

@@ -1,3 +1,4 @@
+import copy
 import itertools
 import math
 
@@ -7,9 +8,15 @@ import torch
 from torch import nn
 
 import qproj
-from qproj.nn import BinaryGCNConv, BinaryLinear, SignActivation, binary_layers, normalized_adjacency
-from qproj.optim import Projector, capture, project_grad_
+from qproj.nn import BinaryConv1d, BinaryGCNConv, BinaryLinear, SignActivation, binary_layers, normalized_adjacency
+from qproj.optim import Projector, capture
+from qproj.optim import project_grad_ as project_curvature_
 from tests.optim._nets import loss_of, mixed, plain, signs
+
+
+def project_grad_(model, solver="auto", *, projection="sign", targets="outputs", **options):
+    """The article's projection, unless another one is asked for."""
+    return project_curvature_(model, solver, projection=projection, targets=targets, **options)
 
 
 def _brute(X, T):
@@ -101,8 +108,8 @@ def test_rows_without_target_are_left_out_and_counted():
 
 
 def _grad_of_z(model, x):
-    (rows,) = model.captured.rows
-    return -rows.target.numpy()
+    (rows,) = model.recorder.rows
+    return rows.grad.numpy()
 
 
 def test_a_neuron_without_any_target_keeps_its_signs():
@@ -199,7 +206,7 @@ def test_one_seed_gives_one_result():
 
 def test_every_kth_step_solves_and_the_others_reuse():
     model = plain()
-    projector = Projector(model, "local-search", every=2)
+    projector = Projector(model, "local-search", projection="sign", every=2)
     seen = []
     for step in range(4):
         model.zero_grad()
@@ -208,11 +215,11 @@ def test_every_kth_step_solves_and_the_others_reuse():
         seen.append((report["0"].reused, model[0].weight.grad.clone()))
     assert [reused for reused, _ in seen] == [False, True, False, True]
     assert torch.equal(seen[0][1], seen[1][1])
-    assert len(model[0].captured) == 0
+    assert len(model[0].recorder) == 0
 
 
-@pytest.mark.parametrize("warm_start", ["last", "weights"])
-def test_warm_starts_reach_the_solver(warm_start):
+@pytest.mark.parametrize("hint", ["last", "weights"])
+def test_hints_reach_the_solver(hint):
     hints = []
 
     class Listening(qproj.get_solver("local-search").__class__):
@@ -221,12 +228,12 @@ def test_warm_starts_reach_the_solver(warm_start):
             return super().solve_many(problems, **limits)
 
     model = plain()
-    projector = Projector(model, Listening(), warm_start=warm_start)
+    projector = Projector(model, Listening(), projection="sign", hint=hint)
     for step in range(2):
         model.zero_grad()
         loss_of(model, seed=step).backward()
         projector.project_grad_()
-    if warm_start == "weights":
+    if hint == "weights":
         np.testing.assert_array_equal(hints[0], model[0].binary_weight().numpy())
     else:
         assert hints[0] is None
@@ -235,7 +242,7 @@ def test_warm_starts_reach_the_solver(warm_start):
 
 def test_audits_report_what_the_solver_missed():
     model = plain()
-    projector = Projector(model, "random", num_reads=1, audit=2, audit_solver="exhaustive")
+    projector = Projector(model, "random", projection="sign", num_reads=1, audit=2, audit_solver="exhaustive")
     gaps = []
     for step in range(3):
         model.zero_grad()
@@ -280,27 +287,46 @@ def test_missing_rows_are_refused_with_a_remedy(prepare, words):
 
 def test_a_refused_layer_changes_no_gradient():
     torch.manual_seed(0)
-    model = nn.Sequential(BinaryLinear(9, 5), nn.ReLU(), BinaryLinear(5, 1))
+    model = nn.Sequential(BinaryLinear(9, 4), nn.Unflatten(1, (4, 1)), BinaryConv1d(4, 4, 1, groups=2), nn.Flatten())
     loss_of(model).backward()
     before = [p.grad.clone() for p in model.parameters()]
-    with pytest.raises(ValueError, match=r"'0' cannot be projected.*SignActivation"):
+    with pytest.raises(ValueError, match=r"'2' has 2 groups.*projection='curvature'"):
         project_grad_(model, "sign")
     assert all(torch.equal(p.grad, g) for p, g in zip(model.parameters(), before))
 
 
-def test_a_diverged_loss_is_refused():
+@pytest.mark.parametrize("projection", ["curvature", "sign", "margin", "linear", "metric"])
+def test_a_gradient_that_is_not_finite_stays_as_it_is(projection):
     model = plain()
-    (loss_of(model) * float("nan")).backward()
+    solver = "sa" if projection == "linear" else "auto"
+    projector = Projector(model, solver, projection=projection)
+    loss_of(model).backward()
+    projector.project_grad_()
+    state = copy.deepcopy(projector.state_dict()["layers"])
+    model.zero_grad()
+    loss_of(model).backward()
+    with torch.no_grad():
+        model[0].weight.grad[1, 2] = float("nan")
+        model[2].weight.grad.mul_(float("inf"))
+    before = [p.grad.clone() for p in model.parameters()]
+    report = projector.project_grad_()
+    assert all(torch.equal(p.grad.isnan(), g.isnan()) for p, g in zip(model.parameters(), before))
+    assert math.isnan(report["0"].alignment)
+    after = projector.state_dict()["layers"]
+    if projection == "curvature":  # the mean and its weight would keep the NaN for ever
+        assert all(torch.equal(after[n]["mean"], state[n]["mean"]) for n in state)
+        assert all(torch.equal(after[n]["weight"], state[n]["weight"]) for n in state)
+    loss_of(model).backward()
     with pytest.raises(ValueError, match="lower the step size"):
-        project_grad_(model, "sign")
+        project_grad_(model, solver, projection=projection, error_if_nonfinite=True)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"projection": "signs"}, "'margin'"),
-        ({"warm_start": "first"}, "'last'"),
-        ({"every": 0}, "every ≥ 1"),
+        ({"hint": "first"}, "'last'"),
+        ({"every": 0}, "every is 0; an integer ≥ 1"),
         ({"metric": [[1.0]]}, "leave one of them out"),
         ({"projection": "linear", "audit": 1}, "audit=0"),
         ({"time_limit_s": 0}, "> 0"),
@@ -317,6 +343,9 @@ def test_models_without_binary_layers_are_refused():
         Projector(nn.Linear(2, 2))
 
 
-def test_state_of_another_model_is_refused():
+def test_state_of_another_model_or_projection_is_refused():
+    state = Projector(plain()).state_dict()
     with pytest.raises(ValueError, match="lacks"):
-        Projector(plain()).load_state_dict({"step": 1, "last": {"elsewhere": torch.ones(1)}})
+        Projector(plain()).load_state_dict({**state, "layers": {"elsewhere": {}}})
+    with pytest.raises(ValueError, match="projection='curvature'"):
+        Projector(plain(), projection="sign").load_state_dict(state)

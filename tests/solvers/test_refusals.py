@@ -158,5 +158,5 @@ def test_auto_on_plain_models_takes_hints_and_proves():
 def test_layers_say_what_they_are_in_words():
     from qproj.nn import BinaryLinear
 
-    assert "3 → 2" in repr(BinaryLinear(3, 2))
+    assert "in_features=3, out_features=2" in repr(BinaryLinear(3, 2))
     assert "scale" in repr(BinaryLinear(3, 2, scale=True))

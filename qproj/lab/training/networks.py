@@ -39,8 +39,8 @@ def build(experiment: Experiment, data: Data) -> nn.Module:
         return GraphNetwork(widths)
     layers: list[nn.Module] = []
     for a, b in pairwise(widths[:-1]):
-        layers += [BinaryLinear(a, b, threshold=experiment.thresholds), SignActivation(a)]
-    return nn.Sequential(*layers, BinaryLinear(widths[-2], widths[-1], threshold=experiment.thresholds))
+        layers += [BinaryLinear(a, b, bias=experiment.thresholds), SignActivation(a)]
+    return nn.Sequential(*layers, BinaryLinear(widths[-2], widths[-1], bias=experiment.thresholds))
 
 
 def scores(model: nn.Module, experiment: Experiment, data: Data, rows: Tensor) -> Tensor:

@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 
 from qproj._arrays import SignArray
-from qproj.projections import Layer, LayerProjection, SignProjection
+from qproj.projections import CurvatureLayerProjection, CurvatureProjection, Layer, LayerProjection, SignProjection
 from qproj.solvers.adapter import Adapter, LayerRequest
 from qproj.solvers.builtin.layer_rows import LayerRows
+from qproj.solvers.builtin.quadratic_search import search_curvature, search_curvature_layer
 from qproj.solvers.builtin.sign import sign_direction
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.found import Found, LayerFound
 
+#: Sweeps on a quadratic objective per sweep on a step, whose flips cost more.
+QUADRATIC_SHARE = 10
 
-class LocalSearch(Adapter[LayerRows, Found]):
+
+class LocalSearch(Adapter[Any, Found]):
     """argmax over v of gain(v) by annealing in v on Σ τ clip(z/K), K shrinking to 1 (``local-search``).
+
+    Curvature projections are annealed on their own objective, with `sweeps`/10 sweeps per round.
 
     The first anneal begins at signSGD's direction, or at the hint; the rounds after it reheat the incumbent, the vector
     of best true gain met so far, and every eighth begins anew at random. A neuron whose signs are all met is proved
@@ -41,21 +47,31 @@ class LocalSearch(Adapter[LayerRows, Found]):
         self.sweeps, self.starts, self.threads = int(sweeps), int(starts), threads
 
     def check(self, problem: Any, request: Request) -> None:
-        """Refuse projections whose gain is not a weighted step."""
-        if not isinstance(problem, SignProjection):
-            raise TypeError(f"local-search takes sign projections, not {type(problem).__name__}; use 'auto' or 'tabu'")
+        """Refuse problems other than sign and curvature projections."""
+        if not isinstance(problem, SignProjection | CurvatureProjection):
+            raise TypeError(
+                f"local-search takes sign and curvature projections, not {type(problem).__name__}; use 'auto' or 'tabu'"
+            )
 
-    def build(self, problem: Any, request: Request) -> LayerRows:
-        return LayerRows.of_projection(problem)
-
-    def call(self, model: LayerRows, request: Request) -> Found:
+    def call(self, model: Any, request: Request) -> Found:
+        if isinstance(model, CurvatureProjection):
+            return search_curvature(
+                model, request, sweeps=self.sweeps // QUADRATIC_SHARE, starts=self.starts, threads=self.threads
+            )
         start = None if request.hint is None else request.hint[None, :].astype(np.int8)
-        weights, termination = self._search(model, [request.seed], request.deadline, start)
+        rows = LayerRows.of_projection(model)
+        weights, termination = self._search(rows, [request.seed], request.deadline, start)
         return Found(weights, termination)
 
     def search_layer(self, layer: Layer, request: LayerRequest) -> LayerFound | None:
         """Return the best weights found for all neurons, annealed together."""
-        if not isinstance(layer, LayerProjection) or request.num_reads is not None:
+        if request.num_reads is not None:
+            return None
+        if isinstance(layer, CurvatureLayerProjection):
+            return search_curvature_layer(
+                layer, request, sweeps=self.sweeps // QUADRATIC_SHARE, starts=self.starts, threads=self.threads
+            )
+        if not isinstance(layer, LayerProjection):
             return None
         rows = LayerRows.of_layer(layer)
         weights, termination = self._search(rows, request.seeds, request.deadline, request.hints)

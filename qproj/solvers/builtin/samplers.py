@@ -11,6 +11,7 @@ import dimod
 import numpy as np
 
 from qproj._options import nearest
+from qproj._seeds import derived_seed
 from qproj.encodings import SampledModel
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.interrupt import polled
@@ -62,7 +63,7 @@ class SamplerSolver(SamplingAdapter):
         deadline = request.deadline
         batches: list[dimod.SampleSet] = []
         if deadline is None:
-            seed = None if request.seed is None else _mixed(request.seed, 0)
+            seed = None if request.seed is None else derived_seed(request.seed, 0)
             return Reads(model, self.sample(model, request.num_reads or self.default_reads, seed, None))
         wanted, drawn, size = request.num_reads or MOST_READS, 0, 1
         while drawn < wanted:
@@ -70,7 +71,7 @@ class SamplerSolver(SamplingAdapter):
             if batches and start >= deadline:
                 break
             count = min(size, wanted - drawn)
-            seed = None if request.seed is None else _mixed(request.seed, len(batches))
+            seed = None if request.seed is None else derived_seed(request.seed, len(batches))
             batches.append(self.sample(model, count, seed, deadline))
             drawn += max(count, len(batches[-1]))  # a call may return more rows than it is asked for
             spent = max(time.perf_counter() - start, 1e-6)
@@ -87,18 +88,13 @@ class SamplerSolver(SamplingAdapter):
         rows = 0
         while rows < num_reads and (deadline is None or not batches or time.perf_counter() < deadline):
             if self._seed_name is not None and seed is not None:
-                arguments[self._seed_name] = seed if not batches else _mixed(seed, len(batches))
+                arguments[self._seed_name] = seed if not batches else derived_seed(seed, len(batches))
             batches.append(self.sampler.sample(model.bqm, **arguments))
             rows += len(batches[-1])
             if self._reads_name is not None or not rows:
                 break
         reads: dimod.SampleSet = dimod.concatenate(batches)
         return reads
-
-
-def _mixed(seed: int, batch: int) -> int:
-    """Return a seed for each batch, fixed by the request's; 31 bits, which every sampler takes."""
-    return int(np.random.SeedSequence([seed, batch]).generate_state(1, np.uint32)[0] >> 1)
 
 
 class SimulatedAnnealing(SamplerSolver):

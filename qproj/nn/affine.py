@@ -1,11 +1,11 @@
-"""Affine maps that may stand between a binary layer and σ: the projection passes them by the sign of their slope."""
+"""Affine maps that may stand between a binary layer and σ: they carry its window, and the sign of their slope."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from qproj.nn.targets import watch_slope
+from qproj.nn.recording import Mark, is_traced, mark_of, set_mark
 
 
 class Scale(nn.Module):
@@ -25,14 +25,12 @@ class Scale(nn.Module):
         if init == 0:
             raise ValueError("init is 0; σ(0·z) is constant: any other number is allowed")
         self.weight = nn.Parameter(torch.full((features,), float(init)))
-        self.channel = channel
+        self.init, self.channel = float(init), channel
 
     def forward(self, z: Tensor) -> Tensor:
         """Return s·z."""
-        out = z * self.weight.reshape(_along(z, self.channel))
-        if torch.is_grad_enabled() and out.requires_grad:
-            watch_slope(z, out, self.weight, 0.0, self.channel, offset=False)
-        return out
+        out = (z.movedim(self.channel, -1) * self.weight).movedim(-1, self.channel)
+        return _carried(z, out, self.weight, abs(self.init), offset=False)
 
 
 class Threshold(nn.Module):
@@ -52,10 +50,8 @@ class Threshold(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z − θ."""
-        out = z - self.bias.reshape(_along(z, self.channel))
-        if torch.is_grad_enabled() and out.requires_grad:
-            watch_slope(z, out, None, 0.0, self.channel, offset=True)
-        return out
+        out = (z.movedim(self.channel, -1) - self.bias).movedim(-1, self.channel)
+        return _carried(z, out, None, 1.0, offset=True)
 
 
 class BatchNorm1d(nn.BatchNorm1d):
@@ -64,9 +60,7 @@ class BatchNorm1d(nn.BatchNorm1d):
     def forward(self, input: Tensor) -> Tensor:
         """Return γ (z − μ)/s + β."""
         out = super().forward(input)
-        if torch.is_grad_enabled() and out.requires_grad:
-            watch_slope(input, out, self.weight, 1.0, 1, offset=True)
-        return out
+        return _carried(input, out, self.weight, None, offset=True)
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -75,12 +69,18 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
         """Return γ (z − μ)/s + β."""
         out = super().forward(input)
-        if torch.is_grad_enabled() and out.requires_grad:
-            watch_slope(input, out, self.weight, 1.0, 1, offset=True)
+        return _carried(input, out, self.weight, None, offset=True)
+
+
+def _carried(z: Tensor, out: Tensor, slope: Tensor | None, factor: float | None, *, offset: bool) -> Tensor:
+    """Return out = slope·z + offset with the mark of z: its window times `factor`, or the default for None."""
+    if is_traced(out):
         return out
-
-
-def _along(z: Tensor, channel: int) -> list[int]:
-    shape = [1] * z.ndim
-    shape[channel] = -1
-    return shape
+    mark = mark_of(z)
+    passed = mark.forward
+    if passed is not None:
+        passed.exact = passed.exact and not offset
+        if slope is not None:
+            turn = torch.where(slope.detach() >= 0, 1.0, -1.0)
+            passed.turn = turn if passed.turn is None else passed.turn * turn
+    return set_mark(out, Mark(forward=passed) if factor is None else Mark(mark.window * factor, passed))

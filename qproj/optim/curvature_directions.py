@@ -1,0 +1,128 @@
+"""One step of the curvature projection for one layer of a model: from its gradient and recorded inputs to V."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qproj._seeds import derived_seed
+from qproj.nn.binary_layer import BinaryLayer
+from qproj.optim import curvature
+from qproj.optim.batch import require_rows
+from qproj.optim.curvature import CurvatureState
+from qproj.optim.report import Direction, LayerReport, alignment
+from qproj.optim.settings import ProjectionSettings
+from qproj.projections import CurvatureLayerProjection
+from qproj.solvers import project
+
+
+class CurvatureDirections:
+    """The state of every layer, by name, and the steps that change it.
+
+    Attributes
+    ----------
+    states : dict of str to CurvatureState
+    """
+
+    def __init__(self, settings: ProjectionSettings) -> None:
+        self.settings = settings
+        self.states: dict[str, CurvatureState] = {}
+
+    @torch.no_grad()
+    def direction(
+        self, name: str, layer: BinaryLayer, place: tuple[int, int], solver: Any, time_limit_s: float | None
+    ) -> Direction:
+        """Return V of one layer; `place` is the number of the step and that of the layer."""
+        start = time.perf_counter()
+        settings, grad = self.settings, layer.weight.grad
+        state = self.states.get(name)
+        if state is None or state.mean.device != grad.device:
+            state = self.states[name] = CurvatureState.of(layer)
+        failures = 0
+        reused = place[0] % settings.every != 0 and state.has_moment
+        H, finite = curvature.averaged_gradient(state, grad, settings.momentum)
+        rows = self._refresh(name, layer, place, state, H)
+        H = self._filtered(state, H, first=place[1] == 0)
+        if reused:
+            V = state.V
+        elif solver == "auto":
+            V = curvature.direction(state, H, settings.tau, settings.sweeps)
+        else:
+            V, failures = self._solved(state, H, solver, place, time_limit_s)
+        figures = alignment(grad, V) | {
+            "objective": curvature.energy(state, H, settings.tau),
+            "agreement": ((V > 0) == (H >= 0)).float().mean(),
+        }
+        seconds = time.perf_counter() - start
+        report = LayerReport(
+            name, "curvature", seconds, rows, tau=settings.tau, reused=reused, failures=failures, figures=figures
+        )
+        return Direction(V, finite, report)
+
+    @torch.no_grad()
+    def directions(self, tau: float) -> dict[str, Tensor]:
+        """Return V of every layer for another τ, from the present means and second moments; no state changes."""
+        found = {}
+        for i, (name, state) in enumerate(self.states.items()):
+            if state.has_moment:
+                trial = state.copy()
+                H = -state.mean / state.weight.clamp(min=1e-30)
+                found[name] = curvature.direction(
+                    trial, self._filtered(state, H, first=i == 0), tau, self.settings.sweeps
+                )
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what later steps depend on."""
+        return {name: state.tensors() for name, state in self.states.items()}
+
+    def load_state_dict(self, saved: Mapping[str, Any], layers: Mapping[str, BinaryLayer]) -> None:
+        """Continue where ``state_dict`` was taken."""
+        self.states = {name: CurvatureState.of(layers[name]) for name in saved}
+        for name, tensors in saved.items():
+            self.states[name].load(tensors)
+
+    def _filtered(self, state: CurvatureState, H: Tensor, *, first: bool) -> Tensor:
+        if not first or self.settings.filter == 0 or not state.has_moment:
+            return H
+        return curvature.filtered(H, state.A, self.settings.filter)
+
+    def _refresh(self, name: str, layer: BinaryLayer, place: tuple[int, int], state: CurvatureState, H: Tensor) -> int:
+        """Take a new second moment where it is due, and return the number of recorded rows."""
+        recorded = layer.recorder.rows
+        rows = sum(rows.x.shape[0] for rows in recorded)
+        if state.has_moment and state.age + 1 < self.settings.refresh:
+            state.age += 1
+            return rows
+        if not state.has_moment:
+            require_rows(name, recorded)
+        generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, *place))
+        A, count = curvature.second_moment(layer, recorded, self.settings.max_rows, generator, self.settings.group)
+        curvature.refresh(state, A, count, H)
+        return rows
+
+    def _solved(
+        self, state: CurvatureState, H: Tensor, solver: Any, place: tuple[int, int], time_limit_s: float | None
+    ) -> tuple[Tensor, int]:
+        """Return V by a named solver, group by group, and the number of failures that a fallback made up for."""
+        settings, parts, failures = self.settings, [], 0
+        unit, rho = curvature.scaled(state, H, settings.tau)
+        share = None if time_limit_s is None else time_limit_s / len(H)
+        arrays = (x.double().cpu().numpy() for x in (state.A, unit, rho, state.V))
+        for group, (A, h, weight, last) in enumerate(zip(*arrays)):
+            hints = np.where(last >= 0, 1, -1).astype(np.int8) if settings.hint == "last" else None
+            found = project(
+                CurvatureLayerProjection(A, h, weight), solver=solver, hints=hints, time_limit_s=share,
+                seed=derived_seed(settings.seed, *place, group), num_reads=settings.num_reads,
+            ).require()  # fmt: skip
+            failures += len(found.stats.get("failures", ()))
+            parts.append(torch.from_numpy(np.where(h.any(axis=1, keepdims=True), found.weights, 0)))
+        V = torch.stack(parts).to(H)
+        state.V = torch.where(V == 0, state.V, V)
+        state.F = state.V @ state.A
+        return V, failures
