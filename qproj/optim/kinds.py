@@ -13,6 +13,7 @@ from qproj.optim.margin import margin_search
 from qproj.projections import MetricProjection, linear_layer
 from qproj.solvers import project
 from qproj.solvers.adapter import solve_each
+from qproj.solvers.builtin.kernels.sharing import neuron_seeds
 
 PROJECTIONS = ("sign", "margin", "linear", "metric")
 
@@ -90,7 +91,8 @@ def _sign(X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None) -> 
 
 def _margin(X: NDArray[Any], T: FloatArray, ask: Ask, hints: SignArray | None) -> Projected:
     if ask.solver == "auto":
-        V = margin_search(X, T, kappa=ask.kappa, seed=ask.seed, sweeps=ask.sweeps, init=hints)
+        seeds = neuron_seeds(ask.seed, T.shape[1])
+        V = margin_search(X, T, kappa=ask.kappa, seeds=seeds, sweeps=ask.sweeps, init=hints)
     else:
         targets = ask.kappa * np.sqrt(X.shape[1]) * np.sign(T)
         searched = _columns(_many(linear_layer(X, targets, weights=np.abs(T)), ask, hints))

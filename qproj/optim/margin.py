@@ -13,13 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
+from qproj.solvers.builtin.kernels.sharing import SeedArray, check_seeds, generator_states
+from qproj.solvers.builtin.sign import sign_direction
 
 #: Temperature of the first and last sweep over the rms of the local fields; the last two sweeps only descend.
 HOT, COLD = 0.5, 0.02
+_STREAM = 5  # among the searches that draw from one neuron's seed
 
 
 def margin_search(
-    X: NDArray[np.generic], T: FloatArray, *, kappa: float, seed: int, sweeps: int = 20, init: SignArray | None = None
+    X: NDArray[np.generic],
+    T: FloatArray,
+    *,
+    kappa: float,
+    seeds: SeedArray,
+    sweeps: int = 20,
+    init: SignArray | None = None,
 ) -> SignArray:
     """Seek argmin over V ∈ {±1}^(dout×d) of Σ_ij |T_ij| ((X Vᵀ)_ij − κ√d·sign T_ij)²; a heuristic.
 
@@ -29,9 +38,10 @@ def margin_search(
     T : (n, dout) float64
     kappa : float
         Margin in units of √d, ≥ 0.
-    seed : int
+    seeds : (dout,) uint64
+        One per neuron. A neuron's result depends on its own target, seed, start and the work budget alone.
     sweeps : int
-        The work budget of a neuron; 0 returns the start.
+        The work budget per neuron; 0 returns the start.
     init : (dout, d) int8, optional
         Where to begin; sign(Tᵀ X) by default.
 
@@ -45,14 +55,13 @@ def margin_search(
     x = np.ascontiguousarray(X.T, np.float32)
     largest = np.abs(T).max(axis=0)
     scaled = np.ascontiguousarray((T / np.where(largest > 0, largest, 1.0)).T, np.float32)
-    start = np.where(T.T @ X.astype(np.float64) >= 0, 1, -1) if init is None else init
+    start = sign_direction(X, T) if init is None else init
     V = np.ascontiguousarray(start, np.int8).copy()
-    seeds = np.random.SeedSequence(seed).generate_state(len(V), np.uint64) | np.uint64(1)
+    states = generator_states(check_seeds(seeds, T.shape[1]), _STREAM)
     warm = np.geomspace(HOT, COLD, sweeps - 2) if sweeps > 2 else np.empty(0)
     heat = np.concatenate([warm, np.zeros(min(sweeps, 2))]).astype(np.float32)
     margin = np.float32(kappa * math.sqrt(X.shape[1]))
-    R = np.abs(scaled) * (V.astype(np.float32) @ x) - margin * scaled
-    _search(x, scaled, R, heat, seeds, V)
+    _search(x, scaled, margin, heat, states, V)
     return V
 
 
@@ -64,13 +73,19 @@ def margin_energy(X: NDArray[np.generic], T: FloatArray, V: SignArray, kappa: fl
 
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
-def _search(x, T, R, heat, seeds, V):  # type: ignore[no-untyped-def]
+def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
     d, n = x.shape
     power = np.empty(d, np.float32)
+    r = np.empty(n, np.float32)
     for i in range(V.shape[0]):
         a = np.abs(T[i])
         v = V[i]
-        r = R[i]
+        r[:] = np.float32(0)
+        for k in range(d):  # in this order: a product by BLAS may depend on the number of neurons
+            for g in range(n):
+                r[g] += v[k] * x[k, g]
+        for g in range(n):
+            r[g] = a[g] * r[g] - margin * T[i, g]
         square = np.float32(0)
         for k in range(d):
             p = np.float32(0)
@@ -84,7 +99,7 @@ def _search(x, T, R, heat, seeds, V):  # type: ignore[no-untyped-def]
         energy = np.float32(0)  # relative to the start, in units of 4
         best = np.float32(0)
         kept = v.copy()
-        state = seeds[i]
+        state = states[i]
         for s in range(heat.size):
             temperature = heat[s] * unit
             for k in range(d):

@@ -61,11 +61,11 @@ class LocalSearch(LayerAdapter):
     def search(self, rows: LayerRows, ask: Request, starts: SignArray | None) -> tuple[SignArray, EndedBy]:
         """Return weights (dout, d) and what ended the search."""
         from qproj.solvers.builtin.kernels.annealing import anneal_until, soft_anneal_layer
+        from qproj.solvers.builtin.kernels.sharing import neuron_seeds
 
-        seed = int(np.random.SeedSequence(ask.seed).generate_state(1)[0])
         first = sign_direction(rows.X, rows.T) if starts is None else starts
         init = rows.columns.counts_from_weights(first)
-        common: dict[str, Any] = {"seed": seed, "init": init, "threads": self.threads}
+        common: dict[str, Any] = {"seeds": neuron_seeds(ask.seed, len(init)), "init": init, "threads": self.threads}
         if ask.deadline is None:
             found = soft_anneal_layer(
                 rows.A, rows.columns.sizes, rows.tau, sweeps=self.sweeps, starts=self.starts, **common

@@ -66,8 +66,8 @@ class TimedSearch(LayerSearch):
         if not len(left) or len(left) * rows.A.size > LATE:
             return
         found = soft_anneal_layer(
-            rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seed=self.seed, sweeps=LAST_SWEEPS,
-            init=rows.columns.counts_from_weights(self.weights[left]), threads=self.options.threads,
+            rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seeds=self.seeds[left],
+            sweeps=LAST_SWEEPS, init=rows.columns.counts_from_weights(self.weights[left]), threads=self.options.threads,
         )  # fmt: skip
         self._improved(left, found.counts, found.met)
 
@@ -111,7 +111,7 @@ class TimedSearch(LayerSearch):
         tau = np.ascontiguousarray(rows.tau[:, left])
         end = time.perf_counter() + WALK_SHARE * self._left_s
         found = soft_anneal_layer(
-            rows.A, rows.columns.sizes, tau, seed=self.seed, sweeps=NARROW_SWEEPS, init=init, deadline=end,
+            rows.A, rows.columns.sizes, tau, seeds=self.seeds[left], sweeps=NARROW_SWEEPS, init=init, deadline=end,
             threads=self.options.threads,
         )  # fmt: skip
         self._improved(left, found.counts, found.met)
@@ -127,7 +127,7 @@ class TimedSearch(LayerSearch):
         rows, threads = self.rows, self.options.threads
         init = rows.columns.counts_from_weights(self.weights[left])
         tau = np.ascontiguousarray(rows.tau[:, left])
-        common: dict[str, Any] = {"seed": self.seed, "init": init, "threads": threads}
+        common: dict[str, Any] = {"seeds": self.seeds[left], "init": init, "threads": threads}
         now = time.perf_counter()
         pairs_s = PAIR_S * len(rows.A) * rows.A.shape[1] ** 2 * len(left) / self._threads
         if not rows.is_binary or pairs_s > end - now:  # walks take rows of ±1, and time for a first descent
@@ -140,25 +140,26 @@ class TimedSearch(LayerSearch):
         self._improved(left, found.counts, found.met)
         left = left[~self.proved[left]]
         if len(left) > 1 or self._threads == 1:
-            self._step_in_pairs(left, self.seed, end)
+            self._step_in_pairs(left, 0, end)
         elif len(left):
             stop = Event()
             with ThreadPoolExecutor(self._threads) as pool:
-                walks = [pool.submit(self._pairs, left, self.seed + i, end, stop) for i in range(self._threads)]
+                walks = [pool.submit(self._pairs, left, i, end, stop) for i in range(self._threads)]
                 try:
                     for walk in walks:
                         self._better(left, *walk.result())
                 finally:
                     stop.set()  # Ctrl-C does not wait for the other walks
 
-    def _step_in_pairs(self, left: NDArray[np.intp], seed: int, end: float) -> None:
-        self._improved(left, *self._pairs(left, seed, end))
+    def _step_in_pairs(self, left: NDArray[np.intp], walk: int, end: float) -> None:
+        self._improved(left, *self._pairs(left, walk, end))
 
     def _pairs(
-        self, left: NDArray[np.intp], seed: int, end: float, stop: Event | None = None
+        self, left: NDArray[np.intp], walk: int, end: float, stop: Event | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return counts (k, C) of the incumbents improved by walks, and which meet every sign."""
+        """Return counts (k, C) of the incumbents improved by walks, and which meet every sign; `walk` numbers them."""
         from qproj.solvers.builtin.kernels.exchange import exchange_layer
+        from qproj.solvers.builtin.kernels.sharing import derived_seeds
 
         rows = self.rows
         found = exchange_layer(
@@ -166,7 +167,7 @@ class TimedSearch(LayerSearch):
             rows.columns.sizes,
             np.ascontiguousarray(rows.tau[:, left]),
             rows.columns.counts_from_weights(self.weights[left]),
-            seed=seed,
+            seeds=derived_seeds(self.seeds[left], walk),
             kicks=None,
             deadline=end,
             threads=self.options.threads,
@@ -176,7 +177,7 @@ class TimedSearch(LayerSearch):
 
     def _better(self, left: NDArray[np.intp], counts: NDArray[np.int64], met: NDArray[np.bool_]) -> None:
         """Take over those counts that gain more than the incumbents."""
-        from qproj.solvers.builtin.kernels.descent import score
+        from qproj.solvers.builtin.kernels.scoring import score
 
         rows = self.rows
         tau, before = rows.tau[:, left].T, rows.columns.counts_from_weights(self.weights[left])
@@ -198,11 +199,11 @@ class TimedSearch(LayerSearch):
                 continue
             stop, alone = Event(), np.array([neuron])
             with ThreadPoolExecutor(1) as pool:
-                beside = pool.submit(self._pairs, alone, self.seed + self._threads, end, stop)
+                beside = pool.submit(self._pairs, alone, self._threads, end, stop)
                 try:
                     self._exactly(neuron, end)
                     if not self.proved[neuron] and time.perf_counter() < end:
-                        self._step_in_pairs(alone, self.seed + self._threads + 1, end)
+                        self._step_in_pairs(alone, self._threads + 1, end)
                 finally:
                     stop.set()
                 if not self.proved[neuron]:
@@ -234,7 +235,9 @@ class TimedSearch(LayerSearch):
         except MissingPackageError:
             return  # branch and bound goes on alone
         problem = self.problems[neuron]
-        found = solver.solve(problem, time_limit_s=limit, seed=self.seed >> 1, hint=self.weights[neuron])
+        found = solver.solve(
+            problem, time_limit_s=limit, seed=int(self.seeds[neuron] >> np.uint64(33)), hint=self.weights[neuron]
+        )
         if found.best is not None and found.gain_bound is not None:
             self._learnt(neuron, found.best, found.gain_bound, proved=found.status is Status.OPTIMAL)
 

@@ -23,8 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.descent import CountArray, descend, score
-from qproj.solvers.builtin.kernels.sharing import FAST, in_threads, share_of_time
+from qproj.solvers.builtin.kernels.descent import descend
+from qproj.solvers.builtin.kernels.scoring import CountArray, row_sums, score
+from qproj.solvers.builtin.kernels.sharing import (
+    FAST,
+    SeedArray,
+    check_seeds,
+    generator_states,
+    in_threads,
+    random_integers,
+    share_of_time,
+)
 
 K_END = 1.0  # in units of one ±1 entry: the softened step is the true step
 
@@ -52,6 +61,7 @@ FRESH = 8  # every so many rounds one begins anew, at random: insurance against 
 FIRST_ROUND = 32  # sweeps of the first, timing round of `anneal_until`
 FIRST_SHARE = 0.12  # of the time goes to the one full anneal of `anneal_until`
 ROUND_SHARE = 0.04  # to each reheating at most
+_STREAM = 1  # among the searches that draw from one neuron's seed
 _TASKS = 256  # (neuron, start) pairs held at once: bounds the memory of large layers
 _LATE = 1 << 22  # entries of rows, all neurons': beyond, no descent is begun after the deadline
 _LOGS = np.log((np.arange(4096) + 0.5) / 4096).astype(np.float32)  # of uniform numbers: no exp in the inner loop
@@ -102,7 +112,7 @@ def soft_anneal(
         A,
         M,
         tau[:, None],
-        seed=seed,
+        seeds=np.array([seed], np.uint64),
         sweeps=sweeps,
         starts=starts,
         init=None if init is None else init[None, :],
@@ -117,7 +127,7 @@ def soft_anneal_layer(
     M: CountArray,
     Tau: FloatArray,
     *,
-    seed: int,
+    seeds: SeedArray,
     sweeps: int = 400,
     starts: int = 1,
     init: CountArray | None = None,
@@ -135,10 +145,11 @@ def soft_anneal_layer(
         Class sizes ≥ 1; ones for plain columns.
     Tau : (G, dout) float64
         Targets; rows with 0 do not count for that neuron.
-    seed, sweeps, starts
-        The work budget: one anneal and `starts` − 1 rounds from the incumbent, each of `sweeps` sweeps a neuron, fewer
-        once its signs are all met.
-        Ended by it, the result depends on the seed alone, not on `threads`.
+    seeds : (dout,) uint64
+        One per neuron. A neuron's result depends on its own target, seed, `init` and the work budget alone.
+    sweeps, starts
+        The work budget: one anneal and `starts` − 1 rounds from the incumbent, each of `sweeps` sweeps per neuron,
+        fewer once its signs are all met.
     init : (dout, C), optional
         Counts to begin the first start from; the result is at least as good. Default: signSGD's direction.
     deadline : float, optional
@@ -147,11 +158,12 @@ def soft_anneal_layer(
         Default `numba.get_num_threads()`.
     """
     problem = _prepare(A, M, Tau)
+    check_seeds(seeds, Tau.shape[1])
     counts = problem.direction() if init is None else np.array(init, np.int64)
     gains, met = problem.score(counts)
     best = Annealed(counts, gains, met, 0)
     for start in range(starts):
-        best = _round(problem, best, sweeps, (seed, start), deadline, threads)
+        best = _round(problem, best, seeds, start, sweeps, deadline, threads)
         if best.met.all() or (deadline is not None and time.perf_counter() >= deadline):
             break
     return best
@@ -162,13 +174,14 @@ def anneal_until(
     M: CountArray,
     Tau: FloatArray,
     *,
-    seed: int,
+    seeds: SeedArray,
     deadline: float,
     init: CountArray | None = None,
     threads: int | None = None,
 ) -> Annealed:
     """Anneal every neuron once, then reheat its incumbent again and again, until a deadline or all signs are met."""
     problem = _prepare(A, M, Tau)
+    check_seeds(seeds, Tau.shape[1])
     counts = problem.direction() if init is None else np.array(init, np.int64)
     gains, met = problem.score(counts)
     best = Annealed(counts, gains, met, 0)
@@ -178,7 +191,7 @@ def anneal_until(
         began = time.perf_counter()
         if began >= deadline:
             break
-        best = _round(problem, best, sweeps, (seed, number), deadline, threads)
+        best = _round(problem, best, seeds, number, sweeps, deadline, threads)
         now = time.perf_counter()
         # The first rounds tell what a sweep costs; a round cut short is worth little, so the last one is fitted.
         rate = sweeps / max(now - began, 1e-6)
@@ -191,7 +204,7 @@ def anneal_until(
 class _Prepared:
     A: NDArray[Any]
     M: CountArray
-    Tau: FloatArray
+    targets: FloatArray  # (dout, G) as given
     columns: NDArray[Any]  # (C, G) contiguous, of the sums' dtype: a move is one pass over one row
     units: CountArray  # (moves, 2): class, step
     taus: NDArray[Any]  # (dout, G), each row scaled: integers for ±1 rows, ready for 16-bit multiply-add
@@ -201,10 +214,13 @@ class _Prepared:
 
     def direction(self) -> CountArray:
         """Return signSGD's direction as counts, (dout, C)."""
-        return np.where(self.Tau.T @ self.A > 0, self.M, 0).astype(np.int64)
+        pull = np.zeros((len(self.targets), len(self.M)))
+        for g, row in enumerate(self.A):  # in order: a product by BLAS may depend on the number of neurons
+            pull += self.targets[:, g, None] * row
+        return np.where(pull > 0, self.M, 0).astype(np.int64)
 
     def score(self, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-        return score(self.A, self.M, self.Tau.T, counts)
+        return score(self.A, self.M, self.targets, counts)
 
     def schedule(self, sweeps: int, heat: Heat) -> tuple[NDArray[Any], FloatArray]:
         """Return K and the temperature (over Σ|τ|²'s root) of each sweep, both falling geometrically."""
@@ -226,39 +242,39 @@ def _prepare(A: NDArray[Any], M: CountArray, Tau: FloatArray) -> _Prepared:
         raise ValueError(f"A {A.shape}, M {M.shape}, Tau {Tau.shape}: pass A (G, C), M (C,), Tau (G, dout)")
     spread = float(np.sqrt(M.sum()))
     units = np.array([(j, 1 << b) for j, m in enumerate(M.tolist()) for b in range(max(1, m.bit_length() - 1))])
-    largest = np.abs(Tau).max(axis=0, initial=0.0)
-    unit = Tau / np.where(largest > 0, largest, 1.0)
+    targets = np.ascontiguousarray(Tau.T, np.float64)
+    largest = np.abs(targets).max(axis=1, initial=0.0, keepdims=True)
+    unit = targets / np.where(largest > 0, largest, 1.0)
     if A.dtype.kind == "f":
         # σ(z) does not change when a row is scaled; a power of two changes no tie either.
         rms = np.sqrt((A.astype(np.float64) ** 2 @ M) / M.sum())
         A = A * (2.0 ** -np.round(np.log2(np.where(rms > 0, rms, 1.0))))[:, None]
         columns = np.ascontiguousarray(A.T, np.float64)
-        return _Prepared(
-            A, M.astype(np.int64), Tau, columns, units, np.ascontiguousarray(unit.T), np.float64, 0, spread
-        )
+        return _Prepared(A, M.astype(np.int64), targets, columns, units, unit, np.float64, 0, spread)
     columns = np.ascontiguousarray(A.T, np.int16 if int(M.sum()) < 1 << 13 else np.int32)
     # |K·S_K| ≤ K Σ|τ| has to fit 31 bits; a target of any size counts at least 1, so that signs are met in all rows
     room = (1 << 30) / max(1.0, COOLING.k_start * spread + 1.0)
-    total = np.maximum(np.abs(unit).sum(axis=0), 1.0)  # the largest is 1, or all are 0
+    total = np.maximum(np.abs(unit).sum(axis=1, keepdims=True), 1.0)  # the largest is 1, or all are 0
     whole = np.sign(unit) * np.maximum(1.0, np.rint(np.abs(unit) * np.minimum(32767.0, room / total)))
-    taus = np.ascontiguousarray(whole.T, columns.dtype)
+    taus = whole.astype(columns.dtype)
     shift = 1 - int(M.sum()) % 2
-    return _Prepared(A, M.astype(np.int64), Tau, columns, units, taus, np.int32, shift, spread)
+    return _Prepared(A, M.astype(np.int64), targets, columns, units, taus, np.int32, shift, spread)
 
 
 def _round(
     problem: _Prepared,
     best: Annealed,
+    seeds: SeedArray,
+    number: int,
     sweeps: int,
-    seed: tuple[int, int],
     deadline: float | None,
     threads: int | None,
 ) -> Annealed:
     """Anneal each neuron that is not met once, and keep what got better: the first round and every eighth in full."""
-    fresh = seed[1] % FRESH == FRESH - 1
-    schedule = problem.schedule(sweeps, COOLING if fresh or seed[1] == 0 else REHEAT)
+    fresh = number % FRESH == FRESH - 1
+    schedule = problem.schedule(sweeps, COOLING if fresh or number == 0 else REHEAT)
     todo = np.flatnonzero(~best.met)
-    states = np.random.SeedSequence(seed).generate_state(len(best.met), np.uint64) | np.uint64(1)
+    states = generator_states(seeds, _STREAM, number)
     counts, gains, met = best.counts.copy(), best.gains.copy(), best.met.copy()
     work = 0
     for low in range(0, len(todo), _TASKS):
@@ -266,7 +282,7 @@ def _round(
         limit = share_of_time(deadline, len(block) / (len(todo) - low))
         found, done = _anneal_block(problem, block, counts[block], states[block], schedule, limit, threads, fresh)
         late = limit is not None and time.perf_counter() >= limit and len(block) * problem.A.size > _LATE
-        ends = descend(problem.A, problem.M, problem.Tau.T[block], found, max_moves=0 if late else None)
+        ends = descend(problem.A, problem.M, problem.targets[block], found, max_moves=0 if late else None)
         better = ends.gains > gains[block]
         rows = block[better]
         counts[rows], gains[rows], met[rows] = ends.counts[better], ends.gains[better], ends.met[better]
@@ -286,9 +302,8 @@ def _anneal_block(
 ) -> tuple[CountArray, int]:
     """Return the best counts met by one anneal of each neuron in `block`, and the sweeps done."""
     taus = problem.taus[block]
-    now = _random_counts(problem.M, states) if fresh else counts
-    z = (2 * now - problem.M) @ problem.A.T.astype(np.float64) + problem.shift
-    z = np.ascontiguousarray(z, problem.columns.dtype)
+    now = random_integers(states, problem.M) if fresh else counts
+    z = np.ascontiguousarray(row_sums(problem.A, problem.M, now) + problem.shift, problem.columns.dtype)
     kept = now.copy()
     kept_gain: NDArray[Any] = np.full(
         len(block), np.iinfo(np.int32).min if problem.kind is np.int32 else -np.inf, problem.kind
@@ -327,10 +342,6 @@ def _anneal_block(
         if ended.all() or (deadline is not None and time.perf_counter() >= deadline):
             break
     return kept, work
-
-
-def _random_counts(M: CountArray, states: NDArray[np.uint64]) -> CountArray:
-    return np.stack([np.random.default_rng(int(state)).integers(0, M + 1) for state in states])
 
 
 @nb.njit(cache=True, nogil=True)

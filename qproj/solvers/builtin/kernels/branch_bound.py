@@ -19,7 +19,7 @@ from qproj.solvers.builtin.kernels.annealing import soft_anneal
 from qproj.solvers.builtin.kernels.branch_bound_chunks import MAX_LENGTH, search_chunks
 from qproj.solvers.builtin.kernels.branch_bound_neuron import Neuron, gain_of
 from qproj.solvers.builtin.kernels.branch_bound_rows import search_rows
-from qproj.solvers.builtin.kernels.descent import CountArray
+from qproj.solvers.builtin.kernels.scoring import CountArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from qproj.solvers.builtin.kernels.branch_bound_groups import GROUPS, LEVELS, REACH, Plan
 from qproj.solvers.builtin.kernels.branch_bound_neuron import Found, Neuron
-from qproj.solvers.builtin.kernels.descent import CountArray
+from qproj.solvers.builtin.kernels.scoring import CountArray
 
 MAX_LENGTH = 254  # Σ M: agreements are bytes
 _CHUNK = 512  # children expanded at once

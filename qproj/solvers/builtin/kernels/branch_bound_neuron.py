@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.descent import CountArray
+from qproj.solvers.builtin.kernels.scoring import CountArray
 
 _TOTAL = 2.0**50  # Σ of the integer weights: int64 sums of them are exact, and so is their conversion to float64
 

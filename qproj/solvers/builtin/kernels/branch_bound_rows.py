@@ -14,7 +14,7 @@ import numba as nb
 import numpy as np
 
 from qproj.solvers.builtin.kernels.branch_bound_neuron import Found, Neuron, lost_weight
-from qproj.solvers.builtin.kernels.descent import CountArray
+from qproj.solvers.builtin.kernels.scoring import CountArray
 
 _CHUNK = 1 << 15  # nodes between two looks at the clock
 

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.sharing import ENTRIES
-
-CountArray = NDArray[np.int64]
+from qproj.solvers.builtin.kernels.scoring import CountArray, row_sums, score
 
 _TOLERANCE = 1e-13  # of Σ|τ|: what summing in another order may change; smaller differences are ties
 _BLOCK = 256  # candidates scored at once: bounds the memory of z
@@ -77,34 +75,13 @@ def descend(
     scale = float(np.sqrt(np.square(A, dtype=np.float64).mean() * M.sum())) or 1.0  # 0 for inputs that are all 0
     found = np.array(counts, np.int64)
     rows = np.array(np.broadcast_to(taus, (k, G)), np.float64, order="C")
-    floats, moves = A.T.astype(np.float64), 0
+    moves = 0
     for low in range(0, k, _BLOCK):
         part = found[low : low + _BLOCK]
-        z = _sums(floats, M, part) + shift
+        z = row_sums(A, M, part) + shift
         moves += int(_descend(columns, M.astype(np.int64), rows[low : low + _BLOCK], part, z, scale, limit))
     gains, met = score(A, M, taus, found)
     return Descended(found, gains, met, moves)
-
-
-def score(A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return the true gains (k,) of counts (k, C) and whether every sign with τ ≠ 0 is met."""
-    gains, met = np.empty(len(counts)), np.empty(len(counts), np.bool_)
-    # float32 holds sums of ±1 up to 2^24, and takes half the memory
-    rows = A.T.astype(np.float32 if A.dtype.kind == "i" and int(M.sum()) < 2**24 else np.float64)
-    block = max(1, min(_BLOCK, ENTRIES // max(1, *A.shape)))
-    for low in range(0, len(counts), block):
-        part = slice(low, low + block)
-        tau = taus if taus.ndim == 1 else taus[part]
-        up = _sums(rows, M, counts[part]) >= 0
-        gains[part] = np.where(up, tau, -tau).sum(axis=1)
-        met[part] = ((up == (tau > 0)) | (tau == 0)).all(axis=1)
-    return gains, met
-
-
-def _sums(rows: NDArray[Any], M: CountArray, counts: CountArray) -> NDArray[Any]:
-    # floats hold these integers exactly and are multiplied by BLAS, which has no integer product.
-    sums: NDArray[Any] = (2 * counts - M).astype(rows.dtype) @ rows
-    return sums
 
 
 @nb.njit(cache=True, nogil=True)

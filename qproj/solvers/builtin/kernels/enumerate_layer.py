@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.solvers.builtin.kernels.branch_bound_neuron import row_sum
-from qproj.solvers.builtin.kernels.descent import CountArray
+from qproj.solvers.builtin.kernels.scoring import CountArray
 from qproj.solvers.builtin.kernels.sharing import in_threads
 
 _STEP = 1 << 14  # count vectors whose signs are made at once

@@ -23,14 +23,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.descent import CountArray, score
-from qproj.solvers.builtin.kernels.sharing import FAST, in_threads, share_of_time
+from qproj.solvers.builtin.kernels.scoring import CountArray, score
+from qproj.solvers.builtin.kernels.sharing import (
+    FAST,
+    SeedArray,
+    check_seeds,
+    generator_states,
+    in_threads,
+    share_of_time,
+)
 
 WINDOW = 64  # classes that one kick and its descent look at: all, or a random choice
 KICK = (4, 16)  # moves of a kick: at least, and below
 WORSE = 0.1  # the walk goes on from what loses at most this share more
 PATIENCE = 200  # kicks without a better vector after which the walk returns to the best since it began
 RETURNS = 5  # without a better vector, after which it begins anew at random
+_STREAM = 3  # among the searches that draw from one neuron's seed
 PAIR_S = 4e-10  # seconds that a descent takes, about, a row and pair of classes
 _LANES = 32  # rows are filled up to a multiple, with weight 0
 _CHUNK_S = 0.004  # between two looks at the clock
@@ -53,7 +61,7 @@ def exchange_layer(
     Tau: FloatArray,
     counts: CountArray,
     *,
-    seed: int,
+    seeds: SeedArray,
     kicks: int | None,
     deadline: float | None = None,
     threads: int | None = None,
@@ -71,9 +79,10 @@ def exchange_layer(
         Targets.
     counts : (dout, C) int64
         Where to begin; not modified, and the result is at least as good.
-    seed, kicks
-        The work budget of a neuron, fewer once its signs are all met; 0 is one descent. Ended by it, the result depends
-        on the seed alone, not on `threads`. None: until the deadline.
+    seeds : (dout,) uint64
+        One per neuron. A neuron's result depends on its own target, seed, counts and the work budget alone.
+    kicks
+        The work budget per neuron, fewer once its signs are all met; 0 is one descent. None: until the deadline.
     deadline : float, optional
         `time.perf_counter()` instant at which to return.
     threads : int, optional
@@ -98,7 +107,7 @@ def exchange_layer(
     if kicks is None and deadline is None:
         raise ValueError("kicks is None and there is no deadline; pass one of them")
     sizes = M.astype(np.int64)
-    states = np.random.SeedSequence((seed, 2)).generate_state(dout, np.uint64) | np.uint64(1)
+    states = generator_states(check_seeds(seeds, dout), _STREAM)
     found, spent = counts.astype(np.int64), 0
     block = max(1, _MEMORY // (2 * G * C + 1))
     for low in range(0, dout, block):

@@ -18,8 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.descent import CountArray, score
-from qproj.solvers.builtin.kernels.sharing import ENTRIES, FAST, in_threads
+from qproj.solvers.builtin.kernels.scoring import CountArray, score
+from qproj.solvers.builtin.kernels.sharing import (
+    ENTRIES,
+    FAST,
+    SeedArray,
+    check_seeds,
+    derived_seeds,
+    generator_states,
+    in_threads,
+    random_integers,
+    random_reals,
+)
 
 #: (margin in units of the rows' spread, chance to push a narrow row) of each start. Small shares are slower, and
 #: still find something nearer to capacity.
@@ -28,6 +38,7 @@ SCHEDULE = ((0.3, 0.1), (0.4, 0.03))
 EASY = 4
 #: Start of |h|: larger values only take longer to leave.
 DEPTH = 2
+_STREAM = 2  # among the searches that draw from one neuron's seed
 _STEEP = 1e30  # real h: clip(h·steep, −1, 1) is sign(h)
 _CAP = 8192  # |h| beyond M + this stays: keeps 16 bits from overflowing
 
@@ -37,7 +48,7 @@ def learn_signs(
     M: CountArray,
     Tau: FloatArray,
     *,
-    seed: int = 0,
+    seeds: SeedArray,
     epochs: int = 100,
     starts: int = 2,
     deadline: float | None = None,
@@ -53,8 +64,10 @@ def learn_signs(
         Class sizes; ones for plain columns, and for real A.
     Tau : (G, dout) float64
         Targets; their sizes do not matter here.
-    seed, epochs, starts
-        The work budget of a neuron; the result depends on the seed alone, not on `threads`.
+    seeds : (dout,) uint64
+        One per neuron. A neuron's result depends on its own target and seed and the work budget alone.
+    epochs, starts
+        The work budget per neuron.
     deadline : float, optional
         `time.perf_counter()` instant at which to return.
 
@@ -71,6 +84,7 @@ def learn_signs(
     if A.dtype.kind == "f" and (M != 1).any():
         raise ValueError("A is real and M has classes of several columns; pass real rows with M = 1")
     dout = Tau.shape[1]
+    check_seeds(seeds, dout)
     rows, spread = _scaled(A, M)
     sizes = M.astype(rows.dtype)
     signs = np.ascontiguousarray(np.sign(Tau).T, np.int8)
@@ -84,9 +98,8 @@ def learn_signs(
         if not len(left) or (deadline is not None and time.perf_counter() >= deadline):
             break
         margin, share = SCHEDULE[start % len(SCHEDULE)]
-        rng = np.random.default_rng((seed, start))
-        hidden = _hidden(rng, dout, M, rows.dtype)[left]
-        states = np.asarray(rng.integers(1, 1 << 63, dout), np.uint64)[left]
+        hidden = _hidden(derived_seeds(seeds[left], _STREAM, 2 * start), M, rows.dtype)
+        states = generator_states(seeds[left], _STREAM, 2 * start + 1)
         shown = _shown(hidden, sizes)
         y, order = signs[left], np.tile(np.arange(G, dtype=np.int32), (len(left), 1))
         done = np.zeros(len(left), np.bool_)
@@ -131,10 +144,11 @@ def _scaled(A: NDArray[Any], M: CountArray) -> tuple[NDArray[Any], float]:
     return rows, float(np.sqrt(apart.mean()))
 
 
-def _hidden(rng: np.random.Generator, dout: int, M: CountArray, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _hidden(seeds: SeedArray, M: CountArray, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return where the hidden numbers begin, (len(seeds), C): of M's parity where they are integers."""
     if dtype.kind == "f":
-        return rng.uniform(-DEPTH, DEPTH, (dout, len(M))).astype(dtype)
-    odd = 2 * rng.integers(-DEPTH, DEPTH, (dout, len(M))) + 1
+        return (DEPTH * random_reals(seeds, len(M))).astype(dtype)
+    odd = 2 * (random_integers(seeds, np.full(len(M), 2 * DEPTH - 1)) - DEPTH) + 1
     hidden: NDArray[Any] = (odd - (1 - M % 2)).astype(dtype)
     return hidden
 

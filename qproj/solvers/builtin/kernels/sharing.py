@@ -1,4 +1,9 @@
-"""How searches of many neurons share threads, time and memory."""
+"""How searches of many neurons share threads, time, memory and random numbers.
+
+Every neuron has a seed of its own, a 64-bit word, and every random number of a search follows from that seed, the
+search and the number of its round. A neuron's result therefore depends neither on the neurons that are searched beside
+it nor on their order, on threads or on blocks.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,74 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
+
+from qproj._arrays import FloatArray
 
 #: What compiled code may assume and reorder where every number is finite.
 FAST = {"nnan", "ninf", "nsz", "reassoc", "contract", "arcp", "afn"}
 #: Numbers in float64 that are worked on at once beside large layers.
 ENTRIES = 1 << 18
+
+SeedArray = NDArray[np.uint64]
+
+_WORD = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio, SplitMix64's step
+
+
+def neuron_seeds(seed: int | None, count: int) -> SeedArray:
+    """Return one seed per neuron, (count,): seed i follows from `seed` and i alone, whatever the count; None: fresh."""
+    return np.random.SeedSequence(seed).generate_state(count, np.uint64).astype(np.uint64, copy=False)
+
+
+def check_seeds(seeds: SeedArray, count: int) -> SeedArray:
+    """Return the seeds, or raise ValueError where they are not one uint64 per neuron."""
+    if not isinstance(seeds, np.ndarray) or seeds.dtype != np.uint64 or seeds.shape != (count,):
+        got = f"{seeds.dtype} of shape {seeds.shape}" if isinstance(seeds, np.ndarray) else type(seeds).__name__
+        raise ValueError(
+            f"seeds are {got}; one uint64 per neuron is needed, ({count},): pass neuron_seeds(seed, {count})"
+        )
+    return seeds
+
+
+def derived_seeds(seeds: SeedArray, *numbers: int) -> SeedArray:
+    """Return a new seed for each of `seeds` and a sequence of numbers ≥ 0, such as a search and its round.
+
+    For each number k the seed becomes output k + 1 of SplitMix64 (Steele, Lea, Flood 2014) started at the seed: k + 1
+    steps of 2^64 over the golden ratio are added, and the sum is mixed by a bijection of 64-bit words.
+    """
+    for number in numbers:
+        seeds = _mixed(seeds + np.uint64((number + 1) * _GOLDEN & _WORD))
+    return seeds
+
+
+def _mixed(z: SeedArray) -> SeedArray:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def generator_states(seeds: SeedArray, *numbers: int) -> SeedArray:
+    """Return states of xorshift64*, which must not be 0, from derived seeds."""
+    return derived_seeds(seeds, *numbers) | np.uint64(1)
+
+
+def random_words(seeds: SeedArray, count: int) -> SeedArray:
+    """Return random 64-bit words, (len(seeds), count): row i holds SplitMix64's first outputs from seed i."""
+    steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+    return _mixed(seeds[:, None] + steps)
+
+
+def random_integers(seeds: SeedArray, most: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return uniform integers from 0 to most[j] < 2^32 inclusive, (len(seeds), len(most)) int64."""
+    words = random_words(seeds, len(most)) >> np.uint64(32)
+    integers: NDArray[np.int64] = (words * (most + 1).astype(np.uint64) >> np.uint64(32)).astype(np.int64)
+    return integers
+
+
+def random_reals(seeds: SeedArray, count: int) -> FloatArray:
+    """Return uniform numbers between −1 and 1, (len(seeds), count)."""
+    return (random_words(seeds, count) >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
 
 
 def share_of_time(deadline: float | None, share: float) -> float | None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qproj.solvers.builtin.kernels import annealing
+from qproj.solvers.builtin.kernels.sharing import neuron_seeds
 
 
 def brute_best(A, M, tau):
@@ -121,9 +122,9 @@ def random_layer(n=48, d=24, dout=7, seed=0):
 
 def test_result_does_not_depend_on_threads_or_scale():
     A, M, Tau = random_layer()
-    one = annealing.soft_anneal_layer(A, M, Tau, seed=3, sweeps=60, starts=2, threads=1)
-    two = annealing.soft_anneal_layer(A, M, Tau, seed=3, sweeps=60, starts=2, threads=2)
-    tiny = annealing.soft_anneal_layer(A, M, Tau * 2.0**-50, seed=3, sweeps=60, starts=2)
+    one = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(3, 7), sweeps=60, starts=2, threads=1)
+    two = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(3, 7), sweeps=60, starts=2, threads=2)
+    tiny = annealing.soft_anneal_layer(A, M, Tau * 2.0**-50, seeds=neuron_seeds(3, 7), sweeps=60, starts=2)
     np.testing.assert_array_equal(one.counts, two.counts)
     np.testing.assert_array_equal(one.counts, tiny.counts)
     assert one.sweeps == two.sweeps == 7 * 2 * 60
@@ -131,23 +132,23 @@ def test_result_does_not_depend_on_threads_or_scale():
 
 def test_init_is_never_lost_and_never_changed():
     A, M, Tau = random_layer()
-    good = annealing.soft_anneal_layer(A, M, Tau, seed=0, sweeps=400)
+    good = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=400)
     init = good.counts.copy()
-    again = annealing.soft_anneal_layer(A, M, Tau, seed=1, sweeps=1, init=init)
+    again = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(1, 7), sweeps=1, init=init)
     assert (again.gains >= good.gains).all()
     np.testing.assert_array_equal(init, good.counts)
 
 
 def test_a_past_deadline_returns_the_beginning():
     A, M, Tau = random_layer()
-    done = annealing.anneal_until(A, M, Tau, seed=0, deadline=time.perf_counter())
+    done = annealing.anneal_until(A, M, Tau, seeds=neuron_seeds(0, 7), deadline=time.perf_counter())
     np.testing.assert_array_equal(done.counts, (Tau.T @ A > 0).astype(int))
     assert done.sweeps == 0
 
 
 def test_anneal_until_ends_early_when_all_signs_are_met():
     A, M, Tau = random_layer(n=4)
-    done = annealing.anneal_until(A, M, Tau, seed=0, deadline=time.perf_counter() + 60)
+    done = annealing.anneal_until(A, M, Tau, seeds=neuron_seeds(0, 7), deadline=time.perf_counter() + 60)
     assert done.met.all()
     np.testing.assert_allclose(done.gains, np.abs(Tau).sum(axis=0))
 
@@ -155,7 +156,7 @@ def test_anneal_until_ends_early_when_all_signs_are_met():
 def test_rows_without_target_do_not_count():
     A, M, Tau = random_layer()
     Tau[4:] = 0
-    assert annealing.soft_anneal_layer(A, M, Tau, seed=0, sweeps=50).met.all()
+    assert annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=50).met.all()
 
 
 def test_real_rows_reach_the_optimum():
@@ -171,4 +172,6 @@ def test_real_rows_reach_the_optimum():
 
 def test_wrong_shapes_name_the_right_ones():
     with pytest.raises(ValueError, match=r"pass A \(G, C\), M \(C,\), Tau \(G, dout\)"):
-        annealing.soft_anneal_layer(np.ones((3, 2), np.int8), np.ones(3, np.int64), np.ones((3, 1)), seed=0)
+        annealing.soft_anneal_layer(
+            np.ones((3, 2), np.int8), np.ones(3, np.int64), np.ones((3, 1)), seeds=neuron_seeds(0, 1)
+        )

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qproj.solvers.builtin.kernels import enumerate_layer as module
-from qproj.solvers.builtin.kernels.descent import score
 from qproj.solvers.builtin.kernels.enumerate_layer import enumerate_layer
+from qproj.solvers.builtin.kernels.scoring import score
 
 
 def every_count(sizes):
