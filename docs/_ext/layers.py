@@ -26,6 +26,7 @@ WHAT = {
     "qproj._arrays": "checks of arrays",
     "qproj._options": "checks of options",
     "qproj._files": "files written whole",
+    "qproj._compiled": "loops for numba",
 }
 WIDTH, HEIGHT, PAD = 520, 40, 10
 

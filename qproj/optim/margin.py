@@ -1,4 +1,4 @@
-"""The margin surrogate by annealing in v: argmin over v ∈ {±1}^d of Σ_i |t_i| (x_i·v − κ√d·sign t_i)², a layer at once.
+"""The margin surrogate by annealing in v: argmin over v ∈ {±1}^d of Σ_i |t_i| (x_i·v − κ√d·sign t_i)² for each neuron.
 
 A flip of v_k moves the energy by 4 (Σ_i a_i x_ik² − v_k Σ_i x_ik r_i) with r_i = a_i (x_i·v − m_i), so a sweep over a
 neuron costs n·d: what training needs. κ → ∞ is the direction sign(Xᵀt), where every search begins.
@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
-from qproj.solvers.builtin.kernels.sharing import SeedArray, check_seeds, generator_states
+from qproj._compiled import FAST, compiled
+from qproj.solvers.builtin.kernels.sharing import (
+    SeedArray,
+    check_seeds,
+    copy_to,
+    generator_states,
+    next_state,
+    word_of,
+)
 from qproj.solvers.builtin.sign import sign_direction
 
 #: Temperature of the first and last sweep over the rms of the local fields; the last two sweeps only descend.
@@ -72,7 +79,7 @@ def margin_energy(X: NDArray[np.generic], T: FloatArray, V: SignArray, kappa: fl
     return energy
 
 
-@nb.njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=FAST)
 def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
     d, n = x.shape
     power = np.empty(d, np.float32)
@@ -80,7 +87,8 @@ def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
     for i in range(V.shape[0]):
         a = np.abs(T[i])
         v = V[i]
-        r[:] = np.float32(0)
+        for g in range(n):
+            r[g] = np.float32(0)
         for k in range(d):  # in this order: a product by BLAS may depend on the number of neurons
             for g in range(n):
                 r[g] += v[k] * x[k, g]
@@ -109,10 +117,8 @@ def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
                 change = power[k] - v[k] * h
                 accept = change < 0
                 if not accept and temperature > 0:
-                    state ^= state >> np.uint64(12)  # xorshift64*
-                    state ^= state << np.uint64(25)
-                    state ^= state >> np.uint64(27)
-                    u = ((state * np.uint64(2685821657736338717)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+                    state = next_state(state)
+                    u = (word_of(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
                     accept = u < math.exp(-change / temperature)
                 if accept:
                     step = np.float32(2 * v[k])
@@ -122,5 +128,5 @@ def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
                     energy += change
             if energy < best:
                 best = energy
-                kept[:] = v
-        v[:] = kept
+                copy_to(kept, v)
+        copy_to(v, kept)

@@ -117,6 +117,7 @@ class LayerSearch:
 
     def _learn(self) -> None:
         from qproj.solvers.builtin.kernels.perceptron import learn_signs
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         left, rows = self.left, self.rows
         if not len(left):
@@ -131,8 +132,7 @@ class LayerSearch:
             np.ascontiguousarray(rows.tau[:, left]),
             seeds=self.seeds[left],
             epochs=self.options.epochs,
-            deadline=deadline,
-            threads=self.options.threads,
+            limits=Limits(deadline, self.options.threads),
         )
         weights = rows.columns.weights_from_counts(counts[met])
         sure = np.ones(len(weights), np.bool_) if rows.is_binary else rows.met(weights, left[met])
@@ -141,14 +141,14 @@ class LayerSearch:
 
     def _pass_messages(self, attempt: int = 0, **options: Any) -> None:
         from qproj.solvers.builtin.kernels.message_passing import message_passing
-        from qproj.solvers.builtin.kernels.sharing import derived_seeds
+        from qproj.solvers.builtin.kernels.sharing import Limits, derived_seeds
 
         left = self.left
         rows, d = self.rows, self.weights.shape[1]
         if not len(left) or not rows.is_binary or len(rows.A) > SATISFIABLE_SHARE * d:
             return
         X = rows.A if rows.columns.is_plain else rows.expanded
-        given = {"iterations": self.options.iterations, "deadline": self.ask.deadline, **options}
+        given = {"iterations": self.options.iterations, "limits": Limits(self.ask.deadline), **options}
         V, met = message_passing(X, rows.tau[:, left], seeds=derived_seeds(self.seeds[left], attempt), **given)
         V = V if rows.columns.is_plain else V * rows.columns.sign_of
         self.weights[left[met]] = V[met]
@@ -156,6 +156,7 @@ class LayerSearch:
 
     def _anneal(self) -> None:
         from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         left = self.left
         if not len(left):
@@ -169,7 +170,7 @@ class LayerSearch:
             sweeps=options.sweeps,
             starts=options.starts,
             init=rows.columns.counts_from_weights(self.weights[left]),
-            threads=options.threads,
+            limits=Limits(threads=options.threads),
         )
         self._improved(left, found.counts, found.met)
 

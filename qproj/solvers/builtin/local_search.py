@@ -61,17 +61,21 @@ class LocalSearch(LayerAdapter):
     def search(self, rows: LayerRows, ask: Request, starts: SignArray | None) -> tuple[SignArray, EndedBy]:
         """Return weights (dout, d) and what ended the search."""
         from qproj.solvers.builtin.kernels.annealing import anneal_until, soft_anneal_layer
-        from qproj.solvers.builtin.kernels.sharing import neuron_seeds
+        from qproj.solvers.builtin.kernels.sharing import Limits, neuron_seeds
 
         first = sign_direction(rows.X, rows.T) if starts is None else starts
         init = rows.columns.counts_from_weights(first)
-        common: dict[str, Any] = {"seeds": neuron_seeds(ask.seed, len(init)), "init": init, "threads": self.threads}
+        common: dict[str, Any] = {
+            "seeds": neuron_seeds(ask.seed, len(init)),
+            "init": init,
+            "limits": Limits(ask.deadline, self.threads),
+        }
         if ask.deadline is None:
             found = soft_anneal_layer(
                 rows.A, rows.columns.sizes, rows.tau, sweeps=self.sweeps, starts=self.starts, **common
             )
             ended_by = EndedBy.BUDGET
         else:
-            found = anneal_until(rows.A, rows.columns.sizes, rows.tau, deadline=ask.deadline, **common)
+            found = anneal_until(rows.A, rows.columns.sizes, rows.tau, **common)
             ended_by = EndedBy.CLOCK
         return rows.columns.weights_from_counts(found.counts), ended_by

@@ -20,6 +20,17 @@ CountArray = NDArray[np.int64]
 _BLOCK = 256  # vectors that are scored at once
 
 
+def check_shapes(A: NDArray[Any], M: CountArray, Tau: FloatArray, counts: CountArray | None = None) -> None:
+    """Raise ValueError unless A is (G, C), M (C,), Tau (G, dout) and counts, where given, (dout, C)."""
+    G, C = A.shape
+    fits = M.shape == (C,) and Tau.ndim == 2 and len(Tau) == G
+    if not fits or (counts is not None and counts.shape != (Tau.shape[1], C)):
+        more = ("", "") if counts is None else (f", counts {counts.shape}", ", counts (dout, C)")
+        raise ValueError(
+            f"A {A.shape}, M {M.shape}, Tau {Tau.shape}{more[0]}: pass A (G, C), M (C,), Tau (G, dout){more[1]}"
+        )
+
+
 def row_sums(A: NDArray[Any], M: CountArray, counts: CountArray) -> FloatArray:
     """Return Σ_j A[g,j] (2c_j − M_j) of each row c of `counts`, (k, G): exact for integers, else added in order."""
     u = (2 * counts - M).astype(np.float64)

@@ -1,8 +1,8 @@
-"""How searches of many neurons share threads, time, memory and random numbers.
+"""How searches of many neurons share time, threads, memory and random numbers.
 
-Every neuron has a seed of its own, a 64-bit word, and every random number of a search follows from that seed, the
-search and the number of its round. A neuron's result therefore depends neither on the neurons that are searched beside
-it nor on their order, on threads or on blocks.
+Every neuron has its own seed, a 64-bit word, and every random number of a search follows from that seed, the search and
+the number of its round. A neuron's result therefore depends neither on the neurons that are searched beside it nor on
+their order, on threads or on blocks.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj._compiled import linked
 
-#: What compiled code may assume and reorder where every number is finite.
-FAST = {"nnan", "ninf", "nsz", "reassoc", "contract", "arcp", "afn"}
 #: Numbers in float64 that are worked on at once beside large layers.
 ENTRIES = 1 << 18
 
@@ -83,22 +83,76 @@ def random_reals(seeds: SeedArray, count: int) -> FloatArray:
     return (random_words(seeds, count) >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
 
 
-def share_of_time(deadline: float | None, share: float) -> float | None:
-    """Return the instant at which a share of the time that is left to a deadline has passed; None without one."""
-    if deadline is None:
-        return None
-    now = time.perf_counter()
-    return now + (deadline - now) * min(1.0, share)
+@linked()
+def next_state(x: Any) -> Any:
+    """The next state of xorshift64* (Marsaglia 2003, Vigna 2016)."""
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    return x ^ (x >> np.uint64(27))
 
 
-def in_threads(
-    run: Callable[[int, int, int, int], int], tasks: int, first: int, last: int, threads: int | None, seconds: float
-) -> int:
-    """Split the tasks over threads; the kernels hold no lock, and this nests in any other pool."""
+@linked()
+def word_of(x: Any) -> Any:
+    """The random word of a state of xorshift64*; its high bits are the best."""
+    return x * np.uint64(2685821657736338717)
+
+
+@linked()
+def below(x: Any, n: Any) -> Any:
+    """A number from 0 to n − 1, n < 2^32, of a state of xorshift64*."""
+    return np.int64(((word_of(x) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@linked()
+def copy_to(target: Any, source: Any) -> None:
+    """Copy a vector. With target[:] = source numba would also compile the message of an error about shapes."""
+    for j in range(target.size):
+        target[j] = source[j]
+
+
+class Limits(NamedTuple):
+    """What a search may use.
+
+    Attributes
+    ----------
+    deadline : float, optional
+        `time.perf_counter()` instant at which to return the best so far. The clock is read only if given.
+    threads : int, optional
+        Default `numba.get_num_threads()`. Their number changes no result.
+    stop : callable, optional
+        Asked now and then where there is a deadline; True ends the search.
+    """
+
+    deadline: float | None = None
+    threads: int | None = None
+    stop: Callable[[], bool] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.perf_counter() >= self.deadline
+
+    def share(self, share: float) -> Limits:
+        """Return limits that end when a share of the time that is left has passed."""
+        if self.deadline is None:
+            return self
+        now = time.perf_counter()
+        return self._replace(deadline=now + (self.deadline - now) * min(1.0, share))
+
+
+#: No deadline, and all of numba's threads.
+NO_LIMITS = Limits()
+
+
+def in_threads(run: Callable[[int, int], int], tasks: int, threads: int | None, seconds: float) -> int:
+    """Return the sum of run(low, high) over parts of the tasks, shared among threads where that is worth their start.
+
+    `seconds` is what one task takes, roughly. Kernels hold no lock, and this nests in any other pool.
+    """
     workers = min(nb.get_num_threads() if threads is None else threads, tasks)
     if workers < 2 or seconds * tasks < 0.5e-3:
-        return run(0, tasks, first, last)
+        return run(0, tasks)
     parts = min(tasks, 4 * workers)
     edges = np.linspace(0, tasks, parts + 1).astype(int).tolist()
     with ThreadPoolExecutor(workers) as pool:
-        return sum(pool.map(lambda p: run(edges[p], edges[p + 1], first, last), range(parts)))
+        return sum(pool.map(run, edges[:-1], edges[1:]))

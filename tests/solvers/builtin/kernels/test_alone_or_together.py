@@ -15,7 +15,7 @@ from qproj.solvers.builtin.kernels.exchange import exchange_layer
 from qproj.solvers.builtin.kernels.message_passing import message_passing
 from qproj.solvers.builtin.kernels.perceptron import learn_signs
 from qproj.solvers.builtin.kernels.scoring import row_sums, score
-from qproj.solvers.builtin.kernels.sharing import neuron_seeds
+from qproj.solvers.builtin.kernels.sharing import Limits, neuron_seeds
 from qproj.solvers.builtin.sign import sign_direction
 
 
@@ -31,25 +31,36 @@ class Layer:
 
 def anneal(layer):
     found = soft_anneal_layer(
-        layer.A, layer.M, layer.Tau, seeds=layer.seeds, sweeps=6, starts=9, init=layer.counts, threads=layer.threads
+        layer.A,
+        layer.M,
+        layer.Tau,
+        seeds=layer.seeds,
+        sweeps=6,
+        starts=9,
+        init=layer.counts,
+        limits=Limits(threads=layer.threads),
     )
     return found.counts, found.gains, found.met
 
 
 def anneal_from_the_direction(layer):
-    found = soft_anneal_layer(layer.A, layer.M, layer.Tau, seeds=layer.seeds, sweeps=3, threads=layer.threads)
+    found = soft_anneal_layer(
+        layer.A, layer.M, layer.Tau, seeds=layer.seeds, sweeps=3, limits=Limits(threads=layer.threads)
+    )
     return found.counts, found.gains, found.met
 
 
 def learn(layer):
     M = np.ones_like(layer.M) if layer.A.dtype.kind == "f" else layer.M
-    return learn_signs(layer.A, M, layer.Tau, seeds=layer.seeds, epochs=6, threads=layer.threads)
+    return learn_signs(layer.A, M, layer.Tau, seeds=layer.seeds, epochs=6, limits=Limits(threads=layer.threads))
 
 
 def exchange(layer):
     if layer.A.dtype.kind == "f":
         return ()
-    found = exchange_layer(layer.A, layer.M, layer.Tau, layer.counts, seeds=layer.seeds, kicks=6, threads=layer.threads)
+    found = exchange_layer(
+        layer.A, layer.M, layer.Tau, layer.counts, seeds=layer.seeds, kicks=6, limits=Limits(threads=layer.threads)
+    )
     return found.counts, found.gains, found.met
 
 

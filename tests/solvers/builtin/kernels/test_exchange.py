@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from qproj.solvers.builtin.kernels.exchange import exchange_layer
 from qproj.solvers.builtin.kernels.scoring import score
-from qproj.solvers.builtin.kernels.sharing import neuron_seeds
+from qproj.solvers.builtin.kernels.sharing import Limits, neuron_seeds
 
 
 def moves(M, c):
@@ -62,8 +62,8 @@ def test_no_single_move_and_no_pair_improves_a_descent(layer):
 def test_kicks_never_lose_and_do_not_depend_on_threads(layer, kicks):
     A, M, Tau, start = layer
     first = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=0)
-    one = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=kicks, threads=1)
-    two = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=kicks, threads=2)
+    one = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=kicks, limits=Limits(threads=1))
+    two = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=kicks, limits=Limits(threads=2))
     assert (one.gains >= first.gains).all()
     np.testing.assert_array_equal(one.counts, two.counts)
     assert one.kicks == two.kicks <= kicks * len(start)
@@ -101,9 +101,17 @@ def test_a_deadline_and_a_stop_end_the_walk():
     rng = np.random.default_rng(0)
     A, M, tau = rng.choice(np.array([-1, 1], np.int8), (60, 12)), np.ones(12, np.int64), rng.standard_normal((60, 1))
     start = np.zeros((1, 12), np.int64)
-    late = exchange_layer(A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None, deadline=time.perf_counter())
+    late = exchange_layer(
+        A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None, limits=Limits(deadline=time.perf_counter())
+    )
     stopped = exchange_layer(
-        A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None, deadline=time.perf_counter() + 60, stop=lambda: True
+        A,
+        M,
+        tau,
+        start,
+        seeds=neuron_seeds(0, 1),
+        kicks=None,
+        limits=Limits(deadline=time.perf_counter() + 60, stop=lambda: True),
     )
     assert late.kicks == 0
     assert (late.counts == start).all()
@@ -114,7 +122,9 @@ def test_a_descent_is_left_at_the_deadline_with_what_it_has():
     rng = np.random.default_rng(0)
     A, M = rng.choice(np.array([-1, 1], np.int8), (500, 2000)), np.ones(2000, np.int64)
     tau, start = rng.standard_normal((500, 1)), np.zeros((1, 2000), np.int64)
-    found = exchange_layer(A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None, deadline=time.perf_counter() + 0.02)
+    found = exchange_layer(
+        A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None, limits=Limits(deadline=time.perf_counter() + 0.02)
+    )
     gains, met = score(A, M, tau.T, found.counts)
     assert found.kicks == 0
     assert found.gains == gains

@@ -1,4 +1,4 @@
-"""Perceptron learning meets all signs where that is easy, over classes and real rows too, and says so truthfully."""
+"""Perceptron learning meets all signs where that is easy, over classes and real rows too; its claims are true."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from qproj.projections.aggregation import class_columns
 from qproj.solvers.builtin.kernels import perceptron
 from qproj.solvers.builtin.kernels.perceptron import learn_signs
-from qproj.solvers.builtin.kernels.sharing import neuron_seeds
+from qproj.solvers.builtin.kernels.sharing import Limits, neuron_seeds
 
 
 def signs_met(A, M, Tau, counts):
@@ -75,9 +75,11 @@ def test_zero_targets_do_not_count():
 def test_one_seed_gives_one_result_with_any_number_of_threads():
     rng = np.random.default_rng(7)
     A, M, Tau = rng.choice(np.array([-1, 1], np.int8), (80, 128)), np.ones(128, np.int64), rng.standard_normal((80, 64))
-    one = learn_signs(A, M, Tau, seeds=neuron_seeds(9, len(Tau.T)), threads=1)
-    two = learn_signs(A, M, Tau, seeds=neuron_seeds(9, len(Tau.T)), threads=2)
-    later = learn_signs(A, M, Tau, seeds=neuron_seeds(9, len(Tau.T)), threads=2, deadline=time.perf_counter() + 60)
+    one = learn_signs(A, M, Tau, seeds=neuron_seeds(9, len(Tau.T)), limits=Limits(threads=1))
+    two = learn_signs(A, M, Tau, seeds=neuron_seeds(9, len(Tau.T)), limits=Limits(threads=2))
+    later = learn_signs(
+        A, M, Tau, seeds=neuron_seeds(9, len(Tau.T)), limits=Limits(deadline=time.perf_counter() + 60, threads=2)
+    )
     for other in (two, later):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
