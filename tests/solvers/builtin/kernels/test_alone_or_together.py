@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj.optim.margin import margin_search
 from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
 from qproj.solvers.builtin.kernels.descent import descend
 from qproj.solvers.builtin.kernels.enumerate_layer import enumerate_layer
@@ -69,6 +68,9 @@ def pass_messages(layer):
 
 
 def search_margins(layer):
+    pytest.importorskip("torch", reason="qproj.optim imports it")
+    from qproj.optim.margin import margin_search
+
     return (margin_search(layer.A, layer.Tau, kappa=1.5, seeds=layer.seeds, sweeps=5),)
 
 
