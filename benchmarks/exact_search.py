@@ -16,8 +16,10 @@ import numpy as np
 
 from benchmarks.measure import range_of, seconds, spread, table, timed
 from benchmarks.peers import available
-from qproj.solvers.builtin.kernels.annealing import soft_anneal
+from qproj._seeds import neuron_seeds
+from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
 from qproj.solvers.builtin.kernels.branch_bound import branch_bound
+from qproj.solvers.builtin.kernels.sharing import Limits
 
 TITLE = "Exact search for one neuron"
 ROWS = 64
@@ -65,7 +67,8 @@ def _measure(d: int, peers: dict[str, Any], count: int, limit: float, threads: i
 
 def _search(X: np.ndarray, t: np.ndarray, threads: int) -> Any:
     ones = np.ones(X.shape[1], np.int64)
-    start = soft_anneal(X, ones, t, seed=0, sweeps=400, starts=2, threads=1)[0]
+    seeds, one = neuron_seeds(0, 1), Limits(threads=1)
+    start = soft_anneal_layer(X, ones, t[:, None], seeds=seeds, sweeps=400, starts=2, limits=one).counts[0]
     return branch_bound(X, ones, t, incumbent=start, deadline=time.perf_counter() + LIMIT, threads=threads)
 
 
@@ -89,7 +92,7 @@ def section(result: dict[str, Any]) -> str:
                 missed.append(f"{RATIO:g}× {name} at d = 32")
         rows.append(cells)
     return f"""
-n = {ROWS} rows uniform ±1, T standard normal, {result["count"]} new neurons a size, {result["threads"]} threads for
+n = {ROWS} rows uniform ±1, T standard normal, {result["count"]} new neurons per size, {result["threads"]} threads for
 all. qproj: a short annealing, then branch and bound until the proof. Peers start from signSGD's direction and stop
 after {result["limit"]:g} s; in brackets their median, and how many they proved. Target at d = 32: at least {RATIO:g}×
 each.

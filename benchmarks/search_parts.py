@@ -17,15 +17,17 @@ import numpy as np
 import qproj
 from benchmarks.measure import seconds, table, timed
 from benchmarks.neuron_set import SEEDS, layers, neurons
+from qproj._seeds import neuron_seeds
 from qproj.solvers.builtin.kernels import annealing
 from qproj.solvers.builtin.kernels.annealing import Heat, anneal_until, soft_anneal_layer
 from qproj.solvers.builtin.kernels.branch_bound import branch_bound
-from qproj.solvers.builtin.kernels.branch_bound_neuron import Neuron
-from qproj.solvers.builtin.kernels.branch_bound_rows import search_rows
+from qproj.solvers.builtin.kernels.branch_bound_by_rows import search_rows
+from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron
 from qproj.solvers.builtin.kernels.descent import descend
 from qproj.solvers.builtin.kernels.exchange import exchange_layer
 from qproj.solvers.builtin.kernels.message_passing import message_passing
 from qproj.solvers.builtin.kernels.perceptron import learn_signs
+from qproj.solvers.builtin.kernels.sharing import Limits
 
 TITLE = "The search's parts, and what they replaced"
 WALK_S = 0.1
@@ -85,8 +87,8 @@ def _fresh(A: Any, M: Any, tau: Any, start: Any, seed: int, deadline: float) -> 
     best, most = start, -np.inf
     for number in _until(deadline):
         found = soft_anneal_layer(
-            A, M, tau[:, None], seed=1000 * seed + number, sweeps=SWEEPS, init=start[None, :], deadline=deadline,
-            threads=1,
+            A, M, tau[:, None], seeds=neuron_seeds(1000 * seed + number, 1), sweeps=SWEEPS, init=start[None, :],
+            limits=Limits(deadline, 1),
         )  # fmt: skip
         if found.gains[0] > most:
             best, most = found.counts[0], found.gains[0]
@@ -102,12 +104,16 @@ def _true_step(heat: float) -> Callable[..., np.ndarray]:
 
 
 def _reheated(A: Any, M: Any, tau: Any, start: Any, seed: int, deadline: float) -> np.ndarray:
-    found = anneal_until(A, M, tau[:, None], seed=seed, init=start[None, :], deadline=deadline, threads=1)
+    found = anneal_until(
+        A, M, tau[:, None], seeds=neuron_seeds(seed, 1), init=start[None, :], limits=Limits(deadline, 1)
+    )
     return found.counts[0]
 
 
 def _pairs(A: Any, M: Any, tau: Any, start: Any, seed: int, deadline: float) -> np.ndarray:
-    found = exchange_layer(A, M, tau[:, None], start[None, :], seed=seed, kicks=None, deadline=deadline, threads=1)
+    found = exchange_layer(
+        A, M, tau[:, None], start[None, :], seeds=neuron_seeds(seed, 1), kicks=None, limits=Limits(deadline, 1)
+    )
     return found.counts[0]
 
 
@@ -120,7 +126,7 @@ def bounds(quick: bool) -> list[dict[str, Any]]:
             rng = np.random.default_rng([number, d])
             A, M = rng.choice(np.array([-1, 1], np.int8), (64, d)), np.ones(d, np.int64)
             tau = rng.standard_normal(64)
-            start = soft_anneal_layer(A, M, tau[:, None], seed=0, threads=1).counts[0]
+            start = soft_anneal_layer(A, M, tau[:, None], seeds=neuron_seeds(0, 1), limits=Limits(threads=1)).counts[0]
             took, found = timed(lambda: branch_bound(A, M, tau, incumbent=start, threads=1))  # noqa: B023
             again, reference = timed(lambda: search_rows(Neuron.of(A, M, tau), start, None, None))  # noqa: B023
             if not (found.proved and reference.done):
@@ -148,9 +154,9 @@ def signs() -> list[dict[str, Any]]:
         T = np.ascontiguousarray(T, np.float64)
         M = np.ones(X.shape[1], np.int64)
         ways: dict[str, Callable[[], np.ndarray]] = {
-            "perceptron learning": lambda X=X, M=M, T=T: learn_signs(X, M, T)[1],
-            "message passing": lambda X=X, T=T: message_passing(X, T)[1],
-            "annealing": lambda X=X, M=M, T=T: soft_anneal_layer(X, M, T, seed=0).met,
+            "perceptron learning": lambda X=X, M=M, T=T: learn_signs(X, M, T, seeds=neuron_seeds(0, len(T.T)))[1],
+            "message passing": lambda X=X, T=T: message_passing(X, T, seeds=neuron_seeds(0, len(T.T)))[1],
+            "annealing": lambda X=X, M=M, T=T: soft_anneal_layer(X, M, T, seeds=neuron_seeds(0, len(T.T))).met,
         }
         row: dict[str, Any] = {"layer": name}
         for way, call in ways.items():
@@ -189,7 +195,7 @@ def section(result: dict[str, Any]) -> str:
         ],
     )
     return f"""
-**Walks**, {told["seconds"]:g} s a neuron, {told["neurons"]} neurons of the held-out set; lost against the best known
+**Walks**, {told["seconds"]:g} s per neuron, {told["neurons"]} neurons of the held-out set; lost against the best known
 gain.
 {walked}
 **Bounds**: depth-first search with one incumbent, n = 64 random ±1 rows, one thread, median of three.

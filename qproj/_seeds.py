@@ -28,3 +28,8 @@ def kernel_seeds(seeds: Sequence[int | None]) -> NDArray[np.uint64]:
     """Return the 64-bit seed of each problem for compiled searches; one without a seed draws a fresh one."""
     states = [np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] for seed in seeds]
     return np.array(states, np.uint64)
+
+
+def neuron_seeds(seed: int | None, count: int) -> NDArray[np.uint64]:
+    """Return one 64-bit seed per neuron of a layer: seed i follows from `seed` and i alone, whatever the count."""
+    return np.random.SeedSequence(seed).generate_state(count, np.uint64).astype(np.uint64, copy=False)

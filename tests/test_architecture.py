@@ -45,6 +45,7 @@ def test_the_picture_names_every_layer_and_adapter_in_order():
         "qproj._options",
         "qproj._files",
         "qproj._seeds",
+        "qproj._compiled",
     }
 
 

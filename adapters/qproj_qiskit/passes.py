@@ -11,16 +11,15 @@ transposed matrix's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numba
 import numpy as np
 
 from qproj._arrays import FloatArray
+from qproj._compiled import compiled, inlined, linked
 
-#: Columns a strip: two cache lines of float64.
+#: Columns of a strip: two cache lines of float64.
 WIDTH = 16
 #: Numbers in all planes from which threads pay, and the parts they share: the order of a sum depends on no machine.
 LARGE, PARTS = 1 << 19, 8
@@ -39,66 +38,62 @@ def turn(planes: FloatArray, out: FloatArray, diagonal: FloatArray, angle: float
     planes (2 or 4, strips), overwritten: real and imaginary part of ψ, then of φ. D: in strips. R: of the row
     variables, mirrors (2, h): cos and sin of their θ/2.
     """
-    return _in_parts(_turn, planes, out, diagonal, -angle / (2.0 * np.pi), *mirrors)
+    return _in_parts(planes, out, diagonal, -angle / (2.0 * np.pi), mirrors)
 
 
 def reflect(planes: FloatArray, mirrors: FloatArray) -> None:
     """Apply R to each plane, in place."""
-    _in_parts(_reflect, planes, *mirrors)
+    _in_parts(planes, _NO_OUT, _NO_PHASES, 0.0, mirrors)
 
 
 def transpose(planes: FloatArray, out: FloatArray) -> None:
     """Write each plane into `out`, transposed."""
-    _in_parts(_transpose, planes, out)
+    _in_parts(planes, out, _NO_PHASES, 0.0, np.empty((2, 0)))
 
 
-def _in_parts(kernel: Callable[..., float], planes: FloatArray, *rest: Any) -> float:
-    """Run a kernel on all strips, by threads where the planes are large; return the sum of what it returns."""
-    count = planes.shape[1]
+_NO_OUT, _NO_PHASES = np.empty((0, 0, 0, 0)), np.empty((0, 0, 0))
+
+
+def _in_parts(planes: FloatArray, out: FloatArray, diagonal: FloatArray, rate: float, mirrors: FloatArray) -> float:
+    """Run the kernel on all strips, by threads where the planes are large; return the sum of its results."""
+    count, width = planes.shape[1], planes.shape[3]
+    flat, phases = planes.reshape(len(planes), count, -1), diagonal.reshape(len(diagonal), planes[0, 0].size)
+
+    def run(first: int, last: int) -> float:
+        total: float = _pass(flat, out, phases, rate, mirrors, width, (first, last))
+        return total
+
     if planes.size < LARGE:
-        return kernel(planes, *rest, 0, count)
+        return run(0, count)
     edges = [count * part // PARTS for part in range(PARTS + 1)]
     with ThreadPoolExecutor(min(numba.get_num_threads(), PARTS)) as pool:
-        return sum(pool.map(lambda first, last: kernel(planes, *rest, first, last), edges[:-1], edges[1:]))
+        return sum(pool.map(run, edges[:-1], edges[1:]))
 
 
-@numba.njit(cache=True, nogil=True)
-def _turn(planes, out, diagonal, rate, cos, sin, first, last):  # type: ignore[no-untyped-def]
-    width = planes.shape[3]
-    real, imag = np.empty(planes[0, 0].size), np.empty(planes[0, 0].size)
+@compiled(fastmath={"contract"})
+def _pass(planes, out, diagonal, rate, mirrors, width, strips):  # type: ignore[no-untyped-def]
+    """Reflect each plane's strips; with a diagonal, apply its phases and reflect again; with `out`, write to it."""
+    cos, sin = mirrors[0], mirrors[1]
+    real, imag = np.empty(diagonal.shape[1]), np.empty(diagonal.shape[1])
     total = 0.0
-    for s in range(first, last):
+    for s in range(strips[0], strips[1]):
         for p in range(len(planes)):
-            _mirror(planes[p, s].ravel(), width, cos, sin)
-        if len(planes) == 4:
-            total += _product(planes[2, s].ravel(), planes[3, s].ravel(), planes[0, s].ravel(), planes[1, s].ravel(),
-                              diagonal[s].ravel())  # fmt: skip
-        _phases(real, imag, diagonal[s].ravel(), rate)
-        for p in range(0, len(planes), 2):
-            _multiply(planes[p, s].ravel(), planes[p + 1, s].ravel(), real, imag)
-        for p in range(len(planes)):
-            _mirror(planes[p, s].ravel(), width, cos, sin)
-            _store(out[p], planes[p, s], s * width)
+            _mirror(planes[p, s], width, cos, sin)
+        if len(diagonal):
+            if len(planes) == 4:
+                total += _product(planes, diagonal, s)
+            _phases(real, imag, diagonal[s], rate)
+            for p in range(0, len(planes), 2):
+                _multiply(planes[p, s], planes[p + 1, s], real, imag)
+                _mirror(planes[p, s], width, cos, sin)
+                _mirror(planes[p + 1, s], width, cos, sin)
+        if len(out):
+            for p in range(len(planes)):
+                _store(out[p], planes[p, s], width, s)
     return total
 
 
-@numba.njit(cache=True, nogil=True)
-def _reflect(planes, cos, sin, first, last):  # type: ignore[no-untyped-def]
-    for s in range(first, last):
-        for p in range(len(planes)):
-            _mirror(planes[p, s].ravel(), planes.shape[3], cos, sin)
-    return 0.0
-
-
-@numba.njit(cache=True, nogil=True)
-def _transpose(planes, out, first, last):  # type: ignore[no-untyped-def]
-    for s in range(first, last):
-        for p in range(len(planes)):
-            _store(out[p], planes[p, s], s * planes.shape[3])
-    return 0.0
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+@linked(fastmath={"contract"})
 def _mirror(strip, width, cos, sin):  # type: ignore[no-untyped-def]
     """Reflect a strip (rows·width,) along its rows' variables in place, two of them a pass."""
     for i in range(0, len(cos) - 1, 2):
@@ -116,7 +111,7 @@ def _mirror(strip, width, cos, sin):  # type: ignore[no-untyped-def]
             v[k], w[k] = c * v[k] + s * w[k], s * v[k] - c * w[k]
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+@inlined
 def _phases(real, imag, diagonal, rate):  # type: ignore[no-untyped-def]
     """Write e^{2πi·rate·diagonal}, to about 2e-15: an eighth of the angle by Taylor's series, doubled three times.
 
@@ -135,26 +130,26 @@ def _phases(real, imag, diagonal, rate):  # type: ignore[no-untyped-def]
         real[k], imag[k] = c, s
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+@inlined
 def _multiply(re, im, real, imag):  # type: ignore[no-untyped-def]
     for k in range(len(re)):
         re[k], im[k] = re[k] * real[k] - im[k] * imag[k], re[k] * imag[k] + im[k] * real[k]
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def _product(phi_re, phi_im, psi_re, psi_im, diagonal):  # type: ignore[no-untyped-def]
-    """Im ⟨φ|D|ψ⟩."""
+@linked(fastmath={"contract", "reassoc"})
+def _product(planes, diagonal, s):  # type: ignore[no-untyped-def]
+    """Im ⟨φ|D|ψ⟩ of one strip."""
     total = 0.0
-    for k in range(len(diagonal)):
-        total += diagonal[k] * (phi_re[k] * psi_im[k] - phi_im[k] * psi_re[k])
+    for k in range(planes.shape[2]):
+        total += diagonal[s, k] * (planes[2, s, k] * planes[1, s, k] - planes[3, s, k] * planes[0, s, k])
     return total
 
 
-@numba.njit(cache=True, nogil=True)
-def _store(out, strip, first):  # type: ignore[no-untyped-def]
-    """Write a strip (rows, width) transposed, whole lines at a time: rows first, … of each strip of `out`."""
+@inlined
+def _store(out, strip, columns, s):  # type: ignore[no-untyped-def]
+    """Write a strip transposed, whole lines at a time: its columns become rows of each strip of `out`."""
     width = out.shape[2]
     for t in range(len(out)):
-        for j in range(strip.shape[1]):
+        for j in range(columns):
             for k in range(width):
-                out[t, first + j, k] = strip[t * width + k, j]
+                out[t, s * columns + j, k] = strip[(t * width + k) * columns + j]

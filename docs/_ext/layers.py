@@ -27,6 +27,7 @@ WHAT = {
     "qproj._options": "checks of options",
     "qproj._files": "files written whole",
     "qproj._seeds": "derived seeds",
+    "qproj._compiled": "loops for numba",
 }
 WIDTH, HEIGHT, PAD = 520, 40, 10
 

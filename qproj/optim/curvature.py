@@ -178,10 +178,11 @@ def descend_(A: Tensor, H: Tensor, rho: Tensor, V: Tensor, F: Tensor, sweeps: in
     """
     if V.device.type == "cpu":
         from qproj.solvers.builtin.kernels.quadratic import Quadratic, descend_quadratic
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         for a, h, r, v, f in zip(A, H, rho, V, F):
             problem = Quadratic(*(x.contiguous().numpy() for x in (a, a.diagonal(), h, r)))
-            descend_quadratic(problem, v.numpy(), f.numpy(), sweeps, torch.get_num_threads())
+            descend_quadratic(problem, v.numpy(), f.numpy(), sweeps, Limits(threads=torch.get_num_threads()))
         return
     descend_in_blocks_(A, H, rho, V, F, sweeps)
 

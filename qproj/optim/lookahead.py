@@ -66,7 +66,8 @@ class LookAhead:
                 _set(before, step)
                 torch.set_rng_state(state)
                 with torch.enable_grad():
-                    losses.append(float(closure()))
+                    loss = closure()
+                losses.append(float(loss.detach() if isinstance(loss, Tensor) else loss))
             torch.set_rng_state(state)
         finite = [loss for loss in losses if math.isfinite(loss)]
         if finite:

@@ -1,4 +1,4 @@
-"""The margin surrogate by annealing in v: argmin over v ∈ {±1}^d of Σ_i |t_i| (x_i·v − κ√d·sign t_i)², a layer at once.
+"""The margin surrogate by annealing in v: argmin over v ∈ {±1}^d of Σ_i |t_i| (x_i·v − κ√d·sign t_i)² for each neuron.
 
 A flip of v_k moves the energy by 4 (Σ_i a_i x_ik² − v_k Σ_i x_ik r_i) with r_i = a_i (x_i·v − m_i), so a sweep over a
 neuron costs n·d: what training needs. κ → ∞ is the direction sign(Xᵀt), where every search begins.
@@ -8,18 +8,34 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
+from qproj._compiled import FAST, compiled
+from qproj.solvers.builtin.kernels.sharing import (
+    SeedArray,
+    check_seeds,
+    copy_to,
+    generator_states,
+    next_state,
+    word_of,
+)
+from qproj.solvers.builtin.sign import sign_direction
 
 #: Temperature of the first and last sweep over the rms of the local fields; the last two sweeps only descend.
 HOT, COLD = 0.5, 0.02
+_STREAM = 5  # among the searches that draw from one neuron's seed
 
 
 def margin_search(
-    X: NDArray[np.generic], T: FloatArray, *, kappa: float, seed: int, sweeps: int = 20, init: SignArray | None = None
+    X: NDArray[np.generic],
+    T: FloatArray,
+    *,
+    kappa: float,
+    seeds: SeedArray,
+    sweeps: int = 20,
+    init: SignArray | None = None,
 ) -> SignArray:
     """Seek argmin over V ∈ {±1}^(dout×d) of Σ_ij |T_ij| ((X Vᵀ)_ij − κ√d·sign T_ij)²; a heuristic.
 
@@ -29,9 +45,10 @@ def margin_search(
     T : (n, dout) float64
     kappa : float
         Margin in units of √d, ≥ 0.
-    seed : int
+    seeds : (dout,) uint64
+        One per neuron. A neuron's result depends on its own target, seed, start and the work budget alone.
     sweeps : int
-        The work budget of a neuron; 0 returns the start.
+        The work budget per neuron; 0 returns the start.
     init : (dout, d) int8, optional
         Where to begin; sign(Tᵀ X) by default.
 
@@ -45,14 +62,13 @@ def margin_search(
     x = np.ascontiguousarray(X.T, np.float32)
     largest = np.abs(T).max(axis=0)
     scaled = np.ascontiguousarray((T / np.where(largest > 0, largest, 1.0)).T, np.float32)
-    start = np.where(T.T @ X.astype(np.float64) >= 0, 1, -1) if init is None else init
+    start = sign_direction(X, T) if init is None else init
     V = np.ascontiguousarray(start, np.int8).copy()
-    seeds = np.random.SeedSequence(seed).generate_state(len(V), np.uint64) | np.uint64(1)
+    states = generator_states(check_seeds(seeds, T.shape[1]), _STREAM)
     warm = np.geomspace(HOT, COLD, sweeps - 2) if sweeps > 2 else np.empty(0)
     heat = np.concatenate([warm, np.zeros(min(sweeps, 2))]).astype(np.float32)
     margin = np.float32(kappa * math.sqrt(X.shape[1]))
-    R = np.abs(scaled) * (V.astype(np.float32) @ x) - margin * scaled
-    _search(x, scaled, R, heat, seeds, V)
+    _search(x, scaled, margin, heat, states, V)
     return V
 
 
@@ -63,14 +79,21 @@ def margin_energy(X: NDArray[np.generic], T: FloatArray, V: SignArray, kappa: fl
     return energy
 
 
-@nb.njit(cache=True, nogil=True, fastmath=True)
-def _search(x, T, R, heat, seeds, V):  # type: ignore[no-untyped-def]
+@compiled(fastmath=FAST)
+def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
     d, n = x.shape
     power = np.empty(d, np.float32)
+    r = np.empty(n, np.float32)
     for i in range(V.shape[0]):
         a = np.abs(T[i])
         v = V[i]
-        r = R[i]
+        for g in range(n):
+            r[g] = np.float32(0)
+        for k in range(d):  # in this order: a product by BLAS may depend on the number of neurons
+            for g in range(n):
+                r[g] += v[k] * x[k, g]
+        for g in range(n):
+            r[g] = a[g] * r[g] - margin * T[i, g]
         square = np.float32(0)
         for k in range(d):
             p = np.float32(0)
@@ -84,7 +107,7 @@ def _search(x, T, R, heat, seeds, V):  # type: ignore[no-untyped-def]
         energy = np.float32(0)  # relative to the start, in units of 4
         best = np.float32(0)
         kept = v.copy()
-        state = seeds[i]
+        state = states[i]
         for s in range(heat.size):
             temperature = heat[s] * unit
             for k in range(d):
@@ -94,10 +117,8 @@ def _search(x, T, R, heat, seeds, V):  # type: ignore[no-untyped-def]
                 change = power[k] - v[k] * h
                 accept = change < 0
                 if not accept and temperature > 0:
-                    state ^= state >> np.uint64(12)  # xorshift64*
-                    state ^= state << np.uint64(25)
-                    state ^= state >> np.uint64(27)
-                    u = ((state * np.uint64(2685821657736338717)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+                    state = next_state(state)
+                    u = (word_of(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
                     accept = u < math.exp(-change / temperature)
                 if accept:
                     step = np.float32(2 * v[k])
@@ -107,5 +128,5 @@ def _search(x, T, R, heat, seeds, V):  # type: ignore[no-untyped-def]
                     energy += change
             if energy < best:
                 best = energy
-                kept[:] = v
-        v[:] = kept
+                copy_to(kept, v)
+        copy_to(v, kept)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
+from qproj._seeds import neuron_seeds
 from qproj.optim.margin import margin_search
 from qproj.projections import CurvatureLayerProjection, LayerProjection, MetricProjection, linear_layer
 from qproj.solvers import LayerFound, LayerSolution, Termination, Timing, get_solver, project, solve_many
@@ -39,7 +40,8 @@ def project_targets(X: NDArray[Any], T: FloatArray, options: TargetOptions, hint
     if options.projection == "linear":
         return _separate(linear_layer(X, T, scale=options.scale), options, hints)
     if options.solver == "auto":
-        V = margin_search(X, T, kappa=options.kappa, seed=options.seed, sweeps=options.sweeps, init=hints)
+        seeds = neuron_seeds(options.seed, T.shape[1])
+        V = margin_search(X, T, kappa=options.kappa, seeds=seeds, sweeps=options.sweeps, init=hints)
         return sign_scores(X, T, V)
     targets = options.kappa * np.sqrt(X.shape[1]) * np.sign(T)
     searched = _separate(linear_layer(X, targets, sample_weight=np.abs(T)), options, hints)

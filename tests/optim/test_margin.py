@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qproj._seeds import neuron_seeds
 from qproj.optim.margin import margin_energy, margin_search
 from qproj.optim.target_projections import sign_scores
 
@@ -22,7 +23,7 @@ def test_the_search_nearly_always_finds_the_argmin_of_small_layers(kappa, binary
     for seed in range(40):
         n, d = 1 + seed % 8, 1 + seed % 7
         X, T = _instance(seed, n, d, binary=binary)
-        V = margin_search(X, T, kappa=kappa, seed=0, sweeps=100)
+        V = margin_search(X, T, kappa=kappa, seeds=neuron_seeds(0, 2), sweeps=100)
         every = np.array(list(itertools.product([-1, 1], repeat=d)), np.int8)
         for j in range(T.shape[1]):
             best = margin_energy(X, np.repeat(T[:, [j]], len(every), 1), every, kappa).min()
@@ -44,16 +45,16 @@ def test_energy_is_its_definition():
 
 def test_a_wide_margin_gives_the_sign_direction():
     X, T = _instance(3, 20, 31, 4)
-    V = margin_search(X, T, kappa=1e4, seed=0)
+    V = margin_search(X, T, kappa=1e4, seeds=neuron_seeds(0, 4))
     np.testing.assert_array_equal(V, np.where(T.T @ X >= 0, 1, -1))
 
 
 def test_more_sweeps_never_end_above_the_start():
     X, T = _instance(4, 40, 60, 8)
-    start = margin_search(X, T, kappa=1.5, seed=0, sweeps=0)
+    start = margin_search(X, T, kappa=1.5, seeds=neuron_seeds(0, 8), sweeps=0)
     np.testing.assert_array_equal(start, np.where(T.T @ X >= 0, 1, -1))
     for sweeps in (1, 2, 5, 20):
-        V = margin_search(X, T, kappa=1.5, seed=0, sweeps=sweeps)
+        V = margin_search(X, T, kappa=1.5, seeds=neuron_seeds(0, 8), sweeps=sweeps)
         assert (margin_energy(X, T, V, 1.5) <= margin_energy(X, T, start, 1.5) * (1 + 1e-6)).all()
 
 
@@ -61,15 +62,15 @@ def test_hints_are_kept_where_nothing_moves_and_inputs_are_not_changed():
     X, T = _instance(5, 10, 12)
     init = np.where(np.random.default_rng(0).random((2, 12)) < 0.5, -1, 1).astype(np.int8)
     kept = init.copy()
-    assert np.array_equal(margin_search(X, T, kappa=1.0, seed=0, sweeps=0, init=init), init)
-    margin_search(X, T, kappa=1.0, seed=0, init=init)
+    assert np.array_equal(margin_search(X, T, kappa=1.0, seeds=neuron_seeds(0, 2), sweeps=0, init=init), init)
+    margin_search(X, T, kappa=1.0, seeds=neuron_seeds(0, 2), init=init)
     assert np.array_equal(init, kept)
 
 
 @pytest.mark.parametrize("kappa", [-1.0, float("inf"), float("nan")])
 def test_a_kappa_that_means_nothing_is_refused(kappa):
     with pytest.raises(ValueError, match="1 to 3"):
-        margin_search(*_instance(0, 2, 2), kappa=kappa, seed=0)
+        margin_search(*_instance(0, 2, 2), kappa=kappa, seeds=neuron_seeds(0, 2))
 
 
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 6))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
+from qproj._seeds import kernel_seeds
 from qproj.solvers.adapter import LayerRequest
 from qproj.solvers.builtin.layer_rows import LayerRows
 from qproj.solvers.builtin.sign import sign_direction
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Weight bits up to which all sign patterns of a layer may be scored, and the least number of patterns where they are.
 ENUMERATE_BITS, ENUMERATE_AT_ONCE = 20, 1 << 12
+#: Neurons that the cost of making the signs of all patterns is divided by, in deciding whether to enumerate.
+SHARED_BY = 16
 #: Message passing pays while groups are fewer than this share of the weights; beyond, it hardly ever meets all signs.
 SATISFIABLE_SHARE = 0.85
 #: Share of the time that is left which perceptron learning gets.
@@ -55,15 +58,15 @@ class LayerSearch:
         self.options, self.rows, self.problems, self.request = options, rows, problems, request
         count = rows.tau.shape[1]
         self.weights: SignArray = sign_direction(rows.X, rows.T) if request.hints is None else request.hints.copy()
-        self.bound: FloatArray = np.abs(rows.tau).sum(axis=0)
+        self.bound: FloatArray = np.abs(np.ascontiguousarray(rows.tau.T)).sum(axis=1)
         self.proved: NDArray[np.bool_] = rows.met(self.weights, slice(None))
         self.terminations = np.array([Termination.BUDGET] * count, object)
         self.stats: dict[str, Any] = {"nodes": 0}
 
     @cached_property
-    def seed(self) -> int:
-        """Of every step's random numbers; enumeration has none."""
-        return int(np.random.SeedSequence(self.request.seeds[0]).generate_state(1)[0])
+    def seeds(self) -> NDArray[np.uint64]:
+        """(dout,) of every step's random numbers; enumeration has none."""
+        return kernel_seeds(self.request.seeds)
 
     def run(self) -> None:
         """Enumerate, or learn, pass messages, anneal and branch, each on the neurons that are left."""
@@ -98,11 +101,12 @@ class LayerSearch:
         """Tell whether scoring all count vectors is the shortest way: they are shared by the layer's neurons."""
         if not self.rows.is_binary or len(self.rows.columns.bits[0]) > ENUMERATE_BITS:
             return False
-        patterns = float(np.prod(self.rows.columns.sizes + 1.0))
-        U, neurons = self.rows.tau.shape
-        # measured: 1.5 ns a pattern and row, 0.3 + 0.02·U ns a pattern and neuron; branch and bound 0.7 ms a neuron
-        seconds = patterns * (1.5 * U + (0.3 + 0.02 * U) * neurons) * 1e-9
-        return patterns <= ENUMERATE_AT_ONCE or seconds <= 0.7e-3 * neurons
+        patterns, U = float(np.prod(self.rows.columns.sizes + 1.0)), len(self.rows.tau)
+        # measured: 1.5 ns per pattern and row, which SHARED_BY neurons are taken to share, whatever their real number,
+        # so that parts of a layer are searched in the same way; 0.3 + 0.02·U ns per pattern and neuron; branch and
+        # bound takes 0.7 ms per neuron
+        seconds = patterns * (1.5 * U / SHARED_BY + 0.3 + 0.02 * U) * 1e-9
+        return patterns <= ENUMERATE_AT_ONCE or seconds <= 0.7e-3
 
     def _enumerate(self) -> None:
         from qproj.solvers.builtin.kernels.enumerate_layer import enumerate_layer
@@ -115,6 +119,7 @@ class LayerSearch:
 
     def _learn(self) -> None:
         from qproj.solvers.builtin.kernels.perceptron import learn_signs
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         left, rows = self.left, self.rows
         if not len(left):
@@ -127,10 +132,9 @@ class LayerSearch:
             rows.A,
             rows.columns.sizes,
             np.ascontiguousarray(rows.tau[:, left]),
-            seed=self.seed,
+            seeds=self.seeds[left],
             epochs=self.options.epochs,
-            deadline=deadline,
-            threads=self.options.threads,
+            limits=Limits(deadline, self.options.threads),
         )
         weights = rows.columns.weights_from_counts(counts[met])
         sure = np.ones(len(weights), np.bool_) if rows.is_binary else rows.met(weights, left[met])
@@ -139,20 +143,22 @@ class LayerSearch:
 
     def _pass_messages(self, attempt: int = 0, **options: Any) -> None:
         from qproj.solvers.builtin.kernels.message_passing import message_passing
+        from qproj.solvers.builtin.kernels.sharing import Limits, derived_seeds
 
         left = self.left
         rows, d = self.rows, self.weights.shape[1]
         if not len(left) or not rows.is_binary or len(rows.A) > SATISFIABLE_SHARE * d:
             return
         X = rows.A if rows.columns.is_plain else rows.expanded
-        given = {"iterations": self.options.iterations, "deadline": self.request.deadline, **options}
-        V, met = message_passing(X, rows.tau[:, left], seed=self.seed + attempt, **given)
+        given = {"iterations": self.options.iterations, "limits": Limits(self.request.deadline), **options}
+        V, met = message_passing(X, rows.tau[:, left], seeds=derived_seeds(self.seeds[left], attempt), **given)
         V = V if rows.columns.is_plain else V * rows.columns.sign_of
         self.weights[left[met]] = V[met]
         self.proved[left[met]] = True
 
     def _anneal(self) -> None:
         from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         left = self.left
         if not len(left):
@@ -162,11 +168,11 @@ class LayerSearch:
             rows.A,
             rows.columns.sizes,
             np.ascontiguousarray(rows.tau[:, left]),
-            seed=self.seed,
+            seeds=self.seeds[left],
             sweeps=options.sweeps,
             starts=options.starts,
             init=rows.columns.counts_from_weights(self.weights[left]),
-            threads=options.threads,
+            limits=Limits(threads=options.threads),
         )
         self._improved(left, found.counts, found.met)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from qproj._arrays import SignArray
+from qproj._seeds import kernel_seeds
 from qproj.projections import CurvatureLayerProjection, CurvatureProjection, Layer, LayerProjection, SignProjection
 from qproj.solvers.adapter import Adapter, LayerRequest
 from qproj.solvers.builtin.layer_rows import LayerRows
@@ -81,16 +82,20 @@ class LocalSearch(Adapter[Any, Found]):
         self, rows: LayerRows, seeds: Sequence[int | None], deadline: float | None, starts: SignArray | None
     ) -> tuple[SignArray, Termination]:
         from qproj.solvers.builtin.kernels.annealing import anneal_until, soft_anneal_layer
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
-        seed = int(np.random.SeedSequence(seeds[0]).generate_state(1)[0])
         first = sign_direction(rows.X, rows.T) if starts is None else starts
         init = rows.columns.counts_from_weights(first)
-        common: dict[str, Any] = {"seed": seed, "init": init, "threads": self.threads}
+        common: dict[str, Any] = {
+            "seeds": kernel_seeds(seeds),
+            "init": init,
+            "limits": Limits(deadline, self.threads),
+        }
         if deadline is None:
             found = soft_anneal_layer(
                 rows.A, rows.columns.sizes, rows.tau, sweeps=self.sweeps, starts=self.starts, **common
             )
         else:
-            found = anneal_until(rows.A, rows.columns.sizes, rows.tau, deadline=deadline, **common)
+            found = anneal_until(rows.A, rows.columns.sizes, rows.tau, **common)
         weights = rows.columns.weights_from_counts(found.counts)
         return weights, Termination.BUDGET if deadline is None else Termination.CLOCK

@@ -16,6 +16,7 @@ def search_curvature_layer(
 ) -> LayerFound:
     """Return the best weights found for every neuron: from sign(h) or the hints, within the work budget or the time."""
     from qproj.solvers.builtin.kernels.quadratic import Quadratic, anneal_quadratic
+    from qproj.solvers.builtin.kernels.sharing import Limits
 
     start = np.where(layer.H >= 0, 1, -1).astype(np.int8) if request.hints is None else request.hints
     problem = Quadratic.of(layer.curvature.matrix, layer.H, layer.rho)
@@ -25,8 +26,7 @@ def search_curvature_layer(
         seeds=kernel_seeds(request.seeds),
         sweeps=sweeps,
         starts=starts,
-        deadline=request.deadline,
-        threads=threads,
+        limits=Limits(request.deadline, threads),
     )
     termination = Termination.BUDGET if request.deadline is None else Termination.CLOCK
     return LayerFound(weights, np.array([termination] * len(weights), object))

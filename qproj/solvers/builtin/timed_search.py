@@ -32,7 +32,7 @@ ANNEAL_SHARE, ANNEAL_SWEEPS = 0.1, 200
 NARROW_SHARE, GROWTH, NODES_A_SECOND, NARROW_SWEEPS = 0.5, 1.7, 5e7, 400
 #: A tree expected to take this many times the time that is left is not begun.
 HOPELESS = 100.0
-#: Up to so many groups a column class, CP-SAT is asked before branch and bound.
+#: Up to so many groups per column class, CP-SAT is asked before branch and bound.
 NEAR_CAPACITY = 1.25
 #: Shares of the time that is left for the first exact search and the second.
 PROOF_SHARES = (0.7, 1.0)
@@ -62,13 +62,15 @@ class TimedSearch(LayerSearch):
     def _finish(self) -> None:
         """Anneal for some sweeps, and descend: where the clock came before any walk, that is much for little."""
         from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         left, rows = self.left, self.rows
         if not len(left) or len(left) * rows.A.size > LATE:
             return
         found = soft_anneal_layer(
-            rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seed=self.seed, sweeps=LAST_SWEEPS,
-            init=rows.columns.counts_from_weights(self.weights[left]), threads=self.options.threads,
+            rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seeds=self.seeds[left],
+            sweeps=LAST_SWEEPS, init=rows.columns.counts_from_weights(self.weights[left]),
+            limits=Limits(threads=self.options.threads),
         )  # fmt: skip
         self._improved(left, found.counts, found.met)
 
@@ -104,6 +106,7 @@ class TimedSearch(LayerSearch):
     def _prove_narrow(self) -> None:
         """Prove what takes milliseconds, before walks use their share of the time."""
         from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         left, rows = self.left, self.rows
         if not len(left) or self._expected_s * len(left) > NARROW_SHARE * self._left_s:
@@ -112,8 +115,8 @@ class TimedSearch(LayerSearch):
         tau = np.ascontiguousarray(rows.tau[:, left])
         end = time.perf_counter() + WALK_SHARE * self._left_s
         found = soft_anneal_layer(
-            rows.A, rows.columns.sizes, tau, seed=self.seed, sweeps=NARROW_SWEEPS, init=init, deadline=end,
-            threads=self.options.threads,
+            rows.A, rows.columns.sizes, tau, seeds=self.seeds[left], sweeps=NARROW_SWEEPS, init=init,
+            limits=Limits(end, self.options.threads),
         )  # fmt: skip
         self._improved(left, found.counts, found.met)
         for place, neuron in enumerate(left.tolist()):
@@ -124,42 +127,43 @@ class TimedSearch(LayerSearch):
         """Anneal a little and walk until `end`; one neuron alone is walked on by every thread."""
         from qproj.solvers.builtin.kernels.annealing import anneal_until, soft_anneal_layer
         from qproj.solvers.builtin.kernels.exchange import PAIR_S
+        from qproj.solvers.builtin.kernels.sharing import Limits
 
         rows, threads = self.rows, self.options.threads
         init = rows.columns.counts_from_weights(self.weights[left])
         tau = np.ascontiguousarray(rows.tau[:, left])
-        common: dict[str, Any] = {"seed": self.seed, "init": init, "threads": threads}
+        common: dict[str, Any] = {"seeds": self.seeds[left], "init": init}
         now = time.perf_counter()
         pairs_s = PAIR_S * len(rows.A) * rows.A.shape[1] ** 2 * len(left) / self._threads
         if not rows.is_binary or pairs_s > end - now:  # walks take rows of ±1, and time for a first descent
-            found = anneal_until(rows.A, rows.columns.sizes, tau, deadline=end, **common)
+            found = anneal_until(rows.A, rows.columns.sizes, tau, limits=Limits(end, threads), **common)
             self._improved(left, found.counts, found.met)
             return
-        found = soft_anneal_layer(
-            rows.A, rows.columns.sizes, tau, sweeps=ANNEAL_SWEEPS, deadline=now + ANNEAL_SHARE * (end - now), **common
-        )
+        first = Limits(now + ANNEAL_SHARE * (end - now), threads)
+        found = soft_anneal_layer(rows.A, rows.columns.sizes, tau, sweeps=ANNEAL_SWEEPS, limits=first, **common)
         self._improved(left, found.counts, found.met)
         left = left[~self.proved[left]]
         if len(left) > 1 or self._threads == 1:
-            self._step_in_pairs(left, self.seed, end)
+            self._step_in_pairs(left, 0, end)
         elif len(left):
             stop = Event()
             with ThreadPoolExecutor(self._threads) as pool:
-                walks = [pool.submit(self._pairs, left, self.seed + i, end, stop) for i in range(self._threads)]
+                walks = [pool.submit(self._pairs, left, i, end, stop) for i in range(self._threads)]
                 try:
                     for walk in walks:
                         self._better(left, *walk.result())
                 finally:
                     stop.set()  # Ctrl-C does not wait for the other walks
 
-    def _step_in_pairs(self, left: NDArray[np.intp], seed: int, end: float) -> None:
-        self._improved(left, *self._pairs(left, seed, end))
+    def _step_in_pairs(self, left: NDArray[np.intp], walk: int, end: float) -> None:
+        self._improved(left, *self._pairs(left, walk, end))
 
     def _pairs(
-        self, left: NDArray[np.intp], seed: int, end: float, stop: Event | None = None
+        self, left: NDArray[np.intp], walk: int, end: float, stop: Event | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return counts (k, C) of the incumbents improved by walks, and which meet every sign."""
+        """Return counts (k, C) of the incumbents improved by walks, and which meet every sign; `walk` numbers them."""
         from qproj.solvers.builtin.kernels.exchange import exchange_layer
+        from qproj.solvers.builtin.kernels.sharing import Limits, derived_seeds
 
         rows = self.rows
         found = exchange_layer(
@@ -167,17 +171,15 @@ class TimedSearch(LayerSearch):
             rows.columns.sizes,
             np.ascontiguousarray(rows.tau[:, left]),
             rows.columns.counts_from_weights(self.weights[left]),
-            seed=seed,
+            seeds=derived_seeds(self.seeds[left], walk),
             kicks=None,
-            deadline=end,
-            threads=self.options.threads,
-            stop=None if stop is None else stop.is_set,
+            limits=Limits(end, self.options.threads, None if stop is None else stop.is_set),
         )
         return found.counts, found.met
 
     def _better(self, left: NDArray[np.intp], counts: NDArray[np.int64], met: NDArray[np.bool_]) -> None:
         """Take over those counts that gain more than the incumbents."""
-        from qproj.solvers.builtin.kernels.descent import score
+        from qproj.solvers.builtin.kernels.scoring import score
 
         rows = self.rows
         tau, before = rows.tau[:, left].T, rows.columns.counts_from_weights(self.weights[left])
@@ -199,11 +201,11 @@ class TimedSearch(LayerSearch):
                 continue
             stop, alone = Event(), np.array([neuron])
             with ThreadPoolExecutor(1) as pool:
-                beside = pool.submit(self._pairs, alone, self.seed + self._threads, end, stop)
+                beside = pool.submit(self._pairs, alone, self._threads, end, stop)
                 try:
                     self._exactly(neuron, end)
                     if not self.proved[neuron] and time.perf_counter() < end:
-                        self._step_in_pairs(alone, self.seed + self._threads + 1, end)
+                        self._step_in_pairs(alone, self._threads + 1, end)
                 finally:
                     stop.set()
                 if not self.proved[neuron]:
@@ -235,7 +237,9 @@ class TimedSearch(LayerSearch):
         except MissingPackageError:
             return  # branch and bound goes on alone
         problem = self.problems[neuron]
-        found = solver.solve(problem, time_limit_s=limit, seed=self.seed >> 1, hint=self.weights[neuron])
+        found = solver.solve(
+            problem, time_limit_s=limit, seed=int(self.seeds[neuron] >> np.uint64(33)), hint=self.weights[neuron]
+        )
         if found.best is not None and found.gain_bound is not None:
             self._learnt(neuron, found.best, found.gain_bound, proved=found.status is Status.OPTIMAL)
 

@@ -97,8 +97,8 @@ def test_every_neuron_of_a_layer_gets_a_share():
 def test_an_interrupt_does_not_wait_for_walks(monkeypatch):
     walked = TimedSearch._pairs
 
-    def first_ends(self, left, seed, end, stop=None):
-        return walked(self, left, seed, time.perf_counter() if seed == self.seed else end, stop)
+    def first_ends(self, left, walk, end, stop=None):
+        return walked(self, left, walk, time.perf_counter() if walk == 0 else end, stop)
 
     def interrupted(*_):
         raise KeyboardInterrupt

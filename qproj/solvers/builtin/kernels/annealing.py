@@ -10,7 +10,6 @@ sign of an odd number. Annealing lowers K and the temperature together and keeps
 meets. Later rounds reheat the incumbent a little, from a low K: at equal work that loses a third to a half of what
 fresh starts lose (docs/performance.md).
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -18,13 +17,22 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.descent import CountArray, descend, score
-from qproj.solvers.builtin.kernels.sharing import FAST, in_threads, share_of_time
+from qproj.solvers.builtin.kernels.annealing_sweeps import LOGS, Block, Moves, Schedule, anneal
+from qproj.solvers.builtin.kernels.descent import descend
+from qproj.solvers.builtin.kernels.scoring import CountArray, check_shapes, row_sums, score
+from qproj.solvers.builtin.kernels.sharing import (
+    NO_LIMITS,
+    Limits,
+    SeedArray,
+    check_seeds,
+    generator_states,
+    in_threads,
+    random_integers,
+)
 
 K_END = 1.0  # in units of one ±1 entry: the softened step is the true step
 
@@ -48,18 +56,18 @@ class Heat:
 
 COOLING = Heat(0.6, 0.5, 0.05)
 REHEAT = Heat(0.3, 0.12, 0.07)
-FRESH = 8  # every so many rounds one begins anew, at random: insurance against a poor incumbent
+FRESH = 8  # one of so many rounds begins at random: insurance against a poor incumbent
 FIRST_ROUND = 32  # sweeps of the first, timing round of `anneal_until`
-FIRST_SHARE = 0.12  # of the time goes to the one full anneal of `anneal_until`
-ROUND_SHARE = 0.04  # to each reheating at most
-_TASKS = 256  # (neuron, start) pairs held at once: bounds the memory of large layers
+FIRST_SHARE = 0.12  # of the time is for the one full anneal of `anneal_until`
+ROUND_SHARE = 0.04  # for each reheating at most
+_STREAM = 1  # among the searches that draw from one neuron's seed
+_TASKS = 256  # neurons whose work space is held at once
 _LATE = 1 << 22  # entries of rows, all neurons': beyond, no descent is begun after the deadline
-_LOGS = np.log((np.arange(4096) + 0.5) / 4096).astype(np.float32)  # of uniform numbers: no exp in the inner loop
 
 
 @dataclass(frozen=True, eq=False)
 class Annealed:
-    """Best vectors found, one row a neuron.
+    """Best vectors found, one row per neuron.
 
     Attributes
     ----------
@@ -79,50 +87,16 @@ class Annealed:
     sweeps: int
 
 
-def soft_anneal(
-    A: NDArray[Any],
-    M: CountArray,
-    tau: FloatArray,
-    *,
-    seed: int,
-    sweeps: int = 400,
-    starts: int = 1,
-    init: CountArray | None = None,
-    deadline: float | None = None,
-    threads: int | None = None,
-) -> tuple[CountArray, float, bool, int]:
-    """Seek argmax_{0 ≤ c ≤ M} Σ_g tau_g σ(Σ_j A[g,j] (2c_j − M_j)) for one neuron; see `soft_anneal_layer`.
-
-    Returns
-    -------
-    (c, gain, met, sweeps)
-        c (C,) int64, its gain, whether every sign is met, and the sweeps done.
-    """
-    done = soft_anneal_layer(
-        A,
-        M,
-        tau[:, None],
-        seed=seed,
-        sweeps=sweeps,
-        starts=starts,
-        init=None if init is None else init[None, :],
-        deadline=deadline,
-        threads=threads,
-    )
-    return done.counts[0], float(done.gains[0]), bool(done.met[0]), done.sweeps
-
-
 def soft_anneal_layer(
     A: NDArray[Any],
     M: CountArray,
     Tau: FloatArray,
     *,
-    seed: int,
+    seeds: SeedArray,
     sweeps: int = 400,
     starts: int = 1,
     init: CountArray | None = None,
-    deadline: float | None = None,
-    threads: int | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> Annealed:
     """Seek argmax_{0 ≤ c ≤ M} Σ_g Tau[g,i] σ(Σ_j A[g,j] (2c_j − M_j)) for every neuron i.
 
@@ -135,24 +109,21 @@ def soft_anneal_layer(
         Class sizes ≥ 1; ones for plain columns.
     Tau : (G, dout) float64
         Targets; rows with 0 do not count for that neuron.
-    seed, sweeps, starts
-        The work budget: one anneal and `starts` − 1 rounds from the incumbent, each of `sweeps` sweeps a neuron, fewer
-        once its signs are all met.
-        Ended by it, the result depends on the seed alone, not on `threads`.
+    seeds : (dout,) uint64
+        One per neuron. A neuron's result depends on its own target, seed, `init` and the work budget alone.
+    sweeps, starts
+        The work budget: one anneal and `starts` − 1 rounds from the incumbent, each of `sweeps` sweeps per neuron,
+        fewer once its signs are all met.
     init : (dout, C), optional
         Counts to begin the first start from; the result is at least as good. Default: signSGD's direction.
-    deadline : float, optional
-        `time.perf_counter()` instant at which to return the best so far. The clock is read only if given.
-    threads : int, optional
-        Default `numba.get_num_threads()`.
+    limits : Limits
+        A deadline and threads.
     """
-    problem = _prepare(A, M, Tau)
-    counts = problem.direction() if init is None else np.array(init, np.int64)
-    gains, met = problem.score(counts)
-    best = Annealed(counts, gains, met, 0)
+    problem = _Problem.of(A, M, Tau)
+    best = problem.begin(init, check_seeds(seeds, Tau.shape[1]))
     for start in range(starts):
-        best = _round(problem, best, sweeps, (seed, start), deadline, threads)
-        if best.met.all() or (deadline is not None and time.perf_counter() >= deadline):
+        best = _round(problem, best, seeds, start, sweeps, limits)
+        if best.met.all() or limits.over:
             break
     return best
 
@@ -162,266 +133,147 @@ def anneal_until(
     M: CountArray,
     Tau: FloatArray,
     *,
-    seed: int,
-    deadline: float,
+    seeds: SeedArray,
+    limits: Limits,
     init: CountArray | None = None,
-    threads: int | None = None,
 ) -> Annealed:
-    """Anneal every neuron once, then reheat its incumbent again and again, until a deadline or all signs are met."""
-    problem = _prepare(A, M, Tau)
-    counts = problem.direction() if init is None else np.array(init, np.int64)
-    gains, met = problem.score(counts)
-    best = Annealed(counts, gains, met, 0)
-    total = deadline - time.perf_counter()
+    """Anneal every neuron once, then reheat its incumbent again and again, until the deadline or all signs are met."""
+    if limits.deadline is None:
+        raise ValueError("the limits have no deadline; pass Limits(deadline=…), or use soft_anneal_layer")
+    problem = _Problem.of(A, M, Tau)
+    best = problem.begin(init, check_seeds(seeds, Tau.shape[1]))
+    total = limits.deadline - time.perf_counter()
     share, sweeps, number = FIRST_SHARE, FIRST_ROUND, 0
     while not best.met.all():
         began = time.perf_counter()
-        if began >= deadline:
+        if began >= limits.deadline:
             break
-        best = _round(problem, best, sweeps, (seed, number), deadline, threads)
+        best = _round(problem, best, seeds, number, sweeps, limits)
         now = time.perf_counter()
-        # The first rounds tell what a sweep costs; a round cut short is worth little, so the last one is fitted.
+        # The first rounds show what a sweep costs; a round cut short is worth little, so the last one is fitted.
         rate = sweeps / max(now - began, 1e-6)
-        sweeps = max(FIRST_ROUND, int(rate * min(share * total, deadline - now)))
+        sweeps = max(FIRST_ROUND, int(rate * min(share * total, limits.deadline - now)))
         share, number = ROUND_SHARE, number + 1
     return best
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
+class _Problem:
+    """A layer made ready for sweeps: whole numbers for ±1 rows, float64 for real ones."""
+
     A: NDArray[Any]
-    M: CountArray
-    Tau: FloatArray
-    columns: NDArray[Any]  # (C, G) contiguous, of the sums' dtype: a move is one pass over one row
-    units: CountArray  # (moves, 2): class, step
+    targets: FloatArray  # (dout, G) as given
+    moves: Moves
     taus: NDArray[Any]  # (dout, G), each row scaled: integers for ±1 rows, ready for 16-bit multiply-add
-    kind: type  # of sums of taus
     shift: int
     spread: float  # rms of z over random v
 
-    def direction(self) -> CountArray:
-        """Return signSGD's direction as counts, (dout, C)."""
-        return np.where(self.Tau.T @ self.A > 0, self.M, 0).astype(np.int64)
+    @property
+    def is_real(self) -> bool:
+        return bool(self.A.dtype.kind == "f")
 
-    def score(self, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-        return score(self.A, self.M, self.Tau.T, counts)
+    @classmethod
+    def of(cls, A: NDArray[Any], M: CountArray, Tau: FloatArray) -> _Problem:
+        check_shapes(A, M, Tau)
+        sizes, spread = M.astype(np.int64), float(np.sqrt(M.sum()))
+        units = np.array([(j, 1 << b) for j, m in enumerate(M.tolist()) for b in range(max(1, m.bit_length() - 1))])
+        targets = np.ascontiguousarray(Tau.T, np.float64)
+        largest = np.abs(targets).max(axis=1, initial=0.0, keepdims=True)
+        unit = targets / np.where(largest > 0, largest, 1.0)
+        if A.dtype.kind == "f":
+            # σ(z) does not change when a row is scaled; a power of two changes no tie either.
+            rms = np.sqrt((A.astype(np.float64) ** 2 @ M) / M.sum())
+            A = A * (2.0 ** -np.round(np.log2(np.where(rms > 0, rms, 1.0))))[:, None]
+            return cls(A, targets, Moves(np.ascontiguousarray(A.T, np.float64), sizes, units), unit, 0, spread)
+        columns = np.ascontiguousarray(A.T, np.int16 if int(M.sum()) < 1 << 13 else np.int32)
+        # |K·S_K| ≤ K Σ|τ| has to fit 31 bits; a target of any size counts at least 1, so that signs are met in all rows
+        room = (1 << 30) / max(1.0, COOLING.k_start * spread + 1.0)
+        total = np.maximum(np.abs(unit).sum(axis=1, keepdims=True), 1.0)  # the largest is 1, or all are 0
+        whole = np.sign(unit) * np.maximum(1.0, np.rint(np.abs(unit) * np.minimum(32767.0, room / total)))
+        shift = 1 - int(M.sum()) % 2
+        return cls(A, targets, Moves(columns, sizes, units), whole.astype(columns.dtype), shift, spread)
 
-    def schedule(self, sweeps: int, heat: Heat) -> tuple[NDArray[Any], FloatArray]:
+    def begin(self, init: CountArray | None, seeds: SeedArray) -> Annealed:
+        """Return the first incumbents, (len(seeds), C): `init`, or signSGD's direction as counts."""
+        sizes = self.moves.sizes
+        if init is not None:
+            counts = np.array(init, np.int64)
+        else:
+            pull = np.zeros((len(seeds), len(sizes)))
+            for g, row in enumerate(self.A):  # in order: a product by BLAS may depend on the number of neurons
+                pull += self.targets[:, g, None] * row
+            counts = np.where(pull > 0, sizes, 0).astype(np.int64)
+        gains, met = score(self.A, sizes, self.targets, counts)
+        return Annealed(counts, gains, met, 0)
+
+    def schedule(self, sweeps: int, heat: Heat) -> Schedule:
         """Return K and the temperature (over Σ|τ|²'s root) of each sweep, both falling geometrically."""
         done = (np.arange(sweeps) + 0.5) / max(sweeps, 1)
-        whole = self.kind is np.int32
-        k_end = K_END if whole else K_END / 8
+        k_end = K_END / 8 if self.is_real else K_END
         k_start = max(heat.k_start * self.spread, k_end)
         K = k_start * (k_end / k_start) ** done
         temperature = heat.start * (heat.end / heat.start) ** done
         # One move changes about a K/(K+spread) part of the rows, each by 2/K; K cancels as S is kept as
         # K·S_K.
-        rounded = (np.rint(K) if whole else K).astype(self.columns.dtype)
-        return rounded, temperature * 2.0 * np.sqrt(K / (K + self.spread))
+        rounded = (K if self.is_real else np.rint(K)).astype(self.taus.dtype)
+        return Schedule(rounded, temperature * 2.0 * np.sqrt(K / (K + self.spread)))
 
-
-def _prepare(A: NDArray[Any], M: CountArray, Tau: FloatArray) -> _Prepared:
-    G, C = A.shape
-    if M.shape != (C,) or Tau.ndim != 2 or Tau.shape[0] != G:
-        raise ValueError(f"A {A.shape}, M {M.shape}, Tau {Tau.shape}: pass A (G, C), M (C,), Tau (G, dout)")
-    spread = float(np.sqrt(M.sum()))
-    units = np.array([(j, 1 << b) for j, m in enumerate(M.tolist()) for b in range(max(1, m.bit_length() - 1))])
-    largest = np.abs(Tau).max(axis=0, initial=0.0)
-    unit = Tau / np.where(largest > 0, largest, 1.0)
-    if A.dtype.kind == "f":
-        # σ(z) does not change when a row is scaled; a power of two changes no tie either.
-        rms = np.sqrt((A.astype(np.float64) ** 2 @ M) / M.sum())
-        A = A * (2.0 ** -np.round(np.log2(np.where(rms > 0, rms, 1.0))))[:, None]
-        columns = np.ascontiguousarray(A.T, np.float64)
-        return _Prepared(
-            A, M.astype(np.int64), Tau, columns, units, np.ascontiguousarray(unit.T), np.float64, 0, spread
+    def block(self, neurons: NDArray[np.intp], now: CountArray, states: SeedArray) -> Block:
+        """Return the work space of an anneal of some neurons from the counts `now`, (k, C)."""
+        taus = self.taus[neurons]
+        lowest = -np.finfo(np.float64).max if self.is_real else np.iinfo(np.int32).min
+        return Block(
+            taus=taus,
+            norms=np.sqrt((taus.astype(np.float64) ** 2).sum(axis=1)),
+            now=now,
+            kept=now.copy(),
+            sums=np.ascontiguousarray(row_sums(self.A, self.moves.sizes, now) + self.shift, taus.dtype),
+            gains=np.full(len(taus), lowest, np.float64 if self.is_real else np.int32),
+            ended=np.zeros(len(taus), np.bool_),
+            states=states,
         )
-    columns = np.ascontiguousarray(A.T, np.int16 if int(M.sum()) < 1 << 13 else np.int32)
-    # |K·S_K| ≤ K Σ|τ| has to fit 31 bits; a target of any size counts at least 1, so that signs are met in all rows
-    room = (1 << 30) / max(1.0, COOLING.k_start * spread + 1.0)
-    total = np.maximum(np.abs(unit).sum(axis=0), 1.0)  # the largest is 1, or all are 0
-    whole = np.sign(unit) * np.maximum(1.0, np.rint(np.abs(unit) * np.minimum(32767.0, room / total)))
-    taus = np.ascontiguousarray(whole.T, columns.dtype)
-    shift = 1 - int(M.sum()) % 2
-    return _Prepared(A, M.astype(np.int64), Tau, columns, units, taus, np.int32, shift, spread)
 
 
 def _round(
-    problem: _Prepared,
-    best: Annealed,
-    sweeps: int,
-    seed: tuple[int, int],
-    deadline: float | None,
-    threads: int | None,
-) -> Annealed:
-    """Anneal each neuron that is not met once, and keep what got better: the first round and every eighth in full."""
-    fresh = seed[1] % FRESH == FRESH - 1
-    schedule = problem.schedule(sweeps, COOLING if fresh or seed[1] == 0 else REHEAT)
+    problem: _Problem, best: Annealed, seeds: SeedArray, number: int, sweeps: int, limits: Limits
+) -> Annealed:  # fmt: skip
+    """Anneal each neuron that is not met once, and keep what improved: the first round and every eighth in full."""
+    fresh = number % FRESH == FRESH - 1
+    schedule = problem.schedule(sweeps, COOLING if fresh or number == 0 else REHEAT)
     todo = np.flatnonzero(~best.met)
-    states = np.random.SeedSequence(seed).generate_state(len(best.met), np.uint64) | np.uint64(1)
     counts, gains, met = best.counts.copy(), best.gains.copy(), best.met.copy()
     work = 0
     for low in range(0, len(todo), _TASKS):
-        block = todo[low : low + _TASKS]
-        limit = share_of_time(deadline, len(block) / (len(todo) - low))
-        found, done = _anneal_block(problem, block, counts[block], states[block], schedule, limit, threads, fresh)
-        late = limit is not None and time.perf_counter() >= limit and len(block) * problem.A.size > _LATE
-        ends = descend(problem.A, problem.M, problem.Tau.T[block], found, max_moves=0 if late else None)
-        better = ends.gains > gains[block]
-        rows = block[better]
+        neurons = todo[low : low + _TASKS]
+        part = limits.share(len(neurons) / (len(todo) - low))
+        states = generator_states(seeds[neurons], _STREAM, number)
+        begin = random_integers(states, problem.moves.sizes) if fresh else counts[neurons]
+        block = problem.block(neurons, begin, states)
+        work += _sweep(problem.moves, block, schedule, part)
+        late = part.over and len(neurons) * problem.A.size > _LATE
+        ends = descend(
+            problem.A, problem.moves.sizes, problem.targets[neurons], block.kept, max_moves=0 if late else None
+        )
+        better = ends.gains > gains[neurons]
+        rows = neurons[better]
         counts[rows], gains[rows], met[rows] = ends.counts[better], ends.gains[better], ends.met[better]
-        work += done
     return Annealed(counts, gains, met, best.sweeps + work)
 
 
-def _anneal_block(
-    problem: _Prepared,
-    block: NDArray[np.intp],
-    counts: CountArray,
-    states: NDArray[np.uint64],
-    schedule: tuple[NDArray[Any], FloatArray],
-    deadline: float | None,
-    threads: int | None,
-    fresh: bool,
-) -> tuple[CountArray, int]:
-    """Return the best counts met by one anneal of each neuron in `block`, and the sweeps done."""
-    taus = problem.taus[block]
-    now = _random_counts(problem.M, states) if fresh else counts
-    z = (2 * now - problem.M) @ problem.A.T.astype(np.float64) + problem.shift
-    z = np.ascontiguousarray(z, problem.columns.dtype)
-    kept = now.copy()
-    kept_gain: NDArray[Any] = np.full(
-        len(block), np.iinfo(np.int32).min if problem.kind is np.int32 else -np.inf, problem.kind
-    )
-    ended = np.zeros(len(block), np.bool_)
-    K, heat = schedule
-    norm = np.sqrt((taus.astype(np.float64) ** 2).sum(axis=1))
-
-    def run(low: int, high: int, first: int, last: int) -> int:
-        return int(
-            _sweep_tasks(
-                problem.columns,
-                problem.M,
-                problem.units,
-                taus[low:high],
-                now[low:high],
-                z[low:high],
-                kept[low:high],
-                kept_gain[low:high],
-                ended[low:high],
-                states[low:high],
-                K[first:last],
-                heat[first:last],
-                norm[low:high],
-                _LOGS,
-                problem.kind,
-            )
-        )
-
-    # Seconds a sweep, roughly: this sizes the chunks, never the result.
-    cost = len(problem.units) * (problem.A.shape[0] * 0.15e-9 + 5e-9) + 1e-7
-    chunk = len(K) if deadline is None else max(1, int(0.01 / (cost * len(block))))
+def _sweep(moves: Moves, block: Block, schedule: Schedule, limits: Limits) -> int:
+    """Run the schedule, chunk by chunk where there is a deadline; return the sweeps done."""
+    sweeps, neurons = len(schedule.K), len(block.taus)
+    # Seconds per sweep, roughly: they size the chunks, never the result.
+    cost = len(moves.units) * (moves.columns.shape[1] * 0.15e-9 + 5e-9) + 1e-7
+    chunk = sweeps if limits.deadline is None else max(1, int(0.01 / (cost * neurons)))
     work = 0
-    for first in range(0, len(K), chunk):
-        work += in_threads(run, len(block), first, min(first + chunk, len(K)), threads, cost * chunk)
-        if ended.all() or (deadline is not None and time.perf_counter() >= deadline):
+    for first in range(0, sweeps, chunk):
+        part = (first, min(first + chunk, sweeps))
+
+        def run(low: int, high: int, part: tuple[int, int] = part) -> int:
+            return int(anneal(moves, block, schedule, LOGS, part, (low, high)))
+
+        work += in_threads(run, neurons, limits.threads, cost * chunk)
+        if block.ended.all() or limits.over:
             break
-    return kept, work
-
-
-def _random_counts(M: CountArray, states: NDArray[np.uint64]) -> CountArray:
-    return np.stack([np.random.default_rng(int(state)).integers(0, M + 1) for state in states])
-
-
-@nb.njit(cache=True, nogil=True)
-def _sweep_tasks(columns, M, units, taus, now, z, kept, kept_gain, ended, states, K, heat, norm, logs, kind):
-    """Run len(K) sweeps for each task that has not ended; now … states are updated in place."""
-    work = 0
-    for i in range(taus.shape[0]):
-        if not ended[i]:
-            work += _sweeps(
-                columns, M, units, taus[i], now[i], z[i], kept[i], kept_gain[i:], ended[i:], states[i:], K, heat,
-                norm[i], logs, kind,
-            )  # fmt: skip
     return work
-
-
-@nb.njit(cache=True, nogil=True)
-def _sweeps(columns, M, units, tau, now, z, kept, kept_gain, ended, state, K, heat, norm, logs, kind):
-    bound = kind(0)
-    for g in range(tau.size):
-        bound = kind(bound + abs(tau[g]))
-    x = state[0]
-    for sweep in range(K.size):
-        k = K[sweep]
-        temperature = heat[sweep] * norm
-        soft = _soft_after(z, columns, 0, z.dtype.type(0), tau, k, kind)
-        for q in range(units.shape[0]):
-            j, step = units[q]
-            x ^= x >> np.uint64(12)  # xorshift64*, Marsaglia 2003 / Vigna 2016: one word a move, bits and uniform alike
-            x ^= x << np.uint64(25)
-            x ^= x >> np.uint64(27)
-            word = x * np.uint64(2685821657736338717)
-            if M[j] == 1:
-                step = 1 - 2 * now[j]
-            else:
-                if word & np.uint64(1 << 20):
-                    step = -step
-                if now[j] + step < 0 or now[j] + step > M[j]:
-                    step = -step
-                if now[j] + step < 0 or now[j] + step > M[j]:
-                    continue
-            move = z.dtype.type(2 * step)
-            after = _soft_after(z, columns, j, move, tau, k, kind)
-            if after - soft < temperature * logs[word >> np.uint64(52)]:
-                continue
-            gain = _move(z, columns, j, move, tau, kind)
-            soft = after
-            now[j] += step
-            if gain > kept_gain[0]:
-                kept_gain[0] = gain
-                kept[:] = now
-                if gain >= bound - bound * 1e-5 and _met(z, tau):
-                    ended[0] = True
-                    state[0] = x
-                    return sweep + 1
-    state[0] = x
-    return K.size
-
-
-# The casts keep integers in 16 and 32 bits, where numba would widen to 64: this is what makes the loops fast. Columns
-# are indexed, not sliced: a slice costs two atomic operations.
-
-
-@nb.njit(cache=True, nogil=True, fastmath=FAST)
-def _soft_after(z, columns, j, move, tau, k, kind):
-    """K·S_K = Σ τ clip(z, −K, K) after a move."""
-    total = kind(0)
-    low = z.dtype.type(-k)
-    for g in range(z.size):
-        y = z.dtype.type(z[g] + z.dtype.type(move * columns[j, g]))
-        if y > k:
-            y = k
-        if y < low:
-            y = low
-        total = kind(total + kind(kind(tau[g]) * kind(y)))
-    return total
-
-
-@nb.njit(cache=True, nogil=True, fastmath=FAST)
-def _move(z, columns, j, move, tau, kind):
-    """Update z in place and return the new true gain."""
-    total = kind(0)
-    for g in range(z.size):
-        y = z.dtype.type(z[g] + z.dtype.type(move * columns[j, g]))
-        z[g] = y
-        total = kind(total + (kind(tau[g]) if y >= 0 else kind(-tau[g])))
-    return total
-
-
-@nb.njit(cache=True, nogil=True)
-def _met(z, tau):
-    met = True
-    for g in range(z.size):
-        met &= tau[g] == 0 or (z[g] >= 0) == (tau[g] > 0)
-    return met

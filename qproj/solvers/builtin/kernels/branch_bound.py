@@ -1,9 +1,9 @@
 """Depth-first branch and bound over the column counts of one neuron: exact, with a valid bound whenever it stops.
 
-What partial counts surely lose bounds every gain below them by Σ|τ| − 2·lost, and what cannot beat the incumbent is cut
-off. ±1 rows are bounded in groups (`branch_bound_groups`), real ones each by itself (`branch_bound_rows`). Weights are
-integers here, so that sums are exact: rounding |τ| moves a gain by less than a float64 sum of Σ|τ| does, and
-`upper_bound` contains it.
+Partial counts bound every gain below them by Σ|τ| − 2·lost, where `lost` is |τ| of the rows that surely stay unmet, and
+a subtree that cannot beat the incumbent is cut off. ±1 rows are bounded in groups (`branch_bound_tables`), real ones
+each by itself (`branch_bound_by_rows`). Weights are integers here, so that sums are exact: rounding |τ| moves a gain by
+less than a float64 sum of Σ|τ| does, and `upper_bound` contains it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.annealing import soft_anneal
-from qproj.solvers.builtin.kernels.branch_bound_chunks import MAX_LENGTH, search_chunks
-from qproj.solvers.builtin.kernels.branch_bound_neuron import Neuron, gain_of
-from qproj.solvers.builtin.kernels.branch_bound_rows import search_rows
-from qproj.solvers.builtin.kernels.descent import CountArray
+from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
+from qproj.solvers.builtin.kernels.branch_bound_by_rows import search_rows
+from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron, gain_of
+from qproj.solvers.builtin.kernels.branch_bound_search import MAX_LENGTH, search_chunks
+from qproj.solvers.builtin.kernels.scoring import CountArray
+from qproj.solvers.builtin.kernels.sharing import Limits
 
 
 @dataclass(frozen=True, eq=False)
 class BranchBoundResult:
-    """The best counts of one neuron and what is proved about them.
+    """The best counts of one neuron, and a proved bound.
 
     Attributes
     ----------
@@ -88,16 +89,14 @@ def branch_bound(
     M = np.asarray(M, np.int64)
     if M.shape != (C,) or tau.shape != (U,):
         raise ValueError(f"A {A.shape}, M {M.shape}, tau {tau.shape}: pass A (U, C), M (C,), tau (U,)")
-    if incumbent is None:
-        best = soft_anneal(A, M, tau, seed=0, sweeps=50, threads=1)[0]
-    else:
-        best = np.array(incumbent, np.int64)
+    best = _annealed(A, M, tau) if incumbent is None else np.array(incumbent, np.int64)
     if best.shape != (C,) or (best < 0).any() or (best > M).any():
         raise ValueError(f"incumbent {best.tolist()}: pass (C,) counts between 0 and M = {M.tolist()}")
     neuron = Neuron.of(A, M, tau)
-    if not len(neuron.weights) or not C or not neuron.lost(best):
+    lost = neuron.lost(best)
+    if not C or not lost:
         gain = gain_of(A, M, tau, best)
-        return BranchBoundResult(best, gain, max(gain, neuron.upper_bound(neuron.lost(best))), 0, True)
+        return BranchBoundResult(best, gain, max(gain, neuron.upper_bound(lost)), 0, True)
     if neuron.is_real or M.sum() > MAX_LENGTH:
         found = search_rows(neuron, best, node_limit, deadline)
     else:
@@ -106,6 +105,12 @@ def branch_bound(
     pick = int(gains[1] > gains[0])
     bound = max(neuron.upper_bound(found.open_lost), gains[pick])
     return BranchBoundResult((best, found.c)[pick], gains[pick], bound, found.nodes, found.done)
+
+
+def _annealed(A: NDArray[Any], M: CountArray, tau: FloatArray) -> CountArray:
+    seeds, limits = np.zeros(1, np.uint64), Limits(threads=1)
+    counts: CountArray = soft_anneal_layer(A, M, tau[:, None], seeds=seeds, sweeps=50, limits=limits).counts[0]
+    return counts
 
 
 __all__ = ["BranchBoundResult", "branch_bound", "gain_of"]

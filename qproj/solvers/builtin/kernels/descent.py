@@ -11,14 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.sharing import ENTRIES
-
-CountArray = NDArray[np.int64]
+from qproj._compiled import FAST, compiled, inlined
+from qproj.solvers.builtin.kernels.scoring import CountArray, row_sums, score
 
 _TOLERANCE = 1e-13  # of Σ|τ|: what summing in another order may change; smaller differences are ties
 _BLOCK = 256  # candidates scored at once: bounds the memory of z
@@ -71,77 +69,57 @@ def descend(
             f"pass A (G, C), M (C,), taus (G,) or (k, G), counts (k, C)"
         )
     real = A.dtype.kind == "f"
-    columns: NDArray[Any] = np.ascontiguousarray(A.T, np.float64 if real else np.int8)
+    columns = np.ascontiguousarray(A.T, np.float64)  # of one type, so that one function is compiled
     shift = 0 if real else 1 - int(M.sum()) % 2
     limit = 4 * int(M.sum()) + 64 if max_moves is None else max_moves
     scale = float(np.sqrt(np.square(A, dtype=np.float64).mean() * M.sum())) or 1.0  # 0 for inputs that are all 0
     found = np.array(counts, np.int64)
     rows = np.array(np.broadcast_to(taus, (k, G)), np.float64, order="C")
-    floats, moves = A.T.astype(np.float64), 0
+    moves = 0
     for low in range(0, k, _BLOCK):
         part = found[low : low + _BLOCK]
-        z = _sums(floats, M, part) + shift
+        z = row_sums(A, M, part) + shift
         moves += int(_descend(columns, M.astype(np.int64), rows[low : low + _BLOCK], part, z, scale, limit))
     gains, met = score(A, M, taus, found)
     return Descended(found, gains, met, moves)
 
 
-def score(A: NDArray[Any], M: CountArray, taus: FloatArray, counts: CountArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return the true gains (k,) of counts (k, C) and whether every sign with τ ≠ 0 is met."""
-    gains, met = np.empty(len(counts)), np.empty(len(counts), np.bool_)
-    # float32 holds sums of ±1 up to 2^24, and takes half the memory
-    rows = A.T.astype(np.float32 if A.dtype.kind == "i" and int(M.sum()) < 2**24 else np.float64)
-    block = max(1, min(_BLOCK, ENTRIES // max(1, *A.shape)))
-    for low in range(0, len(counts), block):
-        part = slice(low, low + block)
-        tau = taus if taus.ndim == 1 else taus[part]
-        up = _sums(rows, M, counts[part]) >= 0
-        gains[part] = np.where(up, tau, -tau).sum(axis=1)
-        met[part] = ((up == (tau > 0)) | (tau == 0)).all(axis=1)
-    return gains, met
-
-
-def _sums(rows: NDArray[Any], M: CountArray, counts: CountArray) -> NDArray[Any]:
-    # floats hold these integers exactly and are multiplied by BLAS, which has no integer product.
-    sums: NDArray[Any] = (2 * counts - M).astype(rows.dtype) @ rows
-    return sums
-
-
-@nb.njit(cache=True, nogil=True)
-def _descend(columns, M, taus, counts, z, scale, limit):
+@compiled(fastmath=FAST)
+def _descend(columns, sizes, taus, counts, sums, scale, limit):
+    """Descend from each row of `counts`, in place, by at most `limit` moves; return the moves made in all."""
     total = 0
     for i in range(counts.shape[0]):
-        total += _descend_one(columns, M, taus[i], counts[i], z[i], scale, limit)
+        tau, c, z = taus[i], counts[i], sums[i]
+        tolerance = 0.0
+        for g in range(tau.size):
+            tolerance += _TOLERANCE * abs(tau[g])
+        made = 0
+        while made < limit:
+            best_gain, best_soft, best_j, best_move = tolerance, tolerance, -1, 0
+            for j in range(sizes.size):
+                for move in (-2, 2):
+                    if 2 * c[j] + move < 0 or 2 * c[j] + move > 2 * sizes[j]:
+                        continue
+                    gain, soft = _changes(z, columns, j, move, tau, scale)
+                    # More gain wins; a tie in gain (also with staying) is broken by the softened gain.
+                    if gain > best_gain + tolerance or (gain > best_gain - 2 * tolerance and soft > best_soft):
+                        best_gain, best_soft, best_j, best_move = max(gain, tolerance), soft, j, move
+            if best_j < 0:
+                break
+            made += 1
+            c[best_j] += best_move // 2
+            for g in range(z.size):
+                z[g] += best_move * columns[best_j, g]
+        total += made
     return total
 
 
-@nb.njit(cache=True, nogil=True)
-def _descend_one(columns, M, tau, c, z, scale, limit):
-    tolerance = _TOLERANCE * np.abs(tau).sum()
-    for made in range(limit):
-        best_gain, best_soft, best_j, best_step = tolerance, tolerance, -1, 0
-        for j in range(M.size):
-            for step in (-1, 1):
-                if c[j] + step < 0 or c[j] + step > M[j]:
-                    continue
-                gain, soft = _changes(z, columns[j], 2.0 * step, tau, scale)
-                # More gain wins; a tie in gain (also with staying) is broken by the softened gain.
-                if gain > best_gain + tolerance or (gain > best_gain - 2 * tolerance and soft > best_soft):
-                    best_gain, best_soft, best_j, best_step = max(gain, tolerance), soft, j, step
-        if best_j < 0:
-            return made
-        c[best_j] += best_step
-        for g in range(z.size):
-            z[g] += 2.0 * best_step * columns[best_j, g]
-    return limit
-
-
-@nb.njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "reassoc", "contract"})
-def _changes(z, column, move, tau, scale):
+@inlined
+def _changes(z, columns, j, move, tau, scale):
     """Return what a move adds to the gain and to the softened gain."""
     gain, soft = 0.0, 0.0
     for g in range(z.size):
-        after = z[g] + move * column[g]
+        after = z[g] + move * columns[j, g]
         flipped = (after >= 0) != (z[g] >= 0)
         gain += (2.0 * tau[g] if after >= 0 else -2.0 * tau[g]) if flipped else 0.0
         soft += tau[g] * (min(max(after, -scale), scale) - min(max(z[g], -scale), scale)) / scale

@@ -1,28 +1,73 @@
 """All column counts of a layer with few weights, scored for every neuron at once: exact.
 
 The signs σ(A (2c − M)) of a count vector c are the same for all neurons, so they are made once; gains are then a matrix
-product, made block by block beside its largest entries, so that it never leaves the cache. (BLAS makes the product as
-fast, but hands it on through memory, and its threads wait for one another wherever the machine is busy.) Where every
-pre-activation is odd, −v has the opposite signs and gain: half of the vectors are enough.
+product. Few gains come from BLAS. Many are made by a compiled loop, block by block beside the largest of them, so that
+they never leave the cache (BLAS makes the product as fast, but its result goes through memory, and its threads wait for
+one another wherever the machine is busy). Where every pre-activation is odd, −v has the opposite signs and gain: half
+of the vectors are enough.
 """
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.branch_bound_neuron import row_sum
-from qproj.solvers.builtin.kernels.descent import CountArray
-from qproj.solvers.builtin.kernels.sharing import in_threads
+from qproj._compiled import FAST, compiled, inlined
+from qproj.solvers.builtin.kernels.scoring import CountArray
+from qproj.solvers.builtin.kernels.sharing import ENTRIES, in_threads
 
 _STEP = 1 << 14  # count vectors whose signs are made at once
 _BLOCK = 1 << 8  # gains of one neuron that are ranked at once: they and their signs stay in the cache
-_SECONDS = 5e-11  # a gain's row, roughly: decides whether threads pay, never the result
+_SECONDS = 5e-11  # per gain and row, roughly: decides whether threads pay, never the result
+_FEW = 1 << 20  # products up to which BLAS makes all gains, which spares a first call the compiler
+_LOW = 1 << 8  # count vectors of the last classes, about: row sums are those of them plus those of the first classes
+
+
+class _Neurons(NamedTuple):
+    """What is ranked, one row per neuron; `top`, `best` and `where` change in place.
+
+    Attributes
+    ----------
+    screen : (k, U) float32
+        Targets scaled to below 1, and how far gains in single precision may lie apart: they find the few vectors whose
+        gain is summed again.
+    slack : (k,) float32
+    targets : (k, U) float64
+    size : (k,) float64
+        Σ|τ|, the gain at which every sign is met.
+    top : (k,) float32
+        Largest gain in single precision.
+    best, where : (k,) float64, int64
+        Largest gain, and the first vector that has it: its number, twice that and 1 for its opposite where `odd`.
+    """
+
+    screen: NDArray[np.float32]
+    slack: NDArray[np.float32]
+    targets: FloatArray
+    size: FloatArray
+    top: NDArray[np.float32]
+    best: FloatArray
+    where: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, tau: FloatArray) -> _Neurons:
+        targets = np.ascontiguousarray(tau.T)
+        size = np.abs(targets).sum(axis=1)
+        # largest |τ| near 1, so that none overflows
+        scale = np.ldexp(1.0, -np.frexp(np.abs(targets).max(axis=1, initial=0.0))[1])
+        return cls(
+            screen=(targets * scale[:, None]).astype(np.float32),
+            slack=(size * scale * (len(tau) + 8) * 2.0**-23).astype(np.float32),
+            targets=targets,
+            size=size,
+            top=np.full(len(targets), -1.0, np.float32) * np.float32(len(tau) + 1),
+            best=np.where(size > 0, -2.0 * size - 1.0, 0.0),  # without targets the first vector is as good as any
+            where=np.zeros(len(targets), np.int64),
+        )
 
 
 def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray, *, threads: int | None = None) -> CountArray:
@@ -38,7 +83,7 @@ def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray, *, thre
     sizes : (C,) int64
         Members of each column class, ones for plain columns. Π (sizes + 1) vectors are scored.
     tau : (U, dout) float64
-        Finite targets, one column a neuron.
+        Finite targets, one column per neuron.
     threads : int or None
         None: all of numba's; their number changes no result.
 
@@ -63,116 +108,124 @@ def enumerate_layer(A: NDArray[Any], sizes: CountArray, tau: FloatArray, *, thre
     U, C = A.shape
     if sizes.shape != (C,) or tau.ndim != 2 or len(tau) != U:
         raise ValueError(f"A {A.shape}, sizes {sizes.shape}, tau {tau.shape}: pass A (U, C), sizes (C,), tau (U, dout)")
-    columns = np.ascontiguousarray(A.T).astype(np.int64)
-    neurons = np.ascontiguousarray(tau.T)
-    size = np.abs(neurons).sum(axis=1)
-    # single precision finds the few vectors whose gain is summed again: largest |τ| near 1, so that none overflows
-    scale = np.ldexp(1.0, -np.frexp(np.abs(neurons).max(axis=1, initial=0.0))[1])
-    screen = (neurons * scale[:, None]).astype(np.float32)
-    slack = (size * scale * (U + 8) * 2.0**-23).astype(np.float32)
-    total = int(np.prod(sizes + 1))
-    odd = bool(sizes.sum() % 2)
+    neurons = _Neurons.of(tau)
+    total, odd = int(np.prod(sizes + 1)), bool(sizes.sum() % 2)
     # c ↔ sizes − c reverses the order, so the first half holds one vector of each opposite pair
     half = total // 2 if odd else total
-    best = np.full(len(neurons), -np.inf)
-    where = np.zeros(len(neurons), np.int64)
-    top = np.full(len(neurons), -np.inf, np.float32)
+    signs_of = _Signs(A, sizes)
     for start in range(0, half, _STEP):
-        first = np.zeros_like(sizes) if start == 0 else _counts(sizes, np.arange(start, start + 1))[0]
-        signs = _signs(columns, sizes, first, min(_STEP, half - start))
+        signs = signs_of(start, min(start + _STEP, half))
+        near = np.zeros((len(neurons.best), signs.shape[1]), np.bool_)
+        if tau.size * half <= _FEW:
+            _screen_few(neurons, signs, odd, near)
+        else:
 
-        def run(low: int, high: int, *_: int, signs: Any = signs, start: int = start) -> int:
-            some = slice(low, high)
-            _rank(
-                screen[some], slack[some], signs, neurons[some], size[some], odd, start, _BLOCK, top[some],
-                best[some], where[some],
-            )  # fmt: skip
-            return 0
+            def run(low: int, high: int, signs: Any = signs, near: Any = near) -> int:
+                _screen(neurons, signs, odd, near, np.empty(_BLOCK, np.float32), (low, high))
+                return 0
 
-        in_threads(run, len(neurons), 0, 0, threads, signs.size * _SECONDS)
-    counts = _counts(sizes, where >> int(odd))
-    return np.where(where[:, None] & 1, sizes - counts, counts) if odd else counts
-
-
-@nb.njit(cache=True, nogil=True)
-def _signs(columns, sizes, first, total):
-    """Return σ(A (2c − M)) of `total` count vectors from `first` on, (U, total), by steps of one count each."""
-    C, U = columns.shape
-    c = first.copy()
-    z = np.zeros(U, np.int64)
-    for j in range(C):
-        z += (2 * c[j] - sizes[j]) * columns[j]
-    signs = np.empty((U, total), np.float32)
-    for k in range(total):
-        for g in range(U):
-            signs[g, k] = 1.0 if z[g] >= 0 else -1.0
-        j = C - 1
-        while j >= 0 and c[j] == sizes[j]:
-            z -= 2 * c[j] * columns[j]
-            c[j] = 0
-            j -= 1
-        if j >= 0:
-            c[j] += 1
-            z += 2 * columns[j]
-    return signs
+            in_threads(run, len(near), threads, signs.size * _SECONDS)
+        _sum_again(neurons, signs, near, odd, start)
+    counts = _counts(sizes, neurons.where >> int(odd))
+    return np.where(neurons.where[:, None] & 1, sizes - counts, counts) if odd else counts
 
 
-@nb.njit(cache=True, nogil=True)
-def _rank(screen, slack, signs, neurons, size, odd, start, block, top, best, where):
-    """Sum again, in the order of the rows, what single precision puts near the top, and keep the first best."""
-    U, total = signs.shape
-    gains = np.empty(block, np.float32)
-    terms = np.empty(U)
+class _Signs:
+    """σ(A (2c − M)) of count vectors by their numbers: the sums of the first classes plus those of the last ones."""
+
+    def __init__(self, A: NDArray[Any], sizes: CountArray) -> None:
+        cut, self.patterns = len(sizes), 1
+        while cut > 0 and self.patterns * int(sizes[cut - 1] + 1) <= _LOW:
+            cut -= 1
+            self.patterns *= int(sizes[cut] + 1)
+        self.rows, self.sizes = A[:, :cut].astype(np.float64), sizes[:cut]
+        last = _counts(sizes[cut:], np.arange(self.patterns))
+        # every entry below half of what the type holds
+        self.kind: type[np.signedinteger[Any]] = np.int16 if int(sizes.sum()) < 1 << 14 else np.int32
+        self.low = (A[:, cut:].astype(np.float64) @ (2 * last - sizes[cut:]).T).astype(self.kind)
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the signs of count vectors start … stop − 1, (U, stop − start)."""
+        first = start // self.patterns
+        counts = _counts(self.sizes, np.arange(first, -(-stop // self.patterns)))
+        high = (self.rows @ (2 * counts - self.sizes).T).astype(self.kind)
+        sums = (high[:, :, None] + self.low[:, None, :]).reshape(len(high), high.shape[1] * self.patterns)
+        begin = start - first * self.patterns
+        signs: NDArray[np.float32] = (sums[:, begin : begin + stop - start] >= 0).astype(np.float32)
+        signs *= 2.0
+        signs -= 1.0
+        return signs
+
+
+def _sum_again(neurons: _Neurons, signs: NDArray[np.float32], near: NDArray[np.bool_], odd: bool, start: int) -> None:
+    """Sum the gains of the vectors near the top again, in numpy's order, and keep the first best of each neuron."""
+    near[neurons.best >= neurons.size] = False  # every sign is met
+    neuron, vector = np.divmod(np.flatnonzero(near), near.shape[1])
+    step = max(1, ENTRIES // max(1, len(signs)))
+    for low in range(0, len(neuron), step):
+        i, k = neuron[low : low + step], vector[low : low + step]
+        values = np.ascontiguousarray(signs.T[k] * neurons.targets[i]).sum(axis=1)
+        position = start + k
+        if odd:
+            position, values = 2 * position + (values < 0), np.abs(values)
+        begins = np.flatnonzero(np.diff(i, prepend=-1)).tolist()
+        for first, after in zip(begins, [*begins[1:], len(i)], strict=True):
+            at = first + int(values[first:after].argmax())  # the first of the largest
+            if values[at] > neurons.best[i[first]]:
+                neurons.best[i[first]], neurons.where[i[first]] = values[at], position[at]
+
+
+def _screen_few(neurons: _Neurons, signs: NDArray[np.float32], odd: bool, near: NDArray[np.bool_]) -> None:
+    """Do what `_screen` does for all neurons, by a matrix product."""
+    gains = neurons.screen @ signs
+    gains = np.abs(gains) if odd else gains
+    np.maximum(neurons.top, gains.max(axis=1, initial=-np.inf), out=neurons.top)
+    np.greater_equal(gains, (neurons.top - neurons.slack)[:, None], out=near)
+
+
+@compiled(fastmath=FAST)
+def _screen(neurons, signs, odd, near, gains, among):
+    """Raise the top of each of the neurons (first, last), and mark the vectors whose gain may be the largest so far."""
+    top, slack, weights = neurons.top, neurons.slack, neurons.screen
+    total, block = signs.shape[1], gains.size
     for low in range(0, total, block):
         width = min(block, total - low)
-        for i in range(len(neurons)):
-            highest = _gains(screen[i], signs, low, width, odd, gains)
+        for i in range(among[0], among[1]):
+            highest = _gains(weights, i, signs, low, width, odd, gains)
             if highest > top[i]:
                 top[i] = highest
             limit = top[i] - slack[i]
-            if highest < limit:
-                continue
-            for k in range(width):
-                if gains[k] < limit:
-                    continue
-                if best[i] >= size[i]:
-                    break  # every sign is met
-                for g in range(U):
-                    terms[g] = neurons[i, g] if signs[g, low + k] > 0 else -neurons[i, g]
-                value = row_sum(terms)
-                position = start + low + k
-                if odd:
-                    position = 2 * position + (1 if value < 0 else 0)
-                    value = abs(value)
-                if value > best[i]:
-                    best[i], where[i] = value, position
+            if highest >= limit:
+                for k in range(width):
+                    near[i, low + k] = gains[k] >= limit
 
 
-# sums may be reordered, which `slack` allows for; there are no NaN
-@nb.njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc", "contract"})
-def _gains(weights, signs, low, width, odd, gains):
-    """Write Σ_g weights[g]·signs[g, low + k], or its size where odd, to gains[k]; return the largest."""
+@inlined
+def _gains(weights, i, signs, low, width, odd, gains):
+    """Write Σ_g weights[i, g]·signs[g, low + k], or its size where odd, to gains[k]; return the largest.
+
+    Sums may be reordered, which `slack` allows for.
+    """
     U, high = len(signs), low + width
     for k in range(width):
         gains[k] = np.float32(0)
     g = 0
-    while g + 4 <= U:  # four rows a pass: gains are loaded and stored a quarter as often
-        a, b, c, d = weights[g], weights[g + 1], weights[g + 2], weights[g + 3]
+    while g + 4 <= U:  # four rows per pass: gains are loaded and stored a quarter as often
+        a, b, c, d = weights[i, g], weights[i, g + 1], weights[i, g + 2], weights[i, g + 3]
         A, B = signs[g, low:high], signs[g + 1, low:high]  # contiguous, so that this becomes vector code
         C, D = signs[g + 2, low:high], signs[g + 3, low:high]
         for k in range(width):
             gains[k] += a * A[k] + b * B[k] + c * C[k] + d * D[k]
         g += 4
     while g < U:
-        a, A = weights[g], signs[g, low:high]
+        a, A = weights[i, g], signs[g, low:high]
         for k in range(width):
             gains[k] += a * A[k]
         g += 1
-    if odd:
-        for k in range(width):
-            gains[k] = abs(gains[k])
-    highest = gains[0]
+    highest = np.float32(-3e38)
     for k in range(width):
+        if odd:
+            gains[k] = abs(gains[k])
         highest = max(highest, gains[k])
     return highest
 

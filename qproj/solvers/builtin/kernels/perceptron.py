@@ -10,16 +10,29 @@ harm: a class of constant columns is one slowly moving threshold.
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.descent import CountArray, score
-from qproj.solvers.builtin.kernels.sharing import ENTRIES, FAST, in_threads
+from qproj._compiled import FAST, compiled, inlined
+from qproj.solvers.builtin.kernels.scoring import CountArray, check_shapes, score
+from qproj.solvers.builtin.kernels.sharing import (
+    ENTRIES,
+    NO_LIMITS,
+    Limits,
+    SeedArray,
+    below,
+    check_seeds,
+    derived_seeds,
+    generator_states,
+    in_threads,
+    next_state,
+    random_integers,
+    random_reals,
+    word_of,
+)
 
 #: (margin in units of the rows' spread, chance to push a narrow row) of each start. Small shares are slower, and
 #: still find something nearer to capacity.
@@ -28,8 +41,33 @@ SCHEDULE = ((0.3, 0.1), (0.4, 0.03))
 EASY = 4
 #: Start of |h|: larger values only take longer to leave.
 DEPTH = 2
+_STREAM = 2  # among the searches that draw from one neuron's seed
 _STEEP = 1e30  # real h: clip(h·steep, −1, 1) is sign(h)
 _CAP = 8192  # |h| beyond M + this stays: keeps 16 bits from overflowing
+
+
+class _Rows(NamedTuple):
+    rows: NDArray[Any]  # (G, C) int16 or int32, or float32 and scaled
+    sizes: NDArray[Any]  # (C,) M, of the rows' type
+    shift: Any  # added to sums: 1 where they are even, so that none is 0
+    steep: Any
+    zero: Any  # of the type of sums: int32 or float64
+
+
+class _Learners(NamedTuple):
+    """Neurons that learn together, one row each; all but `signs` change in place."""
+
+    signs: NDArray[np.int8]  # (k, G) of the targets
+    hidden: NDArray[Any]  # (k, C) h
+    shown: NDArray[Any]  # (k, C) u
+    order: NDArray[np.int32]  # (k, G) in which rows are visited
+    states: SeedArray
+    done: NDArray[np.bool_]
+
+
+class _Pace(NamedTuple):
+    margin: Any  # sums up to this are narrow, of the rows' type
+    limit: Any  # of 2^32: the chance to push a narrow row
 
 
 def learn_signs(
@@ -37,11 +75,10 @@ def learn_signs(
     M: CountArray,
     Tau: FloatArray,
     *,
-    seed: int = 0,
+    seeds: SeedArray,
     epochs: int = 100,
     starts: int = 2,
-    deadline: float | None = None,
-    threads: int | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> tuple[CountArray, NDArray[np.bool_]]:
     """Seek, for each neuron i, counts 0 ≤ c ≤ M with σ(Σ_j A[g,j] (2c_j − M_j)) = sign Tau[g,i] wherever Tau ≠ 0.
 
@@ -53,10 +90,12 @@ def learn_signs(
         Class sizes; ones for plain columns, and for real A.
     Tau : (G, dout) float64
         Targets; their sizes do not matter here.
-    seed, epochs, starts
-        The work budget of a neuron; the result depends on the seed alone, not on `threads`.
-    deadline : float, optional
-        `time.perf_counter()` instant at which to return.
+    seeds : (dout,) uint64
+        One per neuron. A neuron's result depends on its own target and seed and the work budget alone.
+    epochs, starts
+        The work budget per neuron.
+    limits : Limits
+        A deadline and threads.
 
     Returns
     -------
@@ -65,164 +104,131 @@ def learn_signs(
     met : (dout,) bool
         Whether all signs are met, in float64 sums for real A.
     """
-    G, C = A.shape
-    if M.shape != (C,) or Tau.ndim != 2 or Tau.shape[0] != G:
-        raise ValueError(f"A {A.shape}, M {M.shape}, Tau {Tau.shape}: pass A (G, C), M (C,), Tau (G, dout)")
+    check_shapes(A, M, Tau)
     if A.dtype.kind == "f" and (M != 1).any():
         raise ValueError("A is real and M has classes of several columns; pass real rows with M = 1")
-    dout = Tau.shape[1]
+    dout = len(check_seeds(seeds, Tau.shape[1]))
     rows, spread = _scaled(A, M)
-    sizes = M.astype(rows.dtype)
     signs = np.ascontiguousarray(np.sign(Tau).T, np.int8)
-    shift = rows.dtype.type(1 - int(M.sum()) % 2 if rows.dtype.kind == "i" else 0)
-    steep = rows.dtype.type(1 if rows.dtype.kind == "i" else _STEEP)
-    kind: type = np.int32 if rows.dtype.kind == "i" else np.float64  # of sums
-    counts, met = np.zeros((dout, C), np.int64), np.zeros(dout, np.bool_)
-    cost = G * C * 0.3e-9 + 1e-7  # seconds an epoch, roughly: sizes the chunks, never the result
+    counts, met = np.zeros((dout, len(M)), np.int64), np.zeros(dout, np.bool_)
     for start in range(starts):
         left = np.flatnonzero(~met)
-        if not len(left) or (deadline is not None and time.perf_counter() >= deadline):
+        if not len(left) or limits.over:
             break
         margin, share = SCHEDULE[start % len(SCHEDULE)]
-        rng = np.random.default_rng((seed, start))
-        hidden = _hidden(rng, dout, M, rows.dtype)[left]
-        states = np.asarray(rng.integers(1, 1 << 63, dout), np.uint64)[left]
-        shown = _shown(hidden, sizes)
-        y, order = signs[left], np.tile(np.arange(G, dtype=np.int32), (len(left), 1))
-        done = np.zeros(len(left), np.bool_)
-        theta = rows.dtype.type(margin * spread)
-
-        def run(
-            low: int, high: int, first: int, last: int,
-            *, y=y, h=hidden, u=shown, order=order, states=states, theta=theta, share=share, done=done,
-        ) -> int:  # fmt: skip
-            part = slice(low, high)
-            return int(
-                _learn(rows, sizes, y[part], h[part], u[part], order[part], states[part],
-                       last - first, theta, share, shift, steep, done[part], kind)
-            )  # fmt: skip
-
-        chunk = epochs if deadline is None else max(1, int(0.02 / (cost * len(left))))
-        first, last = 0, min(EASY, chunk, epochs)
-        while first < epochs and not done.all():
-            if deadline is not None and first and time.perf_counter() >= deadline:
-                break
-            # most that are met at all are met soon, sooner than threads start
-            still = float((~done).mean())
-            in_threads(run, len(left), first, last, threads, cost * still * min(last - first, 20))
-            first, last = last, min(last + chunk, epochs)
-        counts[left] = (shown.astype(np.int64) + M) // 2
+        pace = _Pace(rows.rows.dtype.type(margin * spread), np.uint64(share * 2**32))
+        learners = _beginners(rows, M, signs[left], seeds[left], start)
+        _run(rows, learners, pace, epochs, limits)
+        counts[left] = (learners.shown.astype(np.int64) + M) // 2
         met[left] = score(A, M, Tau.T[left], counts[left])[1]
     return counts, met
 
 
-def _scaled(A: NDArray[Any], M: CountArray) -> tuple[NDArray[Any], float]:
+def _scaled(A: NDArray[Any], M: CountArray) -> tuple[_Rows, float]:
     """Return the rows as the kernel takes them, and their rms distance from the mean row: how much z varies."""
     if A.dtype.kind == "f":
         rms = np.sqrt(np.square(A, dtype=np.float64).sum(axis=1, keepdims=True))
         rows: NDArray[Any] = A / np.where(rms > 0, rms, 1.0) * np.sqrt(A.shape[1])  # σ(z) does not change
         rows = np.ascontiguousarray(rows, np.float32)
+        record = _Rows(rows, M.astype(np.float32), np.float32(0), np.float32(_STEEP), np.float64(0))
     else:
         rows = np.ascontiguousarray(A, np.int16 if int(M.max(initial=1)) < _CAP else np.int32)
+        kind = rows.dtype.type
+        record = _Rows(rows, M.astype(kind), kind(1 - int(M.sum()) % 2), kind(1), np.int32(0))
     middle = rows.mean(axis=0, dtype=np.float64)
     apart, block = np.empty(len(rows)), max(1, ENTRIES // max(1, rows.shape[1]))
     for low in range(0, len(rows), block):
         apart[low : low + block] = np.square(rows[low : low + block] - middle) @ M
-    return rows, float(np.sqrt(apart.mean()))
+    return record, float(np.sqrt(apart.mean()))
 
 
-def _hidden(rng: np.random.Generator, dout: int, M: CountArray, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if dtype.kind == "f":
-        return rng.uniform(-DEPTH, DEPTH, (dout, len(M))).astype(dtype)
-    odd = 2 * rng.integers(-DEPTH, DEPTH, (dout, len(M))) + 1
-    hidden: NDArray[Any] = (odd - (1 - M % 2)).astype(dtype)
-    return hidden
+def _beginners(
+    rows: _Rows, M: CountArray, signs: NDArray[np.int8], seeds: SeedArray, start: int
+) -> _Learners:  # fmt: skip
+    """Return neurons with random hidden numbers, of M's parity where they are integers."""
+    own = derived_seeds(seeds, _STREAM, 2 * start)
+    if rows.rows.dtype.kind == "f":
+        hidden: NDArray[Any] = (DEPTH * random_reals(own, len(M))).astype(rows.rows.dtype)
+        shown = np.where(hidden >= 0, rows.sizes, -rows.sizes)
+    else:
+        odd = 2 * (random_integers(own, np.full(len(M), 2 * DEPTH - 1)) - DEPTH) + 1
+        hidden = (odd - (1 - M % 2)).astype(rows.rows.dtype)
+        shown = np.clip(hidden, -rows.sizes, rows.sizes)
+    order = np.tile(np.arange(len(rows.rows), dtype=np.int32), (len(seeds), 1))
+    states = generator_states(seeds, _STREAM, 2 * start + 1)
+    return _Learners(signs, hidden, shown, order, states, np.zeros(len(seeds), np.bool_))
 
 
-def _shown(hidden: NDArray[Any], sizes: NDArray[Any]) -> NDArray[Any]:
-    real = hidden.dtype.kind == "f"
-    shown: NDArray[Any] = np.where(hidden >= 0, sizes, -sizes) if real else np.clip(hidden, -sizes, sizes)
-    return shown
+def _run(rows: _Rows, learners: _Learners, pace: _Pace, epochs: int, limits: Limits) -> None:
+    """Learn for so many epochs, in chunks: a short first one, and more where there is a deadline."""
+    neurons = len(learners.signs)
+    cost = rows.rows.size * 0.3e-9 + 1e-7  # seconds per epoch, roughly: sizes the chunks, never the result
+    chunk = epochs if limits.deadline is None else max(1, int(0.02 / (cost * neurons)))
+    first, last = 0, min(EASY, chunk, epochs)
+    while first < epochs and not learners.done.all():
+        if first and limits.over:
+            break
+
+        def run(low: int, high: int, count: int = last - first) -> int:
+            return int(_learn(rows, learners, pace, count, low, high))
+
+        # most that are met at all are met soon, sooner than threads start
+        still = float((~learners.done).mean())
+        in_threads(run, neurons, limits.threads, cost * still * min(last - first, 20))
+        first, last = last, min(last + chunk, epochs)
 
 
-@nb.njit(cache=True, nogil=True)
-def _learn(rows, sizes, signs, hidden, shown, order, states, epochs, theta, share, shift, steep, done, kind):
-    """Run up to `epochs` epochs for each neuron that is not done; hidden … states and done change in place."""
+@compiled(fastmath=FAST)
+def _learn(problem, learners, pace, epochs, low, high):
+    """Run up to `epochs` epochs for each of the neurons low … high − 1 that is not done; return how many."""
+    rows, sizes = problem.rows, problem.sizes
+    two = rows.dtype.type(2)
     work = 0
-    for i in range(signs.shape[0]):
-        if not done[i]:
-            work += _learn_one(
-                rows,
-                sizes,
-                signs[i],
-                hidden[i],
-                shown[i],
-                order[i],
-                states[i:],
-                epochs,
-                theta,
-                share,
-                shift,
-                steep,
-                done[i:],
-                kind,
-            )
+    for i in range(low, high):
+        if learners.done[i]:
+            continue
+        y, h, u, order = learners.signs[i], learners.hidden[i], learners.shown[i], learners.order[i]
+        x = learners.states[i]
+        for _ in range(epochs):
+            work += 1
+            changed = False
+            for q in range(order.size):
+                x = next_state(x)
+                b = q + below(x, order.size - q)
+                g = order[b]  # Fisher-Yates: another order in each epoch
+                order[b] = order[q]
+                order[q] = g
+                if y[g] == 0:
+                    continue
+                z = _dot(rows, g, u, problem.zero) + problem.shift
+                s = z if y[g] > 0 else -z
+                step = two if y[g] > 0 else -two
+                if s < 0 or (s == 0 and y[g] < 0):
+                    changed = True
+                    _push(rows, g, sizes, h, u, step, problem.steep)
+                elif s <= pace.margin:
+                    x = next_state(x)
+                    if word_of(x) >> np.uint64(32) < pace.limit:
+                        _deepen(rows, g, sizes, h, u, step)
+            if not changed:
+                learners.done[i] = True
+                break
+        learners.states[i] = x
     return work
 
 
-@nb.njit(cache=True, nogil=True)
-def _learn_one(rows, sizes, y, h, u, order, state, epochs, theta, share, shift, steep, done, kind):
-    limit = np.uint64(share * 4294967296.0)
-    x = state[0]
-    two = rows.dtype.type(2)
-    for epoch in range(epochs):
-        changed = False
-        for q in range(order.size):
-            x = _next(x)
-            word = (x * np.uint64(2685821657736338717)) >> np.uint64(32)
-            b = q + np.int64((word * np.uint64(order.size - q)) >> np.uint64(32))
-            g = order[b]  # Fisher-Yates: a fresh order each epoch
-            order[b] = order[q]
-            order[q] = g
-            if y[g] == 0:
-                continue
-            z = _dot(rows, g, u, kind) + shift
-            s = z if y[g] > 0 else -z
-            step = two if y[g] > 0 else -two
-            if s < 0 or (s == 0 and y[g] < 0):
-                changed = True
-                _push(rows, g, sizes, h, u, step, steep)
-            elif s <= theta:
-                x = _next(x)
-                if (x * np.uint64(2685821657736338717)) >> np.uint64(32) < limit:
-                    _deepen(rows, g, sizes, h, u, step)
-        if not changed:
-            done[0] = True
-            state[0] = x
-            return epoch + 1
-    state[0] = x
-    return epochs
-
-
-@nb.njit(cache=True, nogil=True)
-def _next(x):
-    x ^= x >> np.uint64(12)  # xorshift64*, Marsaglia 2003 / Vigna 2016
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    return x
-
-
-@nb.njit(cache=True, nogil=True, fastmath=FAST)
-def _dot(rows, g, u, kind):
-    total = kind(0)  # the casts keep integers in 32 bits, where numba would widen to 64
+@inlined
+def _dot(rows, g, u, total):
+    kind = type(total)
     for j in range(u.size):
+        # the casts keep integers in 32 bits, where numba would widen to 64
         total = kind(total + kind(kind(rows[g, j]) * kind(u[j])))
     return total
 
 
-@nb.njit(cache=True, nogil=True)
+@inlined
 def _push(rows, g, sizes, h, u, step, steep):
-    """Move h along the row, and what it shows."""
+    """Move h along the row, and u with it."""
     narrow = rows.dtype.type
     for j in range(h.size):
         top = narrow(sizes[j] + narrow(_CAP))
@@ -235,7 +241,7 @@ def _push(rows, g, sizes, h, u, step, steep):
         u[j] = narrow(-sizes[j]) if shown < -sizes[j] else shown
 
 
-@nb.njit(cache=True, nogil=True)
+@inlined
 def _deepen(rows, g, sizes, h, u, step):
     """Move those h outwards that agree with the row and are at their end: the sums stay."""
     narrow = rows.dtype.type

@@ -10,15 +10,27 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
-from qproj.solvers.builtin.kernels.sharing import FAST, in_threads
+from qproj._compiled import FAST, compiled, inlined
+from qproj.solvers.builtin.kernels.sharing import (
+    NO_LIMITS,
+    Limits,
+    check_seeds,
+    generator_states,
+    in_threads,
+    next_state,
+    word_of,
+)
 
 #: First and last temperature of an anneal, in units of the rms of a flip's change at the start.
 HOT, COLD = 0.5, 0.02
+#: Sweeps of a descent at most; those of the first anneal under a time limit, whose duration the later ones follow.
+DESCENT_SWEEPS, FIRST_SWEEPS = 1000, 4
+#: Seconds that looking at a flip and making it take, per weight of a neuron.
+FLIP_S = 2e-10
 
 
 class Quadratic(NamedTuple):
@@ -51,9 +63,13 @@ class Quadratic(NamedTuple):
             np.ascontiguousarray(rho * top / scale, np.float32),
         )
 
+    def part(self, low: int, high: int) -> Quadratic:
+        """Return the problem of some of the neurons."""
+        return self._replace(H=self.H[low:high], rho=self.rho[low:high])
+
 
 def descend_quadratic(
-    problem: Quadratic, V: NDArray[np.float32], F: NDArray[np.float32], sweeps: int, threads: int | None = None
+    problem: Quadratic, V: NDArray[np.float32], F: NDArray[np.float32], sweeps: int, limits: Limits = NO_LIMITS
 ) -> None:
     """Flip v_k wherever that lowers the objective, sweep after sweep, until none does or `sweeps` are done.
 
@@ -63,14 +79,18 @@ def descend_quadratic(
         ±1; changed in place.
     F : (dout, d) float32
         V A; changed in place.
+    limits : Limits
+        A deadline is looked at between two sweeps of the layer.
     """
 
-    def run(low: int, high: int, first: int, last: int) -> int:
-        part = slice(low, high)
-        own = Quadratic(problem.A, problem.diagonal, problem.H[part], problem.rho[part])
-        return int(_descend(own, V[part], F[part], last))
+    def run(low: int, high: int) -> int:
+        return int(_descend(problem.part(low, high), V[low:high], F[low:high], at_once))
 
-    in_threads(run, len(V), 0, sweeps, threads, 2e-9 * V.shape[1] ** 2)
+    at_once = sweeps if limits.deadline is None else 1
+    for _ in range(0, sweeps, max(at_once, 1)):
+        flips = in_threads(run, len(V), limits.threads, FLIP_S * at_once * V.shape[1] ** 2)
+        if not flips or limits.over:
+            return
 
 
 def anneal_quadratic(
@@ -80,8 +100,7 @@ def anneal_quadratic(
     seeds: NDArray[np.uint64],
     sweeps: int,
     starts: int,
-    deadline: float | None = None,
-    threads: int | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> SignArray:
     """Return the best vector found for every neuron: descent from V, then anneals that begin at the incumbent.
 
@@ -93,33 +112,45 @@ def anneal_quadratic(
         A neuron's result depends on its own seed, start and coefficients alone, while no deadline ends the search.
     sweeps, starts : int
         The work budget per neuron: `starts` anneals of `sweeps` sweeps; every second one begins at random.
-    deadline : float, optional
-        On the clock of ``time.perf_counter``; with it, anneals fill the time.
+    limits : Limits
+        With a deadline, anneals of at most `sweeps` sweeps fill the time.
     """
+    check_seeds(seeds, len(V))
     best = V.astype(np.float32)
     F = best @ problem.A
-    descend_quadratic(problem, best, F, 1000, threads)
+    descend_quadratic(problem, best, F, DESCENT_SWEEPS, limits)
     energy = _energies(problem, best, F)
-    states = seeds.copy() | np.uint64(1)
-    heat = np.geomspace(HOT, COLD, max(sweeps, 1)).astype(np.float32)
-    done = 0
-    while done < starts if deadline is None else time.perf_counter() < deadline:
-        now = best.copy()
+    done, count, sweep_s = 0, sweeps if limits.deadline is None else min(sweeps, FIRST_SWEEPS), 0.0
+    while done < starts if limits.deadline is None else not limits.over:
+        begin = time.perf_counter()
+        if limits.deadline is not None and sweep_s:
+            count = min(sweeps, int(0.5 * (limits.deadline - begin) / sweep_s))
+            if count < 1:
+                break
+        now, states = best.copy(), generator_states(seeds, done)
         if done % 2:
             _randomise(now, states)
-        F = now @ problem.A
-
-        def run(low: int, high: int, first: int, last: int, *, now=now, F=F) -> int:
-            part = slice(low, high)
-            own = Quadratic(problem.A, problem.diagonal, problem.H[part], problem.rho[part])
-            return int(_anneal(own, now[part], F[part], heat, states[part]))
-
-        in_threads(run, len(now), 0, 1, threads, 2e-9 * sweeps * now.shape[1] ** 2)
-        found = _energies(problem, now, F)
+        found = _annealed(problem, now, states, count, limits)
         better = found < energy
         best[better], energy[better] = now[better], found[better]
+        sweep_s = (time.perf_counter() - begin) / max(count, 1)
         done += 1
     return best.astype(np.int8)
+
+
+def _annealed(
+    problem: Quadratic, V: NDArray[np.float32], states: NDArray[np.uint64], sweeps: int, limits: Limits
+) -> FloatArray:
+    """Anneal every neuron once, in place, and return the objectives."""
+    F = V @ problem.A
+    heat = np.geomspace(HOT, COLD, max(sweeps, 1)).astype(np.float32)
+
+    def run(low: int, high: int) -> int:
+        return int(_anneal(problem.part(low, high), V[low:high], F[low:high], heat, states[low:high]))
+
+    in_threads(run, len(V), limits.threads, FLIP_S * sweeps * V.shape[1] ** 2)
+    descend_quadratic(problem, V, F, DESCENT_SWEEPS, limits)
+    return _energies(problem, V, F)
 
 
 def _energies(problem: Quadratic, V: NDArray[np.float32], F: NDArray[np.float32]) -> FloatArray:
@@ -128,19 +159,17 @@ def _energies(problem: Quadratic, V: NDArray[np.float32], F: NDArray[np.float32]
     return energies
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled()
 def _randomise(V, states):
     for j in range(V.shape[0]):
         x = states[j]
         for k in range(V.shape[1]):
-            x ^= x >> np.uint64(12)  # xorshift64*, Marsaglia 2003 / Vigna 2016
-            x ^= x << np.uint64(25)
-            x ^= x >> np.uint64(27)
-            V[j, k] = np.float32(1) if (x * np.uint64(2685821657736338717)) >> np.uint64(63) else np.float32(-1)
+            x = next_state(x)
+            V[j, k] = np.float32(1) if word_of(x) >> np.uint64(63) else np.float32(-1)
         states[j] = x
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST)
+@inlined
 def _flip(A, v, f, k):
     step = np.float32(2) * v[k]
     for i in range(f.size):
@@ -148,8 +177,9 @@ def _flip(A, v, f, k):
     v[k] = -v[k]
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(fastmath=FAST)
 def _descend(problem, V, F, sweeps):
+    """Descend from each row of V, in place, and return the number of flips."""
     flips = 0
     for j in range(V.shape[0]):
         h, rho, v, f = problem.H[j], problem.rho[j], V[j], F[j]
@@ -164,9 +194,9 @@ def _descend(problem, V, F, sweeps):
     return flips
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(fastmath=FAST)
 def _anneal(problem, V, F, heat, states):
-    """Anneal every neuron once, then descend; V, F and states change in place."""
+    """Anneal each row of V once; V, F and states change in place."""
     for j in range(V.shape[0]):
         h, rho, v, f = problem.H[j], problem.rho[j], V[j], F[j]
         square = np.float32(0)
@@ -179,12 +209,10 @@ def _anneal(problem, V, F, heat, states):
             for k in range(v.size):
                 change = np.float32(2) * (v[k] * (h[k] - rho * f[k]) + rho * problem.diagonal[k])
                 if change > 0:
-                    x ^= x >> np.uint64(12)
-                    x ^= x << np.uint64(25)
-                    x ^= x >> np.uint64(27)
-                    u = np.float32(((x * np.uint64(2685821657736338717)) >> np.uint64(40)) + 1) * np.float32(2.0**-24)
+                    x = next_state(x)
+                    u = np.float32((word_of(x) >> np.uint64(40)) + 1) * np.float32(2.0**-24)
                     if change > -temperature * np.log(u):
                         continue
                 _flip(problem.A, v, f, k)
         states[j] = x
-    return _descend(problem, V, F, 1000)
+    return 0

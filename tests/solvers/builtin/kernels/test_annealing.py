@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qproj._seeds import neuron_seeds
 from qproj.solvers.builtin.kernels import annealing
+from qproj.solvers.builtin.kernels.annealing_sweeps import LOGS, Schedule, anneal
+from qproj.solvers.builtin.kernels.sharing import Limits
 
 
 def brute_best(A, M, tau):
@@ -19,12 +22,12 @@ def brute_best(A, M, tau):
 
 
 def sweeps_reference(A, M, units, tau, c, state, K, heat):
-    """The move rule of `_sweeps` in exact integers: returns (best counts, best gain, last counts)."""
+    """The move rule of `anneal` in exact integers: returns (best counts, best gain, last counts)."""
     word_mask = (1 << 64) - 1
     shift = 1 - int(M.sum()) % 2
     norm = float(np.sqrt((tau.astype(float) ** 2).sum()))
     c = c.copy()
-    kept, kept_gain = c.copy(), -(2**31)  # as the kernel is told below: nothing is kept yet
+    kept, kept_gain = c.copy(), -(2**31)  # nothing is kept yet
 
     def soft(counts, k):
         return float(tau @ np.clip(A @ (2 * counts - M) + shift, -k, k))
@@ -69,41 +72,28 @@ def neurons(draw):
 @given(neurons(), st.integers(1, 2**32))
 def test_kernel_equals_its_definition(neuron, seed):
     A, M, tau = neuron
-    problem = annealing._prepare(A, M, tau[:, None])
-    K, heat = np.array([8, 4, 2, 1, 1], np.int16), np.array([2.0, 1.0, 0.5, 0.25, 0.125])
+    problem = annealing._Problem.of(A, M, tau[:, None])
+    schedule = Schedule(np.array([8, 4, 2, 1, 1], np.int16), np.array([2.0, 1.0, 0.5, 0.25, 0.125]))
     c = np.random.default_rng(seed).integers(0, M + 1)
-    fast, z = c.copy()[None], (A @ (2 * c - M) + problem.shift).astype(np.int16)[None]
-    kept, kept_gain, ended = c.copy()[None], np.array([-(2**31)], np.int32), np.zeros(1, bool)
-    whole = problem.taus[0]
-    norm = np.sqrt((whole.astype(float) ** 2).sum())[None]
-    annealing._sweep_tasks(
-        problem.columns,
-        M,
-        problem.units,
-        problem.taus,
-        fast,
-        z,
-        kept,
-        kept_gain,
-        ended,
-        np.array([seed], np.uint64),
-        K,
-        heat,
-        norm,
-        annealing._LOGS,
-        problem.kind,
-    )
-    slow_kept, slow_gain, slow = sweeps_reference(A.astype(int), M, problem.units, whole, c, seed, K, heat)
-    np.testing.assert_array_equal(fast[0], slow)
-    np.testing.assert_array_equal(kept[0], slow_kept)
-    assert kept_gain[0] == slow_gain
+    block = problem.block(np.array([0]), c.copy()[None], np.array([seed], np.uint64))
+    anneal(problem.moves, block, schedule, LOGS, (0, 5), (0, 1))
+    whole, units = problem.taus[0], problem.moves.units
+    slow_kept, slow_gain, slow = sweeps_reference(A.astype(int), M, units, whole, c, seed, *schedule)
+    np.testing.assert_array_equal(block.now[0], slow)
+    np.testing.assert_array_equal(block.kept[0], slow_kept)
+    assert block.gains[0] == slow_gain
+
+
+def one_neuron(A, M, tau, seed):
+    found = annealing.soft_anneal_layer(A, M, tau[:, None], seeds=neuron_seeds(seed, 1), sweeps=100, starts=4)
+    return found.counts[0], found.gains[0], found.met[0]
 
 
 @settings(max_examples=40, deadline=None)
 @given(neurons())
 def test_small_neurons_are_solved(neuron):
     A, M, tau = neuron
-    c, gain, met, _ = annealing.soft_anneal(A, M, tau, seed=1, sweeps=100, starts=4)
+    c, gain, met = one_neuron(A, M, tau, seed=1)
     assert ((c >= 0) & (c <= M)).all()
     assert gain == pytest.approx(float(tau @ np.where(A.astype(int) @ (2 * c - M) >= 0, 1.0, -1.0)))
     assert gain == pytest.approx(brute_best(A.astype(int), M, tau))
@@ -121,9 +111,13 @@ def random_layer(n=48, d=24, dout=7, seed=0):
 
 def test_result_does_not_depend_on_threads_or_scale():
     A, M, Tau = random_layer()
-    one = annealing.soft_anneal_layer(A, M, Tau, seed=3, sweeps=60, starts=2, threads=1)
-    two = annealing.soft_anneal_layer(A, M, Tau, seed=3, sweeps=60, starts=2, threads=2)
-    tiny = annealing.soft_anneal_layer(A, M, Tau * 2.0**-50, seed=3, sweeps=60, starts=2)
+    one = annealing.soft_anneal_layer(
+        A, M, Tau, seeds=neuron_seeds(3, 7), sweeps=60, starts=2, limits=Limits(threads=1)
+    )
+    two = annealing.soft_anneal_layer(
+        A, M, Tau, seeds=neuron_seeds(3, 7), sweeps=60, starts=2, limits=Limits(threads=2)
+    )
+    tiny = annealing.soft_anneal_layer(A, M, Tau * 2.0**-50, seeds=neuron_seeds(3, 7), sweeps=60, starts=2)
     np.testing.assert_array_equal(one.counts, two.counts)
     np.testing.assert_array_equal(one.counts, tiny.counts)
     assert one.sweeps == two.sweeps == 7 * 2 * 60
@@ -131,23 +125,23 @@ def test_result_does_not_depend_on_threads_or_scale():
 
 def test_init_is_never_lost_and_never_changed():
     A, M, Tau = random_layer()
-    good = annealing.soft_anneal_layer(A, M, Tau, seed=0, sweeps=400)
+    good = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=400)
     init = good.counts.copy()
-    again = annealing.soft_anneal_layer(A, M, Tau, seed=1, sweeps=1, init=init)
+    again = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(1, 7), sweeps=1, init=init)
     assert (again.gains >= good.gains).all()
     np.testing.assert_array_equal(init, good.counts)
 
 
 def test_a_past_deadline_returns_the_beginning():
     A, M, Tau = random_layer()
-    done = annealing.anneal_until(A, M, Tau, seed=0, deadline=time.perf_counter())
+    done = annealing.anneal_until(A, M, Tau, seeds=neuron_seeds(0, 7), limits=Limits(deadline=time.perf_counter()))
     np.testing.assert_array_equal(done.counts, (Tau.T @ A > 0).astype(int))
     assert done.sweeps == 0
 
 
 def test_anneal_until_ends_early_when_all_signs_are_met():
     A, M, Tau = random_layer(n=4)
-    done = annealing.anneal_until(A, M, Tau, seed=0, deadline=time.perf_counter() + 60)
+    done = annealing.anneal_until(A, M, Tau, seeds=neuron_seeds(0, 7), limits=Limits(deadline=time.perf_counter() + 60))
     assert done.met.all()
     np.testing.assert_allclose(done.gains, np.abs(Tau).sum(axis=0))
 
@@ -155,7 +149,7 @@ def test_anneal_until_ends_early_when_all_signs_are_met():
 def test_rows_without_target_do_not_count():
     A, M, Tau = random_layer()
     Tau[4:] = 0
-    assert annealing.soft_anneal_layer(A, M, Tau, seed=0, sweeps=50).met.all()
+    assert annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=50).met.all()
 
 
 def test_real_rows_reach_the_optimum():
@@ -165,10 +159,12 @@ def test_real_rows_reach_the_optimum():
         np.ones(9, np.int64),
         rng.standard_normal(12),
     )
-    _, gain, _, _ = annealing.soft_anneal(A, M, tau, seed=0, sweeps=100, starts=4)
+    _, gain, _ = one_neuron(A, M, tau, seed=0)
     assert gain == pytest.approx(brute_best(A, M, tau))
 
 
 def test_wrong_shapes_name_the_right_ones():
     with pytest.raises(ValueError, match=r"pass A \(G, C\), M \(C,\), Tau \(G, dout\)"):
-        annealing.soft_anneal_layer(np.ones((3, 2), np.int8), np.ones(3, np.int64), np.ones((3, 1)), seed=0)
+        annealing.soft_anneal_layer(
+            np.ones((3, 2), np.int8), np.ones(3, np.int64), np.ones((3, 1)), seeds=neuron_seeds(0, 1)
+        )

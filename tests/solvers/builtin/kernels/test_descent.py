@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj.solvers.builtin.kernels.descent import descend, score
+from qproj.solvers.builtin.kernels.descent import descend
+from qproj.solvers.builtin.kernels.scoring import score
 
 
 def gain_of(A, M, tau, c):

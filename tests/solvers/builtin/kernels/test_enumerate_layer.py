@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qproj.solvers.builtin.kernels import enumerate_layer as module
-from qproj.solvers.builtin.kernels.descent import score
 from qproj.solvers.builtin.kernels.enumerate_layer import enumerate_layer
+from qproj.solvers.builtin.kernels.scoring import score
 
 
 def every_count(sizes):
@@ -33,13 +33,14 @@ def layers(draw):
 
 
 @settings(max_examples=150)
-@given(layers(), st.sampled_from([1, 7, 1 << 10]))
-def test_gains_equal_those_of_a_loop(layer, block):
+@given(layers(), st.sampled_from([1, 7, 1 << 10]), st.sampled_from([0, 1 << 22]))
+def test_gains_equal_those_of_a_loop(layer, block, few):
     A, sizes, tau = layer
     everything = every_count(sizes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_STEP", block)
         patch.setattr(module, "_BLOCK", 2 * block)
+        patch.setattr(module, "_FEW", few)
         counts = enumerate_layer(A, sizes, tau)
     assert counts.shape == (tau.shape[1], A.shape[1])
     assert ((counts >= 0) & (counts <= sizes)).all()
@@ -48,12 +49,14 @@ def test_gains_equal_those_of_a_loop(layer, block):
         assert score(A, sizes, t, c[None])[0][0] == score(A, sizes, t, everything)[0].max()
 
 
-def test_ties_go_to_the_first_count_vector_and_do_not_depend_on_blocks(monkeypatch):
+@pytest.mark.parametrize("few", [0, 1 << 22])
+def test_ties_go_to_the_first_count_vector_and_do_not_depend_on_blocks(few, monkeypatch):
     rng = np.random.default_rng(0)
     for sizes in ([1, 2, 1], [1, 2, 1, 1]):  # even and odd numbers of weights
         sizes = np.array(sizes)
         A = rng.choice(np.array([-1, 1], np.int8), (4, len(sizes)))
         tau = rng.choice([-1.0, 0.0, 1.0], (4, 40))
+        monkeypatch.setattr(module, "_FEW", few)
         whole = enumerate_layer(A, sizes, tau)
         everything = every_count(sizes)
         if sizes.sum() % 2:
@@ -63,6 +66,7 @@ def test_ties_go_to_the_first_count_vector_and_do_not_depend_on_blocks(monkeypat
             gains = score(A, sizes, np.ascontiguousarray(t), everything)[0]
             np.testing.assert_array_equal(c, everything[gains.argmax()])
         monkeypatch.setattr(module, "_STEP", 5)
+        monkeypatch.setattr(module, "_FEW", (1 << 22) - few)
         np.testing.assert_array_equal(enumerate_layer(A, sizes, tau), whole)
         monkeypatch.undo()
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj.solvers.builtin.kernels.descent import score
+from qproj._seeds import neuron_seeds
 from qproj.solvers.builtin.kernels.exchange import exchange_layer
+from qproj.solvers.builtin.kernels.scoring import score
+from qproj.solvers.builtin.kernels.sharing import Limits
 
 
 def moves(M, c):
@@ -46,7 +48,7 @@ def layers(draw):
 def test_no_single_move_and_no_pair_improves_a_descent(layer):
     A, M, Tau, start = layer
     kept = start.copy()
-    found = exchange_layer(A, M, Tau, start, seed=0, kicks=0)
+    found = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(0, len(start)), kicks=0)
     np.testing.assert_array_equal(start, kept)
     for i in range(len(start)):
         gain = score(A, M, Tau[:, i], found.counts[i : i + 1])[0][0]
@@ -60,9 +62,9 @@ def test_no_single_move_and_no_pair_improves_a_descent(layer):
 @given(layers(), st.integers(1, 30))
 def test_kicks_never_lose_and_do_not_depend_on_threads(layer, kicks):
     A, M, Tau, start = layer
-    first = exchange_layer(A, M, Tau, start, seed=3, kicks=0)
-    one = exchange_layer(A, M, Tau, start, seed=3, kicks=kicks, threads=1)
-    two = exchange_layer(A, M, Tau, start, seed=3, kicks=kicks, threads=2)
+    first = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=0)
+    one = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=kicks, limits=Limits(threads=1))
+    two = exchange_layer(A, M, Tau, start, seeds=neuron_seeds(3, len(start)), kicks=kicks, limits=Limits(threads=2))
     assert (one.gains >= first.gains).all()
     np.testing.assert_array_equal(one.counts, two.counts)
     assert one.kicks == two.kicks <= kicks * len(start)
@@ -73,14 +75,16 @@ def test_small_neurons_are_solved():
     A, M, tau = rng.choice(np.array([-1, 1], np.int8), (24, 10)), np.ones(10, np.int64), rng.standard_normal(24)
     everything = np.array(list(itertools.product((0, 1), repeat=10)))
     best = score(A, M, tau, everything)[0].max()
-    found = exchange_layer(A, M, tau[:, None], np.zeros((1, 10), np.int64), seed=0, kicks=200)
+    found = exchange_layer(A, M, tau[:, None], np.zeros((1, 10), np.int64), seeds=neuron_seeds(0, 1), kicks=200)
     assert found.gains[0] == pytest.approx(best, rel=1e-12)
 
 
 def test_tiny_targets_beside_large_ones_are_not_lost_to_rounding():
     A = np.array([[1, 1, 1], [1, -1, -1], [1, 1, -1]], np.int8)
     tau = np.array([1.0, 1e-9, -1e-12])
-    found = exchange_layer(A, np.ones(3, np.int64), tau[:, None], np.zeros((1, 3), np.int64), seed=1, kicks=100)
+    found = exchange_layer(
+        A, np.ones(3, np.int64), tau[:, None], np.zeros((1, 3), np.int64), seeds=neuron_seeds(1, 1), kicks=100
+    )
     everything = np.array(list(itertools.product((0, 1), repeat=3)))
     assert found.gains[0] == score(A, np.ones(3, np.int64), tau, everything)[0].max()
 
@@ -90,7 +94,7 @@ def test_more_classes_than_one_window_and_long_sums():
     A, M = rng.choice(np.array([-1, 1], np.int8), (30, 90)), np.full(90, 100)
     tau = rng.standard_normal((30, 1))
     start = rng.integers(0, M + 1)[None, :]
-    found = exchange_layer(A, M, tau, start, seed=0, kicks=30)
+    found = exchange_layer(A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=30)
     assert found.gains[0] > score(A, M, tau[:, 0], start)[0][0]
 
 
@@ -98,8 +102,18 @@ def test_a_deadline_and_a_stop_end_the_walk():
     rng = np.random.default_rng(0)
     A, M, tau = rng.choice(np.array([-1, 1], np.int8), (60, 12)), np.ones(12, np.int64), rng.standard_normal((60, 1))
     start = np.zeros((1, 12), np.int64)
-    late = exchange_layer(A, M, tau, start, seed=0, kicks=None, deadline=time.perf_counter())
-    stopped = exchange_layer(A, M, tau, start, seed=0, kicks=None, deadline=time.perf_counter() + 60, stop=lambda: True)
+    late = exchange_layer(
+        A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None, limits=Limits(deadline=time.perf_counter())
+    )
+    stopped = exchange_layer(
+        A,
+        M,
+        tau,
+        start,
+        seeds=neuron_seeds(0, 1),
+        kicks=None,
+        limits=Limits(deadline=time.perf_counter() + 60, stop=lambda: True),
+    )
     assert late.kicks == 0
     assert (late.counts == start).all()
     assert stopped.kicks > 0
@@ -109,7 +123,9 @@ def test_a_descent_is_left_at_the_deadline_with_what_it_has():
     rng = np.random.default_rng(0)
     A, M = rng.choice(np.array([-1, 1], np.int8), (500, 2000)), np.ones(2000, np.int64)
     tau, start = rng.standard_normal((500, 1)), np.zeros((1, 2000), np.int64)
-    found = exchange_layer(A, M, tau, start, seed=0, kicks=None, deadline=time.perf_counter() + 0.02)
+    found = exchange_layer(
+        A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None, limits=Limits(deadline=time.perf_counter() + 0.02)
+    )
     gains, met = score(A, M, tau.T, found.counts)
     assert found.kicks == 0
     assert found.gains == gains
@@ -120,8 +136,8 @@ def test_a_descent_is_left_at_the_deadline_with_what_it_has():
 def test_what_does_not_fit_is_refused():
     A, M, tau, start = np.ones((2, 3), np.int8), np.ones(3, np.int64), np.ones((2, 1)), np.zeros((1, 3), np.int64)
     with pytest.raises(ValueError, match=r"pass A \(G, C\)"):
-        exchange_layer(A, M, tau, start[:, :2], seed=0, kicks=1)
+        exchange_layer(A, M, tau, start[:, :2], seeds=neuron_seeds(0, 1), kicks=1)
     with pytest.raises(TypeError, match="soft_anneal_layer"):
-        exchange_layer(A.astype(float), M, tau, start, seed=0, kicks=1)
+        exchange_layer(A.astype(float), M, tau, start, seeds=neuron_seeds(0, 1), kicks=1)
     with pytest.raises(ValueError, match="pass one of them"):
-        exchange_layer(A, M, tau, start, seed=0, kicks=None)
+        exchange_layer(A, M, tau, start, seeds=neuron_seeds(0, 1), kicks=None)

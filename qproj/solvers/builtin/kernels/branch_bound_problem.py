@@ -1,5 +1,4 @@
-"""One neuron as branch and bound sees it: integer weights, signs turned so that every row asks for a sum above 0."""
-# mypy: disable-error-code="no-untyped-def"
+"""One neuron as branch and bound takes it: integer weights, and rows that ask for a sum above 0 once turned."""
 
 from __future__ import annotations
 
@@ -7,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.descent import CountArray
+from qproj.solvers.builtin.kernels.scoring import CountArray
 
 _TOTAL = 2.0**50  # Σ of the integer weights: int64 sums of them are exact, and so is their conversion to float64
 
@@ -93,8 +91,8 @@ class Neuron:
         return np.where(self.up[:, None], self.A, -self.A)
 
     def lost(self, c: CountArray) -> int:
-        """Return what counts (C,) lose."""
-        return int(lost_weight(self.A, self.up, np.arange(len(c)), self.sizes, self.weights, c))
+        """Return the integer weights of the rows that counts (C,) do not meet."""
+        return int(self.weights[_up(self.A, self.sizes, c) != self.up].sum())
 
     def upper_bound(self, lost: int) -> float:
         """Return Σ|τ| − 2·lost, rounded up by what integer weights may be off."""
@@ -104,44 +102,13 @@ class Neuron:
 
 def gain_of(A: NDArray[Any], M: CountArray, tau: FloatArray, c: CountArray) -> float:
     """Return Σ_g tau_g σ(Σ_j A[g, j] (2c_j − M_j)); real rows are summed as `SignProjection` defines it."""
-    up = (A * (2 * c - M)).sum(axis=1) >= 0
-    return float(np.where(up, tau, -tau).sum())
+    return float(np.where(_up(A, M, c), tau, -tau).sum())
 
 
-@nb.njit(cache=True, nogil=True)
-def lost_weight(rows, up, order, sizes, weights, c):
-    """What counts c lose; c[j] belongs to column order[j] of the rows, whose terms are added in their own order."""
-    terms = np.empty(c.size, rows.dtype)
-    lost = 0
-    for g in range(weights.size):
-        for j in range(c.size):
-            terms[order[j]] = rows[g, order[j]] * (2 * c[j] - sizes[j])
-        lost += weights[g] if (row_sum(terms) >= 0) != up[g] else 0
-    return lost
+def _up(A: NDArray[Any], M: CountArray, c: CountArray) -> NDArray[np.bool_]:
+    """Return whether each row's sum is at least 0; terms are added in numpy's order, from contiguous rows."""
+    up: NDArray[np.bool_] = (np.ascontiguousarray(A) * (2 * c - M)).sum(axis=1) >= 0
+    return up
 
 
-@nb.njit(cache=True, nogil=True)
-def row_sum(terms):
-    """Σ terms, added in the order in which numpy adds a row: real sums near 0 depend on it."""
-    n = terms.size
-    if n < 8:
-        total = terms.dtype.type(0)
-        for j in range(n):
-            total += terms[j]
-        return total
-    if n > 128:
-        half = n // 2
-        half -= half % 8
-        return row_sum(terms[:half]) + row_sum(terms[half:])
-    r = terms[:8].copy()
-    whole = n - n % 8
-    for j in range(8, whole, 8):
-        for i in range(8):
-            r[i] += terms[j + i]
-    total = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
-    for j in range(whole, n):
-        total += terms[j]
-    return total
-
-
-__all__ = ["Found", "Neuron", "gain_of", "lost_weight", "row_sum"]
+__all__ = ["Found", "Neuron", "gain_of"]

@@ -12,13 +12,13 @@ disagree most.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj.solvers.builtin.kernels.branch_bound_neuron import Neuron
+from qproj._arrays import FloatArray
+from qproj._compiled import compiled
+from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron
 
 GROUPS = 16  # groups of a block: sixteen 16-bit table positions fill one vector register
 ROWS = 4 * GROUPS
@@ -109,68 +109,74 @@ class Plan:
         where = np.full(len(self.left), -1, np.int64)
         where[levels] = ends[:-1][::-1]
         tables = np.empty(int(ends[-1]), np.uint8)
-        weights = self.weights.reshape(-1, 4, GROUPS).transpose(0, 2, 1).reshape(-1, 4)
-        _last_table(np.ascontiguousarray(weights), unit, tables)
+        # where nothing is left, bit i of a position tells whether member i is met
+        weights = self.weights.reshape(-1, 4, GROUPS).transpose(0, 2, 1).reshape(-1, 1, 4)
+        unmet = (np.arange(16)[:, None] >> np.arange(4) & 1) == 0
+        last = np.minimum((weights * unmet).sum(axis=2) // unit, LEVELS)
+        tables[where[levels[-1]] :][: last.size] = last.ravel()
         steps = self.steps.view(np.uint8)
         for k in levels[-2::-1]:
-            most = int(self.sizes[k])
-            values: NDArray[Any] = steps[k, : most + 1].reshape(most + 1, -1, 4, GROUPS).transpose(0, 1, 3, 2)
-            inner = tables[where[k + 1] : where[k + 1] + (self.left[k + 1] + 2) ** 4 * groups]
-            outer = tables[where[k] : where[k] + (self.left[k] + 2) ** 4 * groups]
-            _next_table(values.reshape(most + 1, groups, 4).astype(np.int64), most, int(self.left[k]), inner, outer)
+            base, inner_base = (self.left[k : k + 2] + 2).tolist()
+            values = steps[k, : base - inner_base + 1].astype(np.int64).reshape(base - inner_base + 1, -1, 4, GROUPS)
+            members = values.transpose(0, 1, 3, 2).reshape(len(values), groups, 4, 1)
+            after = np.clip(np.arange(base) - (base - inner_base) + members, 0, inner_base - 1)
+            places = np.ascontiguousarray(after * inner_base ** np.arange(4)[:, None])
+            inner = tables[where[k + 1] : where[k + 1] + inner_base**4 * groups]
+            _next_table(places, inner, tables[where[k] : where[k] + base**4 * groups])
         return tables, where
 
 
-@nb.njit(cache=True, nogil=True)
-def _plan(signs, sizes, weights, reach, rounds):
+def _plan(
+    signs: NDArray[np.int8], sizes: NDArray[np.int64], weights: FloatArray, reach: int, rounds: int
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:  # fmt: skip
     """Return groups (k, 4) of row numbers, heaviest first, −1 where a group is short, and the order of classes."""
-    G, C = signs.shape
-    order = np.arange(C)
-    members = np.full(((G + 3) // 4, 4), -1)
-    pull = np.zeros(C)
-    for j in range(C):
-        for g in range(G):
-            pull[j] += weights[g] * signs[g, j]
-        pull[j] = abs(pull[j]) * sizes[j]
-    for _ in range(rounds):
-        order = np.argsort(-pull, kind="mergesort")
-        last, length = C, 0
-        while last > 0 and (length + sizes[order[last - 1]] <= reach or last == C):
-            last -= 1
-            length += sizes[order[last]]
-        _group(signs, sizes, weights, order[last:], members)
-        pull[:] = 0.0
-        for j in range(C):
-            for k in range(len(members)):
-                together = 0.0
-                for g in members[k]:
-                    if g >= 0:
-                        together += weights[g] * signs[g, j]
-                pull[j] += abs(together) * sizes[j]
+    members = np.full((-(-len(signs) // 4), 4), -1)
+    mean = float(weights.mean()) if len(weights) else 1.0
+    # sums along the first axis are the same on every machine, which a product by BLAS is not
+    pull = np.abs((weights[:, None] * signs).sum(axis=0)) * sizes
+    order = np.arange(len(sizes))
+    for number in range(rounds):
+        before, order = order, np.argsort(-pull, kind="stable")
+        if number and (order == before).all():
+            break
+        last = order[_first_of_last(sizes[order], reach) :]
+        rows = np.ascontiguousarray(signs[:, last], np.float64)
+        # in units of the mean weight, and of the typical agreement of a row with three
+        pulls, together = rows * (sizes[last] / np.sqrt(sizes[last].sum())), np.empty(len(last))
+        _group(rows, pulls, weights / mean, members, np.ones(len(rows), np.bool_), together)
+        terms = np.where(members >= 0, weights[members], 0.0)[:, :, None] * signs[members]
+        pull = np.abs(terms.sum(axis=1)).sum(axis=0) * sizes
     return members, order
 
 
-@nb.njit(cache=True, nogil=True)
-def _group(signs, sizes, weights, last, members):
+def _first_of_last(sizes: NDArray[np.int64], reach: int) -> int:
+    """Return where the last classes begin that reach so far together, one at least."""
+    first, length = len(sizes), 0
+    while first > 0 and (length + sizes[first - 1] <= reach or first == len(sizes)):
+        first -= 1
+        length += int(sizes[first])
+    return first
+
+
+@compiled()
+def _group(rows, pulls, weights, members, free, together):
     """Fill groups greedily: the heaviest row that is left, then three that disagree with the group on the last
     classes, heavy ones first."""
-    G = len(weights)
-    free = np.ones(G, np.bool_)
-    length = np.sqrt(sizes[last].sum())
-    mean = weights.mean()
-    members[:] = -1
-    together = np.zeros(len(last))
-    seed, most = 0, max(64, _LOOKS // G)
+    G = len(rows)
+    seed, most = 0, max(64, _LOOKS // max(1, G))
     for k in range(len(members)):
         while not free[seed]:
             seed += 1
-        together[:] = 0.0
+        for j in range(together.size):
+            together[j] = 0.0
         row = seed
         for i in range(4):
-            free[row] = False
             members[k, i] = row
-            for j in range(len(last)):
-                together[j] += signs[row, last[j]] * sizes[last[j]]
+            if row < 0:
+                continue
+            free[row] = False
+            for j in range(together.size):
+                together[j] += pulls[row, j]
             best, row, looked = -np.inf, -1, 0
             for g in range(seed + 1, G):
                 if looked == most:
@@ -178,52 +184,36 @@ def _group(signs, sizes, weights, last, members):
                 if free[g]:
                     looked += 1
                     agreement = 0.0
-                    for j in range(len(last)):
-                        agreement += together[j] * signs[g, last[j]]
-                    value = weights[g] / mean - agreement / length
+                    for j in range(together.size):
+                        agreement += together[j] * rows[g, j]
+                    value = weights[g] - agreement
                     if value > best:
                         best, row = value, g
-            if row < 0:
-                break
 
 
-@nb.njit(cache=True, nogil=True)
-def _last_table(weights, unit, table):
-    """Losses where nothing is left: bit i of a position tells that member i is met."""
-    for k in range(len(weights)):
-        for position in range(16):
-            lost = 0
-            for i in range(4):
-                lost += 0 if position >> i & 1 else weights[k, i]
-            table[16 * k + position] = min(lost // unit, LEVELS)
+@compiled()
+def _next_table(places, inner, outer):
+    """outer[s] = min over the values v of one more class of inner[s + the agreements that v adds], group by group.
 
-
-@nb.njit(cache=True, nogil=True)
-def _next_table(values, most, left, inner, outer):
-    """outer[s] = min over the values of one more class, M = most, of inner[s + what the value adds].
-
-    Positions are four digits below left + 2: agreements above those with which the row is lost for sure.
+    A position is a number of four digits: agreements above those with which the row is lost for sure. Digit d of member
+    i contributes places[v, k, i, d] to the inner position.
     """
-    base, inner_base = left + 2, left - most + 2
-    V = most + 1
-    moved = np.empty((4, V, base), np.int64)
-    size, inner_size = base**4, inner_base**4
-    for k in range(values.shape[1]):
-        for i in range(4):
-            for v in range(V):
-                for digit in range(base):
-                    after = min(max(digit - most + values[v, k, i], 0), inner_base - 1)
-                    moved[i, v, digit] = after * inner_base**i
+    V, groups, _, base = places.shape
+    inner_size = inner.size // groups
+    at = 0
+    for k in range(groups):
         for c3 in range(base):
             for c2 in range(base):
                 for c1 in range(base):
-                    at = k * size + ((c3 * base + c2) * base + c1) * base
                     for c0 in range(base):
                         outer[at + c0] = LEVELS
                     for v in range(V):
-                        begin = k * inner_size + moved[3, v, c3] + moved[2, v, c2] + moved[1, v, c1]
+                        begin = k * inner_size + places[v, k, 3, c3] + places[v, k, 2, c2] + places[v, k, 1, c1]
                         for c0 in range(base):
-                            outer[at + c0] = min(outer[at + c0], inner[begin + moved[0, v, c0]])
+                            lost = inner[begin + places[v, k, 0, c0]]
+                            if lost < outer[at + c0]:
+                                outer[at + c0] = lost
+                    at += base
 
 
 __all__ = ["GROUPS", "LEVELS", "REACH", "ROWS", "Plan"]
