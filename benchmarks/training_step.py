@@ -1,4 +1,4 @@
-"""A training step beside its projection: seconds of both, and the memory of the process."""
+"""The projection of a training step beside forward and backward of the same network, in one run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,89 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from benchmarks.measure import range_of, ratio_of, seconds, spread, table
+from benchmarks.measure import range_of, ratio_of, spread, table
 
 TITLE = "A training step, and the projection's share of it"
 
-#: Name, widths, rows, most seconds of a step and of its projection; 0: the projection is to be the smaller part.
+
+class Case(NamedTuple):
+    """A network, its rows, what is projected, and the most that the projection may take of forward + backward."""
+
+    name: str
+    make: Callable[[], Any]
+    batch: Callable[[Any], tuple[Any, Any]]
+    options: dict[str, Any]
+    most: float
+
+
+def linear(*widths: int) -> Callable[[], Any]:
+    """Return a maker of binary layers with signs between them."""
+
+    def make() -> Any:
+        import torch
+
+        from qproj.nn import BinaryLinear, SignActivation
+
+        parts: list[torch.nn.Module] = []
+        for a, b in pairwise(widths[:-1]):
+            parts += [BinaryLinear(a, b), SignActivation()]
+        return torch.nn.Sequential(*parts, BinaryLinear(widths[-2], widths[-1]))
+
+    return make
+
+
+def convolution() -> Any:
+    """Return one binary 3×3 convolution, 32 → 32 channels."""
+    from qproj.nn import BinaryConv2d
+
+    return BinaryConv2d(32, 32, 3, padding=1)
+
+
+def noise(*shape: int) -> Callable[[Any], tuple[Any, Any]]:
+    """Return a maker of batches: random signs, and no labels."""
+
+    def batch(torch: Any) -> tuple[Any, Any]:
+        return torch.randn(shape).sign(), None
+
+    return batch
+
+
+def digits(rows: int) -> Callable[[Any], tuple[Any, Any]]:
+    """Return a maker of batches of MNIST's training images, as signs, and their labels."""
+
+    def batch(torch: Any) -> tuple[Any, Any]:
+        data = _mnist()
+        picked = torch.randint(len(data.X_train), (rows,)).numpy()
+        signs = torch.from_numpy((data.X_train[picked] > data.threshold).astype("float32"))
+        return 2 * signs - 1, torch.from_numpy(data.y_train[picked])
+
+    return batch
+
+
+@cache
+def _mnist() -> Any:
+    from qproj.lab.datasets import load_mnist
+
+    return load_mnist()
+
+
+MNIST = linear(784, 256, 256, 10)
+MARGIN: dict[str, Any] = {"projection": "margin"}
 CASES = (
-    ("adult-2layer, 3-5-1, n = 20", (3, 5, 1), 20, 0.0, 0.0),
-    ("adult-2layer-wide, 123-5-1, n = 20", (123, 5, 1), 20, 0.0, 0.0),
-    ("10 layers of 128, n = 16", (123, *(128,) * 9, 1), 16, 0.3, 0.1),
+    Case("784-256-256-10, n = 512", MNIST, digits(512), {}, 1.0),
+    Case("784-256-256-10, n = 64", MNIST, digits(64), {}, 1.0),
+    Case("conv 32→32, 3×3 on 32×32, n = 128", convolution, noise(128, 32, 32, 32), {}, 0.5),
+    Case("adult-2layer, 3-5-1, n = 20", linear(3, 5, 1), noise(20, 3), {}, 1.0),
+    Case("adult-2layer-wide, 123-5-1, n = 20", linear(123, 5, 1), noise(20, 123), {}, 1.0),
+    Case("10 layers of 128, n = 16", linear(123, *(128,) * 9, 1), noise(16, 123), {}, 1.0),
+    Case("784-256-256-10, n = 512, margin", MNIST, digits(512), MARGIN, 3.0),
+    Case("784-256-256-10, n = 64, margin", MNIST, digits(64), MARGIN, 3.0),
+    Case("10 layers of 128, n = 16, sign", linear(123, *(128,) * 9, 1), noise(16, 123), {"projection": "sign"}, 0.0),
 )
 
 
@@ -40,66 +109,66 @@ def case(index: int, steps: int) -> dict[str, Any]:
 
     import torch
 
-    from qproj.nn import BinaryLinear, SignActivation
-    from qproj.optim import ProjectedQPSBGD
+    from qproj.nn import binary_layers
+    from qproj.optim import Projector
 
-    torch.set_num_threads(1)
     torch.manual_seed(0)
-    name, widths, rows, step_target, projection_target = CASES[index]
-    layers: list[torch.nn.Module] = []
-    for a, b in pairwise(widths[:-1]):
-        layers += [BinaryLinear(a, b), SignActivation(a)]
-    model = torch.nn.Sequential(*layers, BinaryLinear(widths[-2], widths[-1]))
+    name, make, batch, options, most = CASES[index]
+    model = make()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    optimizer = ProjectedQPSBGD(model, 0.01)
-    whole, projecting, proved = [], [], []
+    projector = Projector(model, **(options or {"tau": 4.0}))
+    optimizer = torch.optim.SGD(model.parameters(), 0.02)
+    noisy = torch.randn(model(batch(torch)[0]).shape)
+    passes, projecting, ratios = [], [], []
     for step in range(steps + 5):
-        x, y = torch.randn(rows, widths[0]).sign(), torch.randn(rows).sign()
-        begun = time.perf_counter()
+        x, y = batch(torch)
         optimizer.zero_grad()
-        z = model(x)[:, 0] / widths[-2] ** 0.5
-        torch.nn.functional.softplus(-y * z).mean().backward()
+        begun = time.perf_counter()
+        z = model(x)
+        loss = (z * noisy).mean() if y is None else torch.nn.functional.cross_entropy(z / 16, y)
+        loss.backward()
+        passed = time.perf_counter()
+        projector.project_grad_()
+        done = time.perf_counter()
         optimizer.step()
         if step >= 5:  # compiled by then
-            report = optimizer.last_report
-            assert report is not None
-            whole.append(time.perf_counter() - begun)
-            projecting.append(report.seconds)
-            proved.append(float(np.mean([layer.proved for layer in report.values()])))
+            passes.append(passed - begun)
+            projecting.append(done - passed)
+            ratios.append((done - passed) / (passed - begun))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "case": name, "step": spread(whole), "projection": spread(projecting),
-        "rest": spread([w - p for w, p in zip(whole, projecting)]), "proved": float(np.mean(proved)),
-        "targets": [step_target, projection_target], "peak_mib": after / 1024, "added_mib": (after - before) / 1024,
+        "case": name, "passes": spread(passes), "projection": spread(projecting), "ratio": spread(ratios),
+        "most": most, "threads": torch.get_num_threads(),
+        "weights": sum(layer.weight.numel() for layer in binary_layers(model).values()),
+        "peak_mib": after / 1024, "added_mib": (after - before) / 1024,
     }  # fmt: skip
 
 
 def section(result: dict[str, Any]) -> str:
     rows = []
     for row in result["rows"]:
-        step, projection = row["targets"]
-        aim = f"≤ {seconds(step)}, projection ≤ {seconds(projection)}" if step else "projection < rest"
-        took, other = row["projection"]["median"], row["rest"]["median"]
-        # by how much the worse of the aims is missed
-        excess = max(row["step"]["median"] / step, took / projection) if step else took / other
+        ratio, most = row["ratio"], row["most"]
+        met = "" if not most else "yes" if ratio["median"] <= most else "no"
         rows.append(
             [
-                row["case"], range_of(row["step"]), range_of(row["projection"]), range_of(row["rest"]), aim,
-                "yes" if excess <= 1 else f"no, {ratio_of(excess)} as much", f"{row['proved']:.3f}",
-                f"{row['peak_mib']:.0f} MiB (+{row['added_mib']:.0f})",
+                row["case"], range_of(row["passes"]), range_of(row["projection"]),
+                f"{ratio_of(ratio['median'])} ({ratio_of(ratio['least'])} to {ratio_of(ratio['most'])})",
+                f"≤ {most:g}×" if most else "", met, f"{row['peak_mib']:.0f} MiB (+{row['added_mib']:.0f})",
             ]
         )  # fmt: skip
+    threads = max(row["threads"] for row in result["rows"])
     return (
         f"""
-Steps of `ProjectedQPSBGD` with the sign projection and solver "auto" on random ±1 rows, new ones each step, one thread,
-{result["steps"]} steps after 5 that compile; forward, backward, projection and update. "Rest" is the step without its
-projection. Memory: the process's peak, and how much of it training added to the model and the libraries.
+Forward and backward of a network, and the projection of its gradients: the curvature projection with τ = 4 where
+nothing else is said. Networks of 784 inputs train on MNIST with SGD and η = 0.02, the others see random ±1 rows, new
+ones each step. {threads} threads, {result["steps"]} steps after 5 that
+compile; ratios are those of single steps. The second moment of the inputs is taken every eighth step, so the largest
+ratio is that of a step which takes it. Memory: the process's peak, and how much of it training added.
 """
-        + table(["network", "step", "projection", "rest", "aim", "met", "proved", "peak memory"], rows)
+        + table(["network", "forward + backward", "projection", "ratio", "aim", "met", "peak memory"], rows)
         + """
-A small layer's projection is some hundred calls of numpy (merging rows and columns, the search, scoring every neuron
-anew by the definition), about a millisecond whatever the layer's size, where the rest of the step is a few dozen calls
-of torch.
+Without a sweep that meets a flip, the curvature projection reads its matrices once; each flip adds a row of A. The sign
+projection solves an NP-hard problem per neuron, within a work budget; it stands here for comparison.
 """
     )
 

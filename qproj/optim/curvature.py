@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -109,10 +110,9 @@ def averaged_gradient(state: CurvatureState, grad: Tensor, beta: float) -> tuple
     """
     flat = grad.detach().reshape(state.mean.shape).float()
     finite = is_finite(flat)
-    keep = 1.0 - beta
-    state.mean.copy_(torch.where(finite, state.mean.lerp(flat, keep), state.mean))
-    state.weight.copy_(torch.where(finite, state.weight.lerp(torch.ones_like(state.weight), keep), state.weight))
-    return -state.mean / state.weight.clamp(min=1e-30), finite
+    state.mean.lerp_(torch.where(finite, flat, state.mean), 1.0 - beta)
+    state.weight.lerp_(torch.where(finite, 1.0, state.weight), 1.0 - beta)
+    return state.mean / state.weight.clamp(min=1e-30).neg_(), finite
 
 
 def filtered(H: Tensor, A: Tensor, strength: float) -> Tensor:
@@ -127,48 +127,69 @@ def filtered(H: Tensor, A: Tensor, strength: float) -> Tensor:
 def refresh(state: CurvatureState, A: Tensor, count: Tensor, H: Tensor) -> None:
     """Take a new second moment; one without rows, or that is not finite, leaves the old one."""
     usable = (count > 0) & torch.isfinite(A.abs().sum())
-    v0 = torch.where(H >= 0, 1.0, -1.0)
+    v0 = signs(H)
     state.A = torch.where(usable, A, state.A)
-    state.power = ((v0 @ state.A) * v0).sum(-1)
+    state.power = torch.linalg.vecdot(v0 @ state.A, v0)
     state.V = state.V if state.has_moment else v0
     state.F = state.V @ state.A
     state.age = 0
 
 
+def signs(H: Tensor) -> Tensor:
+    """Return σ(h)."""
+    return torch.where(H >= 0, 1.0, -1.0)
+
+
 def scaled(state: CurvatureState, H: Tensor, tau: float) -> tuple[Tensor, Tensor]:
     """Return h of each neuron divided by its largest entry, and ρ of that: gradients may be as small as 1e-30."""
-    top = H.abs().amax(-1, keepdim=True)
-    unit = H / torch.where(top > 0, top, torch.ones_like(top))
-    usable = state.power > 0
-    rho = tau * unit.abs().sum(-1) / torch.where(usable, state.power, torch.ones_like(state.power))
-    return unit, torch.where(usable, rho, torch.zeros_like(rho))
+    unit = H / H.abs().amax(-1, keepdim=True).clamp(min=1e-38)
+    return unit, torch.where(state.power > 0, unit.abs().sum(-1).mul_(tau) / state.power, 0.0)
 
 
-def direction(state: CurvatureState, H: Tensor, tau: float, sweeps: int) -> Tensor:
-    """Return V (groups, dout/groups, d): the last one after at most `sweeps` sweeps of flips that lower the model.
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """The direction of a layer.
+
+    Attributes
+    ----------
+    V : (groups, dout/groups, d)
+        ±1, and 0 where nothing is known: for neurons whose h is all zero, and for weights with h = 0 whose input was
+        always 0.
+    objective : () Tensor
+        −h·v + ½ρ vᵀAv summed over neurons.
+    agreement : () Tensor
+        Share of V that is sign(h).
+    """
+
+    V: Tensor
+    objective: Tensor
+    agreement: Tensor
+
+
+def direction(state: CurvatureState, H: Tensor, tau: float, sweeps: int) -> Solved:
+    """Return V: the last one after at most `sweeps` sweeps of flips that lower the model.
 
     A neuron whose model value would be above (τ/2 − 1)‖h‖₁, that of sign(h), takes sign(h): so ⟨h, V⟩ ≥ (1 − τ/2)‖h‖₁
-    always (docs: convergence). Entries are ±1, and 0 where nothing is known: for neurons whose h is all zero, and for
-    weights with h = 0 whose input was always 0.
+    always (docs: convergence).
     """
     unit, rho = scaled(state, H, tau)
     descend_(state.A, unit, rho, state.V, state.F, sweeps)
-    value = _values(state, unit, rho)
-    aligned = value <= (0.5 * tau - 1.0) * unit.abs().sum(-1)
-    V = torch.where(aligned[..., None], state.V, torch.where(H >= 0, 1.0, -1.0))
+    return given(state, H, unit, rho, tau)
+
+
+def given(state: CurvatureState, H: Tensor, unit: Tensor, rho: Tensor, tau: float) -> Solved:
+    """Return the state's present V as a direction; `unit` and `rho` are those of ``scaled``."""
+    v0, known = signs(H), H != 0
+    along = torch.linalg.vecdot(unit, state.V)
+    value = torch.linalg.vecdot(state.F, state.V).mul_(rho).mul_(0.5).sub_(along)
+    norm = unit.abs().sum(-1)
+    aligned = value <= (0.5 * tau - 1.0) * norm
+    V = torch.where(aligned[..., None], state.V, v0)
+    objective = (value * (torch.linalg.vecdot(H, v0) / norm.clamp(min=1e-38))).sum()
+    agreement = torch.linalg.vecdot(V, v0).mean().div_(2 * V.shape[-1]).add_(0.5)
     seen = state.A.diagonal(dim1=-2, dim2=-1)[:, None, :] > 0
-    return V * ((H != 0) | (seen & (H != 0).any(-1, keepdim=True)))
-
-
-def energy(state: CurvatureState, H: Tensor, tau: float) -> Tensor:
-    """Return −h·v + ½ρ vᵀAv summed over the neurons, at the present V."""
-    unit, rho = scaled(state, H, tau)
-    return (_values(state, unit, rho) * H.abs().amax(-1)).sum()
-
-
-def _values(state: CurvatureState, H: Tensor, rho: Tensor) -> Tensor:
-    """Return −h·v + ½ρ vᵀAv of each neuron at the present V."""
-    return 0.5 * rho * (state.F * state.V).sum(-1) - (H * state.V).sum(-1)
+    known = known.logical_or_(seen & (norm > 0)[..., None])
+    return Solved(V * known, objective, agreement)
 
 
 def descend_(A: Tensor, H: Tensor, rho: Tensor, V: Tensor, F: Tensor, sweeps: int) -> None:
@@ -180,9 +201,10 @@ def descend_(A: Tensor, H: Tensor, rho: Tensor, V: Tensor, F: Tensor, sweeps: in
         from qproj.solvers.builtin.kernels.quadratic import Quadratic, descend_quadratic
         from qproj.solvers.builtin.kernels.sharing import Limits
 
-        for a, h, r, v, f in zip(A, H, rho, V, F):
-            problem = Quadratic(*(x.contiguous().numpy() for x in (a, a.diagonal(), h, r)))
-            descend_quadratic(problem, v.numpy(), f.numpy(), sweeps, Limits(threads=torch.get_num_threads()))
+        limits = Limits(threads=torch.get_num_threads())
+        arrays = (x.contiguous().numpy() for x in (A, H, rho, V, F))  # V and F are contiguous, so these are their own
+        for a, h, r, v, f in zip(*arrays):
+            descend_quadratic(Quadratic(a, np.ascontiguousarray(np.diagonal(a)), h, r), v, f, sweeps, limits)
         return
     descend_in_blocks_(A, H, rho, V, F, sweeps)
 

@@ -48,21 +48,18 @@ class CurvatureDirections:
         H, finite = curvature.averaged_gradient(state, grad, settings.momentum)
         rows = self._refresh(name, layer, place, state, H)
         H = self._filtered(state, H, first=place[1] == 0)
-        if reused:
-            V = state.V
-        elif solver == "auto":
-            V = curvature.direction(state, H, settings.tau, settings.sweeps)
-        else:
-            V, failures = self._solved(state, H, solver, place, time_limit_s)
-        figures = alignment(grad, V) | {
-            "objective": curvature.energy(state, H, settings.tau),
-            "agreement": ((V > 0) == (H >= 0)).float().mean(),
-        }
+        unit, rho = curvature.scaled(state, H, settings.tau)
+        if solver != "auto" and not reused:
+            failures = self._solve_(state, unit, rho, solver, place, time_limit_s)
+        elif not reused:
+            curvature.descend_(state.A, unit, rho, state.V, state.F, settings.sweeps)
+        found = curvature.given(state, H, unit, rho, settings.tau)
+        figures = alignment(grad, found.V) | {"objective": found.objective, "agreement": found.agreement}
         seconds = time.perf_counter() - start
         report = LayerReport(
             name, "curvature", seconds, rows, tau=settings.tau, reused=reused, failures=failures, figures=figures
         )
-        return Direction(V, finite, report)
+        return Direction(found.V, finite, report)
 
     @torch.no_grad()
     def directions(self, tau: float) -> dict[str, Tensor]:
@@ -72,9 +69,8 @@ class CurvatureDirections:
             if state.has_moment:
                 trial = state.copy()
                 H = -state.mean / state.weight.clamp(min=1e-30)
-                found[name] = curvature.direction(
-                    trial, self._filtered(state, H, first=i == 0), tau, self.settings.sweeps
-                )
+                H = self._filtered(state, H, first=i == 0)
+                found[name] = curvature.direction(trial, H, tau, self.settings.sweeps).V
         return found
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,23 +102,22 @@ class CurvatureDirections:
         curvature.refresh(state, A, count, H)
         return rows
 
-    def _solved(
-        self, state: CurvatureState, H: Tensor, solver: Any, place: tuple[int, int], time_limit_s: float | None
-    ) -> tuple[Tensor, int]:
-        """Return V by a named solver, group by group, and the number of failures that a fallback made up for."""
+    def _solve_(
+        self, state: CurvatureState, unit: Tensor, rho: Tensor, solver: Any, place: tuple[int, int],
+        time_limit_s: float | None,
+    ) -> int:  # fmt: skip
+        """Set V by a named solver, group by group; returns the number of failures that a fallback made up for."""
         settings, parts, failures = self.settings, [], 0
-        unit, rho = curvature.scaled(state, H, settings.tau)
-        share = None if time_limit_s is None else time_limit_s / len(H)
+        share = None if time_limit_s is None else time_limit_s / len(unit)
         arrays = (x.double().cpu().numpy() for x in (state.A, unit, rho, state.V))
         for group, (A, h, weight, last) in enumerate(zip(*arrays)):
-            hints = np.where(last >= 0, 1, -1).astype(np.int8) if settings.hint == "last" else None
             found = project(
-                CurvatureLayerProjection(A, h, weight), solver=solver, hints=hints, time_limit_s=share,
+                CurvatureLayerProjection(A, h, weight), solver=solver, time_limit_s=share,
+                hints=last.astype(np.int8) if settings.hint == "last" else None,
                 seed=derived_seed(settings.seed, *place, group), num_reads=settings.num_reads,
             ).require()  # fmt: skip
             failures += len(found.stats.get("failures", ()))
-            parts.append(torch.from_numpy(np.where(h.any(axis=1, keepdims=True), found.weights, 0)))
-        V = torch.stack(parts).to(H)
-        state.V = torch.where(V == 0, state.V, V)
+            parts.append(torch.from_numpy(found.weights.astype(np.float32)))
+        state.V.copy_(torch.stack(parts))
         state.F = state.V @ state.A
-        return V, failures
+        return failures

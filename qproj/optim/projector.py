@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 import weakref
 from collections.abc import Mapping
@@ -18,6 +20,8 @@ from qproj.optim.report import Direction, ProjectionReport, is_finite
 from qproj.optim.settings import SWEEPS, ProjectionSettings, checked_metric, checked_tau
 from qproj.optim.target_directions import TargetDirections
 from qproj.solvers import get_solver
+
+_LOG = logging.getLogger("qproj")
 
 
 class Projector:
@@ -106,6 +110,8 @@ class Projector:
             error_if_nonfinite=error_if_nonfinite, group=group,
         )  # fmt: skip
         self.model, self.chooses_tau, self.step = model, isinstance(tau, str), 0
+        self._written: Tensor | None = None  # of the first step, for _notice_scaling
+        self._size: Tensor | None = None
         layers = require_binary_layers(model)
         built_in = projection in ("curvature", "margin")
         chosen = dict(solver) if isinstance(solver, Mapping) else {"*": solver}
@@ -136,6 +142,7 @@ class Projector:
             raise ValueError("no binary weight has a gradient: call loss.backward() before projecting")
         if self.settings.error_if_nonfinite:
             _require_finite(todo)
+        self._notice_scaling()
         places = {name: i for i, name in enumerate(layers)}
         clock = _SharedTime(self.settings.time_limit_s, [layer.weight.numel() for layer in todo.values()])
         steps: list[Direction] = []
@@ -147,6 +154,8 @@ class Projector:
             new = -step.V.reshape(grad.shape).to(grad.dtype)
             grad.copy_(torch.where(step.finite, new, grad))
             layer.recorder.take()
+            if self.step == 0:
+                self._written = grad
         self.step += 1
         return ProjectionReport(tuple(step.report for step in steps))
 
@@ -188,6 +197,24 @@ class Projector:
             raise ValueError(f"the state holds layers {unknown}, which this model lacks: load it into its own model")
         self.step, self.settings.tau = int(state["step"]), float(state["tau"])
         self._directions.load_state_dict(state["layers"], layers)
+
+    def _notice_scaling(self) -> None:
+        """Log a warning where the first −V was divided by a power of two: by a GradScaler that unscaled it too late.
+
+        V itself does not depend on the scale of the gradient. The number is sent for at the second step and read at the
+        third, so that nobody waits for the device.
+        """
+        if self.step == 1 and self._written is not None and not self._written.is_meta:
+            self._size = self._written.abs().max().to("cpu", non_blocking=True)
+        elif self.step == 2 and self._size is not None:
+            size = float(self._size)
+            if 0 < size < 1 and math.frexp(size)[0] == 0.5:
+                _LOG.warning(
+                    "after the first projection, gradients were divided by %g: with a GradScaler, call "
+                    "scaler.unscale_(optimizer) before project_grad_, or steps are as much too small",
+                    1 / size,
+                )
+        self._written = None
 
     def _solver_of(self, name: str) -> Any:
         for pattern, solver in self._solvers.items():

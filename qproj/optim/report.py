@@ -142,9 +142,10 @@ class Direction:
 def alignment(grad: Tensor, V: Tensor) -> dict[str, Any]:
     """Return c = ⟨−∇f, V⟩/‖∇f‖ of a layer, not yet read from the device, and the number of weights."""
     slope, step = grad.detach().reshape(-1).float(), V.detach().reshape(-1).float()
-    return {"alignment": -(slope * step).sum() / slope.norm(), "size": grad.numel()}
+    return {"alignment": torch.dot(slope, step).neg_() / torch.linalg.vector_norm(slope), "size": grad.numel()}
 
 
 def is_finite(grad: Tensor) -> Tensor:
     """Return whether all entries are finite, as a scalar that was not yet read from the device."""
-    return torch.isfinite(grad.detach().float().abs().sum())
+    total = grad.detach().float().sum()  # an infinite or undefined entry makes the sum so
+    return total.sub(total) == 0

@@ -35,7 +35,8 @@ class SignSGD(BinaryOptimizer):
         super().__init__(model, lr=lr, float_lr=float_lr, groups=groups, momentum=momentum, box=bool(box))
 
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        """W − η·sign(m), sign(0) = 0."""
-        p.add_(torch.sign(averaged(self.state[p], grad, group["momentum"])), alpha=-group["lr"])
+        """W − η·sign(m), sign(0) = 0; what is undefined stays so."""
+        mean = averaged(self.state[p], grad, group["momentum"])
+        p.add_(torch.where(mean.isnan(), mean, torch.sign(mean)), alpha=-group["lr"])
         if group["box"]:
             p.clamp_(-1.0, 1.0)
