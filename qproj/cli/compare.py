@@ -119,12 +119,11 @@ def _show_results(out: Path, ended: Any, as_json: bool) -> None:
 
 def _show_plan(study: Any, training: Any, workers: int, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table
-    from qproj.lab.studies.estimate import estimate
-    from qproj.lab.studies.plan import plan_table
+    from qproj.lab.studies.estimate import plan_table
     from qproj.lab.studies.solver_table import seconds
     from qproj.lab.studies.stored_problems import shape_of
 
-    found = estimate(study, workers=workers)
+    found = study.estimate(workers=workers)
     titles, rows = plan_table(study.plan, found)
     known = [one.seconds for one in found if one.seconds is not None]
     unknown = [one.solver for one in found if one.seconds is None]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from qproj.lab.studies.outcome import Outcome
 from qproj.lab.studies.plan import Plan, Run
 from qproj.lab.studies.pool import Pool
 from qproj.lab.studies.store import FILE, Store
 from qproj.lab.studies.stored_problems import arrays_of, problems_of, shape_of
-from qproj.lab.studies.study import Study, _by_value
-from qproj.lab.studies.worker import Task
+from qproj.lab.studies.worker import Task, make_task
 
 #: Seconds that a probe may take; reads that it cuts short count in proportion, other searches at their full limit.
 PROBE_S = 2.0
@@ -41,10 +41,13 @@ class Estimate:
     qpu_s: float | None
 
 
-def estimate(study: Study, *, workers: int = 2, probe: bool = True) -> list[Estimate]:
-    """Return an estimate a solver, in the plan's order; solves one neuron a solver, writes nothing, costs no money."""
-    plan = study.plan
-    done, means = _stored(study)
+def estimate(plan: Plan, folder: Path, *, workers: int = 2, probe: bool = True) -> list[Estimate]:
+    """Return one estimate per solver, in the plan's order; solves one neuron with each, writes nothing, costs no money.
+
+    Rows that the study's `folder` holds already are not counted, and tell how long a solver takes; without any, and
+    with `probe`, the solver's run of middle size is done for at most :data:`PROBE_S` seconds.
+    """
+    done, means = _stored(folder)
     runs: dict[int, list[Run]] = {}
     for run in plan.runs:
         runs.setdefault(run.solver, []).append(run)
@@ -65,11 +68,11 @@ def estimate(study: Study, *, workers: int = 2, probe: bool = True) -> list[Esti
     return found
 
 
-def _stored(study: Study) -> tuple[set[str], dict[str, float]]:
+def _stored(folder: Path) -> tuple[set[str], dict[str, float]]:
     """Keys of the finished runs, and mean seconds by solver."""
-    if not (study.folder / FILE).is_file():
+    if not (folder / FILE).is_file():
         return set(), {}
-    store = Store(study.folder)
+    store = Store(folder)
     try:
         rows = store.query(
             "SELECT s.text AS text, avg(wall_s) AS mean FROM run JOIN solver s ON s.id = run.solver GROUP BY 1"
@@ -94,14 +97,10 @@ def _probe(plan: Plan, wanted: dict[int, Run], workers: int) -> dict[int, Outcom
 
     def tasks() -> Iterator[Task]:
         for number, run in wanted.items():
-            solver, instance = plan.solvers[number], plan.instances[run.instance]
             limit = run.limits.time_limit_s
             shorter = replace(run.limits, time_limit_s=PROBE_S if limit is None else min(limit, PROBE_S))
-            yield Task(
-                solver.text, _by_value(solver.spec if solver.spec is not None else solver.made), instance.key,
-                arrays_of(instance),
-                ((run.key, run.neuron, shorter if solver.capabilities.time_limit else run.limits),), warm_up=True,
-            )  # fmt: skip
+            limited = plan.solvers[number].capabilities.time_limit
+            yield make_task(plan, [replace(run, limits=shorter) if limited else run])
 
     coming = tasks()
     with Pool(workers, grace_s=10.0) as pool:
@@ -144,3 +143,26 @@ def _qpu(plan: Plan, number: int, new: list[Run]) -> float | None:
         return None
     access = getattr(told, "access_us", None)
     return None if access is None else 1e-6 * float(access) * len(new)
+
+
+def plan_table(plan: Plan, estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
+    """Return the titles and rows of a dry run: each solver's runs, those that are new, what time they take and may."""
+    titles = ["solver", "encoding", "kind", "runs", "new", "about", "from", "at most", "QPU access", "withheld", "note"]
+    found: dict[int, list[Run]] = {}
+    for run in plan.runs:
+        found.setdefault(run.solver, []).append(run)
+    rows = []
+    for number, (solver, one) in enumerate(zip(plan.solvers, estimates, strict=True)):
+        runs = found.get(number, [])
+        limits = [run.limits.time_limit_s for run in runs]
+        share = one.new / max(len(runs), 1)
+        longest = "no limit" if None in limits else f"{share * sum(limit or 0.0 for limit in limits):.0f} s"
+        withheld = sorted({name for run in runs for name in run.limits.withheld})
+        note = "null model" if solver.is_null else "costs money" if solver.costs_money else solver.capabilities.note
+        rows.append([
+            solver.text, solver.encoding or "–", "exact" if solver.capabilities.exact else "heuristic",
+            str(len(runs)), str(one.new), "unknown" if one.seconds is None else f"{one.seconds:.3g} s",
+            one.known_from or "–", longest, "–" if one.qpu_s is None else f"{one.qpu_s:.3g} s",
+            ", ".join(withheld) or "–", note,
+        ])  # fmt: skip
+    return titles, rows

@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
-from qproj.lab.studies.frame import read_frame
+from qproj.lab.studies.frame import Runs, read_runs
+from qproj.lab.studies.metrics import gaps, references
 from qproj.lab.studies.store import Store
 from qproj.lab.studies.stored_problems import arrays_of, problems_of
 from qproj.projections import SignProjection
+from qproj.solvers.contract import MissingPackageError
+
+if TYPE_CHECKING:
+    import polars
 
 FORMATS = ("csv", "parquet", "npz", "coo", "lp", "mps")
 
@@ -64,6 +71,44 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
             (target / name).write_text(f"{comment} {head}\n{write[kind](problem)}", encoding="utf-8")
             count += 1
     return count, "neurons"
+
+
+def to_polars(runs: Runs) -> polars.DataFrame:
+    """Return the runs as a polars frame, with ``gap`` (to the proved optimum or the best bound) and ``gap_to``."""
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingPackageError('polars is not installed; pip install "qproj[report]"') from error
+    columns: dict[str, Any] = {}
+    for name, column in runs.columns.items():
+        if name in ("instance_id", "problem", "label", "ceiling"):
+            continue
+        if column.dtype.kind == "f":
+            columns[name] = polars.Series(name, column, nan_to_null=True)
+        elif name in ("num_reads", "seed", "solver_seed", "reads", "environment"):
+            columns[name] = polars.Series(name, column.tolist(), polars.Int64)
+        elif name in ("exact", "samples", "is_null"):
+            columns[name] = polars.Series(name, column.astype(bool))
+        elif column.dtype.kind == "i":
+            columns[name] = polars.Series(name, column)
+        else:
+            columns[name] = polars.Series(name, column.tolist(), polars.String)
+    if len(runs):
+        known = references(runs)
+        columns["gap"] = polars.Series("gap", gaps(runs, known), nan_to_null=True)
+        columns["gap_to"] = polars.Series(
+            "gap_to", np.where(known.proved[runs["problem"]], "optimum", "bound").tolist(), polars.String
+        )
+    return polars.DataFrame(columns)
+
+
+def read_frame(folder: Path) -> polars.DataFrame:
+    """Return every run of a study's folder as a polars frame."""
+    store = Store(folder)
+    try:
+        return to_polars(read_runs(store))
+    finally:
+        store.close()
 
 
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:

@@ -1,20 +1,16 @@
-"""The stored runs as columns: plain arrays for metrics, a polars frame for users, csv and parquet for others."""
+"""The stored runs as columns: plain arrays for metrics and tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.lab.studies.outcome import FAILURES, REFUSED
+from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack
 from qproj.lab.studies.store import Store
-
-if TYPE_CHECKING:
-    import polars
 
 _SQL = """
 SELECT r.key AS run, i.name AS instance, i.source AS source, r.neuron AS neuron, i.n AS n, i.d AS d,
@@ -114,8 +110,6 @@ def _scales(columns: dict[str, NDArray[Any]]) -> FloatArray:
 
 def read_gains(store: Store, runs: Runs) -> dict[str, FloatArray]:
     """Return the gains of all reads, best first, by run, where they were kept."""
-    from qproj.lab.studies.outcome import decompress
-
     wanted = set(runs["run"].tolist())
     rows = store.query("SELECT key, read_gains FROM run WHERE read_gains IS NOT NULL")
     return {row["key"]: decompress(row["read_gains"]) for row in rows if row["key"] in wanted}
@@ -123,8 +117,6 @@ def read_gains(store: Store, runs: Runs) -> dict[str, FloatArray]:
 
 def read_weights(store: Store, runs: Runs) -> dict[str, NDArray[np.int8]]:
     """Return the incumbents, (d,), by run."""
-    from qproj.lab.studies.outcome import unpack
-
     wanted = set(runs["run"].tolist())
     rows = store.query(
         "SELECT r.key, r.best, i.d FROM run r JOIN instance i ON i.id = r.instance WHERE r.best NOT NULL"
@@ -147,45 +139,3 @@ def _labels(columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
             parts.append("no limit" if np.isnan(limit) else f"{limit:g} s")
         labels.append(" · ".join(parts))
     return np.array(labels, object)
-
-
-def to_polars(runs: Runs) -> polars.DataFrame:
-    """Return the runs as a polars frame, with ``gap`` (to the proved optimum or the best bound) and ``gap_to``."""
-    try:
-        import polars
-    except ImportError as error:
-        from qproj.solvers.contract import MissingPackageError
-
-        raise MissingPackageError('polars is not installed; pip install "qproj[report]"') from error
-    from qproj.lab.studies.metrics import gaps, references
-
-    columns: dict[str, Any] = {}
-    for name, column in runs.columns.items():
-        if name in ("instance_id", "problem", "label", "ceiling"):
-            continue
-        if column.dtype.kind == "f":
-            columns[name] = polars.Series(name, column, nan_to_null=True)
-        elif name in ("num_reads", "seed", "solver_seed", "reads", "environment"):
-            columns[name] = polars.Series(name, column.tolist(), polars.Int64)
-        elif name in ("exact", "samples", "is_null"):
-            columns[name] = polars.Series(name, column.astype(bool))
-        elif column.dtype.kind == "i":
-            columns[name] = polars.Series(name, column)
-        else:
-            columns[name] = polars.Series(name, column.tolist(), polars.String)
-    if len(runs):
-        known = references(runs)
-        columns["gap"] = polars.Series("gap", gaps(runs, known), nan_to_null=True)
-        columns["gap_to"] = polars.Series(
-            "gap_to", np.where(known.proved[runs["problem"]], "optimum", "bound").tolist(), polars.String
-        )
-    return polars.DataFrame(columns)
-
-
-def read_frame(folder: Path) -> polars.DataFrame:
-    """Return every run of a study's folder as a polars frame."""
-    store = Store(folder)
-    try:
-        return to_polars(read_runs(store))
-    finally:
-        store.close()

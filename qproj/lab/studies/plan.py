@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from qproj.lab.studies.stored_problems import Instance
 from qproj.projections.sign import ENCODINGS
 from qproj.solvers.contract import Capabilities, check_limits
 from qproj.solvers.specs import SolverSpec, parse_solver, takes_encoding
-
-if TYPE_CHECKING:
-    from qproj.lab.studies.estimate import Estimate
 
 #: Part of every run's key: raised when a run comes to mean something else.
 KEY_VERSION = 1
@@ -272,26 +269,3 @@ def solver_seed(problem_key: str, seed: int | None) -> int | None:
 def _batch(runs: Sequence[Run]) -> Batch:
     digest = hashlib.sha256("".join(run.key for run in runs).encode())
     return Batch(digest.hexdigest(), tuple(runs))
-
-
-def plan_table(plan: Plan, estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
-    """Return the titles and rows of a dry run: each solver's runs, those that are new, what time they take and may."""
-    titles = ["solver", "encoding", "kind", "runs", "new", "about", "from", "at most", "QPU access", "withheld", "note"]
-    found: dict[int, list[Run]] = {}
-    for run in plan.runs:
-        found.setdefault(run.solver, []).append(run)
-    rows = []
-    for number, (solver, one) in enumerate(zip(plan.solvers, estimates, strict=True)):
-        runs = found.get(number, [])
-        limits = [run.limits.time_limit_s for run in runs]
-        share = one.new / max(len(runs), 1)
-        longest = "no limit" if None in limits else f"{share * sum(limit or 0.0 for limit in limits):.0f} s"
-        withheld = sorted({name for run in runs for name in run.limits.withheld})
-        note = "null model" if solver.is_null else "costs money" if solver.costs_money else solver.capabilities.note
-        rows.append([
-            solver.text, solver.encoding or "–", "exact" if solver.capabilities.exact else "heuristic",
-            str(len(runs)), str(one.new), "unknown" if one.seconds is None else f"{one.seconds:.3g} s",
-            one.known_from or "–", longest, "–" if one.qpu_s is None else f"{one.qpu_s:.3g} s",
-            ", ".join(withheld) or "–", note,
-        ])  # fmt: skip
-    return titles, rows

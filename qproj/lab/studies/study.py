@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from qproj.lab.studies.dask_pool import ClusterPool
 from qproj.lab.studies.environment import environment
+from qproj.lab.studies.estimate import Estimate, estimate
+from qproj.lab.studies.export import read_frame
 from qproj.lab.studies.neurons import load_instances
 from qproj.lab.studies.outcome import FAILURES, Outcome
 from qproj.lab.studies.plan import Batch, Plan, Run, make_plan
 from qproj.lab.studies.pool import Pool
 from qproj.lab.studies.store import Store
-from qproj.lab.studies.stored_problems import Instance, arrays_of
-from qproj.lab.studies.worker import Task
+from qproj.lab.studies.stored_problems import Instance
+from qproj.lab.studies.worker import Task, make_task, pickled_by_value
 from qproj.solvers.specs import SolverSpec, parse_solvers
 
 if TYPE_CHECKING:
@@ -109,11 +111,13 @@ class Study:
         with _Session(self, workers, grace_s, retry_failed, on_progress, dask=dask) as session:
             return session.run()
 
+    def estimate(self, *, workers: int = 2, probe: bool = True) -> list[Estimate]:
+        """Return what the missing runs will take, solver by solver; see :func:`qproj.lab.studies.estimate.estimate`."""
+        return estimate(self.plan, self.folder, workers=workers, probe=probe)
+
     @property
     def frame(self) -> polars.DataFrame:
         """Every stored run as a polars frame; see ``docs/reference/metrics.md`` for its columns."""
-        from qproj.lab.studies.frame import read_frame
-
         return read_frame(self.folder)
 
 
@@ -187,13 +191,9 @@ class _Session:
 
     def _task(self, runs: list[Run]) -> Task:
         number = runs[0].solver
-        solver, layer = self.plan.solvers[number], self.plan.instances[runs[0].instance]
         if number not in self.pickles:
-            self.pickles[number] = _by_value(solver.spec if solver.spec is not None else solver.made)
-        return Task(
-            solver.text, self.pickles[number], layer.key, arrays_of(layer),
-            tuple((run.key, run.neuron, run.limits) for run in runs), warm_up=not solver.costs_money,
-        )  # fmt: skip
+            self.pickles[number] = pickled_by_value(self.plan.solvers[number])
+        return make_task(self.plan, runs, self.pickles[number])
 
     def _keep(self, group: list[Outcome]) -> None:
         self.store.add(self.ids, [(self.by_key[outcome.key], outcome) for outcome in group])
@@ -247,13 +247,3 @@ def _specs(solvers: Sequence[Any] | str) -> list[SolverSpec | Any]:
     for solver in solvers:
         specs += parse_solvers(solver) if isinstance(solver, str) else [solver]
     return specs
-
-
-def _by_value(value: object) -> bytes:
-    """Pickle, classes of ``__main__`` and notebooks included."""
-    try:
-        import cloudpickle  # type: ignore[import-untyped]
-    except ImportError:  # joblib carried its own until 1.5
-        from joblib.externals import cloudpickle
-    data: bytes = cloudpickle.dumps(value)
-    return data

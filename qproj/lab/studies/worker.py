@@ -7,6 +7,7 @@ import pickle  # nosec B403: the parent process is the only other end
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from qproj.lab.studies.outcome import RAISED, Outcome, _line, perform
-from qproj.lab.studies.plan import Limits
-from qproj.lab.studies.stored_problems import Arrays, problems_of
+from qproj.lab.studies.plan import Limits, Plan, PlannedSolver, Run
+from qproj.lab.studies.stored_problems import Arrays, arrays_of, problems_of
 from qproj.solvers.redact import RedactedStream
 
 
@@ -40,6 +41,25 @@ class Task:
     layer: Arrays
     runs: tuple[tuple[str, int, Limits], ...]
     warm_up: bool
+
+
+def make_task(plan: Plan, runs: Sequence[Run], pickled: bytes | None = None) -> Task:
+    """Return the task of runs that share a layer and a solver; `pickled` is that solver where it is known already."""
+    solver, layer = plan.solvers[runs[0].solver], plan.instances[runs[0].instance]
+    return Task(
+        solver.text, pickled_by_value(solver) if pickled is None else pickled, layer.key, arrays_of(layer),
+        tuple((run.key, run.neuron, run.limits) for run in runs), warm_up=not solver.costs_money,
+    )  # fmt: skip
+
+
+def pickled_by_value(solver: PlannedSolver) -> bytes:
+    """Return a solver's spec, or the object itself, pickled together with classes of ``__main__`` and notebooks."""
+    try:
+        import cloudpickle  # type: ignore[import-untyped]
+    except ImportError:  # joblib carried its own until 1.5
+        from joblib.externals import cloudpickle
+    data: bytes = cloudpickle.dumps(solver.spec if solver.spec is not None else solver.made)
+    return data
 
 
 def main(socket: int, lifeline: int) -> None:

@@ -10,12 +10,12 @@ import pytest
 from qproj.lab.studies.dask_pool import ClusterPool, _leave, _places, _solve
 from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.outcome import Outcome
-from qproj.lab.studies.plan import Limits
+from qproj.lab.studies.plan import Limits, planned_solver
 from qproj.lab.studies.pool import Pool
 from qproj.lab.studies.store import Store
 from qproj.lab.studies.stored_problems import arrays_of
-from qproj.lab.studies.study import Study, _by_value
-from qproj.lab.studies.worker import Task
+from qproj.lab.studies.study import Study
+from qproj.lab.studies.worker import Task, pickled_by_value
 from qproj.solvers.specs import parse_solver
 
 COLUMNS = ("status", "gain", "gain_bound", "raw_gain", "descent_gain", "cosine", "reads", "solver_seed")
@@ -130,9 +130,9 @@ class _Future:
 
 
 def _task(layers, text="random"):
-    solver = parse_solver(text)
+    solver = planned_solver(parse_solver(text))
     return Task(
-        text, _by_value(solver), layers[0].key, arrays_of(layers[0]),
+        text, pickled_by_value(solver), layers[0].key, arrays_of(layers[0]),
         tuple((f"key{j}", j, Limits(5, 1.0, 0, ())) for j in range(3)), warm_up=False,
     )  # fmt: skip
 

@@ -3,8 +3,8 @@
 import pytest
 
 from qproj.lab.datasets.instances import LayerInstance
-from qproj.lab.studies.estimate import estimate
-from qproj.lab.studies.plan import Budget, Limits, make_plan, plan_table, run_key, solver_seed
+from qproj.lab.studies.estimate import plan_table
+from qproj.lab.studies.plan import Budget, Limits, make_plan, run_key, solver_seed
 from qproj.lab.studies.study import Study
 from qproj.solvers.specs import parse_solvers
 
@@ -102,7 +102,7 @@ def test_nothing_to_run_and_equal_names_are_refused(layers):
 
 def test_the_dry_run_counts_what_is_new_and_estimates_it(layers, tmp_path):
     study = Study(tmp_path / "s", layers, "sa,sign", seeds=2)
-    found = estimate(study, workers=1)
+    found = study.estimate(workers=1)
     titles, rows = plan_table(study.plan, found)
     table = {row[0]: dict(zip(titles, row, strict=True)) for row in rows}
     assert (table["sa"]["runs"], table["sa"]["new"], table["sa"]["at most"]) == ("12", "12", "60 s")
@@ -114,7 +114,7 @@ def test_the_dry_run_counts_what_is_new_and_estimates_it(layers, tmp_path):
 
     study.run(workers=1)
     larger = Study(tmp_path / "s", layers, "sa,sign", seeds=3)
-    told = {one.solver: one for one in estimate(larger, probe=False)}
+    told = {one.solver: one for one in larger.estimate(probe=False)}
     assert (told["sa"].runs, told["sa"].new, told["sa"].known_from) == (18, 6, "stored rows")
     frame = larger.frame
     mean = frame.filter(frame["solver"] == "sa")["wall_s"].mean()
@@ -125,5 +125,5 @@ def test_the_dry_run_counts_what_is_new_and_estimates_it(layers, tmp_path):
 @pytest.mark.slow
 def test_an_emulated_machine_says_what_a_real_one_would_charge(layers, tmp_path):
     pytest.importorskip("dwave.system")
-    found = estimate(Study(tmp_path / "s", layers, "dwave-emulated", seeds=1, nulls=False), workers=1)
+    found = Study(tmp_path / "s", layers, "dwave-emulated", seeds=1, nulls=False).estimate(workers=1)
     assert found[0].qpu_s == pytest.approx(6 * (15_000 + 100 * 140) * 1e-6)  # programming, then a hundred reads
