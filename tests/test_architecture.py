@@ -75,5 +75,5 @@ def test_no_files_import_each_other_in_a_circle(package, for_types):
     graph = grimp.build_graph("qproj", exclude_type_checking_imports=not for_types, cache_dir=None)
     inside = [name for name in graph.modules if f"{name}.".startswith(f"{package}.")]
     imports = {name: graph.find_modules_directly_imported_by(name) for name in inside}
-    assert sum(map(len, imports.values())) > 50
+    assert sum(map(len, imports.values())) > 10
     TopologicalSorter(imports).prepare()  # a CycleError names the files of the circle
