@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from qproj.cli.options import seeds as parse_seeds
+from qproj.cli.options import words
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -58,7 +61,7 @@ def train(
     if compare_solvers and (solver != "auto" or tune):
         raise ValueError("--compare-solvers names the solvers itself; leave --solver and --tune out")
     chosen = _optimizers(optimizers, experiment, comparing=bool(compare_solvers))
-    numbers = _seeds(seeds)
+    numbers = parse_seeds(seeds)
     if len(solvers) > 1 and not compare_solvers:
         raise ValueError(f"--solver is {solver!r}, more than one: use --compare-solvers")
     settings = None
@@ -90,7 +93,7 @@ def _optimizers(text: str, experiment: Any, *, comparing: bool) -> list[str]:
     from qproj.lab.training.experiments import check_optimizer
     from qproj.lab.training.settings import projects
 
-    chosen = [check_optimizer(word) for word in _words(text)]
+    chosen = [check_optimizer(word) for word in words(text)]
     if not comparing:
         return chosen or list(experiment.optimizers)
     if experiment.kind == "function" and experiment.name != "fixed-point":
@@ -112,26 +115,6 @@ def _solvers(text: str) -> list[str]:
     for spec in specs:
         spec.make()
     return texts
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _seeds(text: str) -> list[int]:
-    words = _words(text)
-    if not words or not all(word.isascii() and word.isdigit() for word in words):
-        raise ValueError(f"seeds is {text!r}; a number such as 5, or a list such as 101,102 is needed")
-    numbers = [int(word) for word in words]
-    if "," not in text:
-        if not 1 <= numbers[0] <= 10_000:
-            raise ValueError(f"seeds is {text}; 1 to 10000 seeds, or a list with commas, is needed")
-        return list(range(numbers[0]))
-    if len(set(numbers)) < len(numbers):
-        raise ValueError(f"seeds is {text!r}; each seed once")
-    if max(numbers) >= 2**32:
-        raise ValueError(f"seeds is {text!r}; numbers below 2³² are allowed")
-    return numbers
 
 
 def _need_torch() -> None:

@@ -7,17 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.distance import distances
+from qproj.lab.studies.export import to_polars
 from qproj.lab.studies.frame import Runs, read_gains, read_runs
 from qproj.lab.studies.metrics import References, references
 from qproj.lab.studies.solver_table import SolverLine, summarise
 from qproj.lab.studies.store import Store
 from qproj.lab.studies.training_cost import read_training
+
+if TYPE_CHECKING:
+    import polars
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,11 @@ class Results:
             )  # fmt: skip
         finally:
             store.close()
+
+    @cached_property
+    def frame(self) -> polars.DataFrame:
+        """The runs as a polars frame; see ``docs/reference/metrics.md`` for its columns."""
+        return to_polars(self.runs)
 
     @cached_property
     def lines(self) -> list[SolverLine]:

@@ -123,6 +123,19 @@ class StudyFile(BaseModel):
                 raise ValueError(f"{text!r}: {error}") from None
         return value
 
+    def study(self) -> dict[str, Any]:
+        """Return the keywords of :class:`~qproj.lab.studies.study.Study`, `out` left open.
+
+        Raises
+        ------
+        ValueError, MissingPackageError
+            As :meth:`training`.
+        """
+        own = self.model_dump(exclude={"workers", "grace_s"})
+        return {name: value for name, value in own.items() if not name.startswith("train")} | {
+            "training": self.training()
+        }
+
     def training(self) -> TrainingPlan | None:
         """Return what is to be trained; None where the file names no experiment.
 

@@ -86,10 +86,12 @@ def test_leases_of_the_dead_are_free(tmp_path):
 _SCRIPT = """
 import sys
 from pathlib import Path
-from qproj.lab.studies.study import Study, _Session
+from qproj.lab.studies.pool import Pool
+from qproj.lab.studies.running import StudySession
+from qproj.lab.studies.study import Study
 study = Study(sys.argv[1], ["random"], "sa,sign,random", reads=[20], seeds=3, max_neurons=10)
 seen = set()
-with _Session(study, 2, 10.0, False, None) as session:
+with Pool(2, log=study.folder / "log.txt") as pool, StudySession(study.plan, study.folder, pool) as session:
     def tell(now):
         for key in sorted(session.finished - seen):
             seen.add(key)
