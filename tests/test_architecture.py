@@ -77,3 +77,17 @@ def test_no_files_import_each_other_in_a_circle(package, for_types):
     imports = {name: graph.find_modules_directly_imported_by(name) for name in inside}
     assert sum(map(len, imports.values())) > 10
     TopologicalSorter(imports).prepare()  # a CycleError names the files of the circle
+
+
+@pytest.mark.parametrize("package", ["qproj.lab"])
+def test_no_class_has_the_name_of_another(package):
+    """A name says which record is meant, wherever it is read."""
+    files = [*(ROOT / "qproj").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]
+    homes = {}
+    for file in files:
+        for name in re.findall(r"^class (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE):
+            homes.setdefault(name, []).append(str(file.relative_to(ROOT)))
+    folder = package.replace(".", "/") + "/"
+    mine = {name: places for name, places in homes.items() if any(place.startswith(folder) for place in places)}
+    assert len(mine) > 5
+    assert {name: places for name, places in mine.items() if len(places) > 1} == {}

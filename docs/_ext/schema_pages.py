@@ -110,10 +110,10 @@ FIELDS = {
 
 def columns() -> dict[str, list[tuple[str, str, bool]]]:
     """Return (name, type, nullable) of every column of a fresh study, by table."""
-    from qproj.lab.studies.store import FILE, Store
+    from qproj.lab.studies.store import FILE, StudyStore
 
     with tempfile.TemporaryDirectory() as folder:
-        Store(Path(folder), create=True).close()
+        StudyStore(Path(folder), create=True).close()
         db = sqlite3.connect(Path(folder) / FILE)
         names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")]
         found = {

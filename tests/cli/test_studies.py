@@ -133,10 +133,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
         if process.poll() is not None:
             pytest.fail(process.communicate()[1])
         os.sched_yield()
-    from qproj.lab.studies.store import Store
+    from qproj.lab.studies.store import StudyStore
 
     def rows():
-        store = Store(out, create=True)
+        store = StudyStore(out, create=True)
         found = len(store.done())
         store.close()
         return found

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from qproj.lab.studies.store import FILE, Store
+from qproj.lab.studies.store import FILE, StudyStore
 from qproj.solvers.interrupt import interruptible, polled, unswallowed
 
 #: Seconds from the signal to the end of the process.
@@ -112,7 +112,7 @@ def test_a_study_ends_within_two_seconds_and_keeps_every_row(tmp_path, tally):
     def has_news(process):
         while process.poll() is None:
             if (tmp_path / FILE).is_file():
-                store = Store(tmp_path, create=True)
+                store = StudyStore(tmp_path, create=True)
                 count = len(store.done())
                 store.close()
                 if count > counts[-1]:
@@ -130,7 +130,7 @@ def test_a_study_ends_within_two_seconds_and_keeps_every_row(tmp_path, tally):
         ends.append(took)
         tried += 1
     assert min(ends) < LIMIT_S, ends  # a machine may be busy once
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     assert len(store.done()) >= counts[-1]
     assert not store.query("SELECT * FROM lease")
     store.close()

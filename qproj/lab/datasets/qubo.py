@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import dimod
 
+from qproj._options import nearest
 from qproj.formats.text import read_qubo
 from qproj.lab.datasets.cache import data_dir
 from qproj.lab.datasets.retrieve import DataUnavailableError
@@ -60,9 +60,7 @@ def load_qubo(name: str, folder: Path | None = None) -> Qubo:
     """
     names = qubo_names(folder)
     if name not in names:
-        near = get_close_matches(str(name), names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {len(names)}: qubo_names() lists them"
-        raise ValueError(f"no QUBO instance is called {name!r}; {hint}")
+        raise ValueError(f"no QUBO instance is called {name!r}; {nearest(name, names)}")
     bqm = read_qubo(_folder(folder) / f"{name}.txt")
     table = _folder(folder) / "best_known.csv"
     best, proved = _best_known(table, name, bqm) if table.is_file() else (None, False)

@@ -24,14 +24,14 @@ class DataUnavailableError(FileNotFoundError):
 
 
 @dataclass(frozen=True)
-class Found:
+class DataLocation:
     """Where a set's arrays would come from: "cache", "folder" (QPROJ_DATA_DIR) or "download", and the files there."""
 
     how: str
     paths: tuple[Path, ...]
 
 
-def locate(name: str) -> Found:
+def locate(name: str) -> DataLocation:
     """Return where :func:`load_arrays` would take the set from, without reading it.
 
     Raises
@@ -42,14 +42,14 @@ def locate(name: str) -> Found:
     spec = PUBLISHED[name]
     cached = _cached(name)
     if cached.is_file():
-        return Found("cache", (cached,))
+        return DataLocation("cache", (cached,))
     ready = _ready_files(spec)
     if ready:
-        return Found("folder", tuple(ready))
+        return DataLocation("folder", tuple(ready))
     published = _folder_files(spec)
     if published:
-        return Found("folder", tuple(published.values()))
-    return Found("download", ())
+        return DataLocation("folder", tuple(published.values()))
+    return DataLocation("download", ())
 
 
 def load_arrays(name: str) -> Arrays:

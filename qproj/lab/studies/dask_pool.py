@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from qproj.lab.studies.environment import environment
 from qproj.lab.studies.outcome import CRASHED, Outcome
-from qproj.lab.studies.pool import Pool, kill
+from qproj.lab.studies.pool import WorkerPool, kill
 from qproj.lab.studies.worker import Task
 
 #: Batches in flight for each thread of the cluster: one at work, one on its way.
@@ -113,7 +113,7 @@ class ClusterPool:
         except KilledWorker as error:
             # The runs themselves cannot do this: they are in a process of their own.
             text = f"the cluster's workers died under it, time after time ({error.last_worker})"
-            return [Outcome(key, CRASHED, text) for key, _, _ in task.runs]
+            return [Outcome(run.key, CRASHED, text) for run in task.runs]
         except CancelledError as error:
             raise ConnectionError(_GONE) from error
         finally:
@@ -177,7 +177,7 @@ class _Place:
     """What stands beside one thread of a Dask worker: a pool of one process, for one study at a time."""
 
     token: str
-    pool: Pool
+    pool: WorkerPool
     busy: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -192,7 +192,7 @@ def _solve(task: Task, grace_s: float, token: str) -> list[Outcome]:
     if place is None or place.token != token:
         if place is not None:
             place.pool.close()
-        place = _places[thread] = _Place(token, Pool(1, grace_s=grace_s))
+        place = _places[thread] = _Place(token, WorkerPool(1, grace_s=grace_s))
     tasks = [task]
     outcomes: list[Outcome] = []
     with place.busy:

@@ -13,7 +13,7 @@ from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
 from qproj.lab.studies.frame import Runs, read_runs
 from qproj.lab.studies.metrics import gaps, references
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.stored_problems import arrays_of, problems_of
 from qproj.projections import SignProjection
 from qproj.solvers.contract import MissingPackageError
@@ -47,11 +47,8 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
         raise ValueError(f"unknown format {kind!r}; there are {', '.join(FORMATS)}")
     if kind in ("csv", "parquet"):
         return _rows(Path(folder), target, kind)
-    store = Store(Path(folder))
-    try:
-        layers = store.layers()
-    finally:
-        store.close()
+    with StudyStore(Path(folder)) as store:
+        layers = list(store.layers().values())
     if kind == "npz":
         kept = [layer for layer in layers if isinstance(layer, LayerInstance)]
         if not kept:
@@ -104,11 +101,8 @@ def to_polars(runs: Runs) -> polars.DataFrame:
 
 def read_frame(folder: Path) -> polars.DataFrame:
     """Return every run of a study's folder as a polars frame."""
-    store = Store(folder)
-    try:
+    with StudyStore(folder) as store:
         return to_polars(read_runs(store))
-    finally:
-        store.close()
 
 
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:

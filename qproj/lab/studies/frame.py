@@ -10,25 +10,24 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.schema import OUTCOME_COLUMNS
+from qproj.lab.studies.store import StudyStore
 
-_SQL = """
+#: Columns of an outcome that are read apart (packed bytes), or taken from the neuron's row.
+_APART = ("best", "read_gains", "scale")
+_OUTCOME = [name for name in OUTCOME_COLUMNS if name not in _APART]
+_SQL = f"""
 SELECT r.key AS run, i.name AS instance, i.source AS source, r.neuron AS neuron, i.n AS n, i.d AS d,
-    u.key AS neuron_key,
-    u.groups AS groups, u.classes AS classes, u.bits AS weight_bits, s.text AS solver, s.name AS solver_name,
-    s.encoding AS encoding, s.exact AS exact, s.samples AS samples, s.is_null AS is_null,
-    r.num_reads, r.time_limit_s, r.seed, r.solver_seed, r.withheld, r.status, r.message, r.ending, r.ended_by,
-    r.gain, r.objective, r.gain_bound, r.bound, u.scale AS scale, r.raw_gain, r.descent_gain, r.descent_s, r.cosine,
-    r.reads, r.wall_s, r.build_s, r.embed_s, r.queue_s, r.solve_s, r.decode_s, r.setup_s, r.stats, r.finished,
-    r.environment, i.id AS instance_id
+    u.key AS neuron_key, u.groups AS groups, u.classes AS classes, u.bits AS weight_bits, s.text AS solver,
+    s.name AS solver_name, s.encoding AS encoding, s.exact AS exact, s.samples AS samples, s.is_null AS is_null,
+    r.num_reads, r.time_limit_s, r.seed, r.withheld, {", ".join(f"r.{name}" for name in _OUTCOME)},
+    u.scale AS scale, r.finished, r.environment, i.id AS instance_id
 FROM run r JOIN neuron u ON u.instance = r.instance AND u.neuron = r.neuron
 JOIN instance i ON i.id = r.instance JOIN solver s ON s.id = r.solver
 ORDER BY i.id, r.neuron, s.id, r.num_reads, r.time_limit_s, r.seed
-"""
-_FLOATS = (
-    "time_limit_s", "gain", "objective", "gain_bound", "bound", "scale", "raw_gain", "descent_gain", "descent_s",
-    "cosine", "wall_s", "build_s", "embed_s", "queue_s", "solve_s", "decode_s", "setup_s", "finished",
-)  # fmt: skip
+"""  # nosec B608: the names of a record's fields
+_FLOATS = {"time_limit_s", "scale", "finished", *(name for name in _OUTCOME if OUTCOME_COLUMNS[name] == "REAL")}
+_INTEGERS = {"neuron", "n", "d", "groups", "classes", "weight_bits", "exact", "samples", "is_null"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +37,9 @@ class Runs:
     Attributes
     ----------
     columns : dict of arrays
-        As in the store, with ``ceiling`` (what bounds the gain without a solver: Σ|τ|; of a model its published
-        optimum or what its signs allow), ``label`` (solver, and budget where there are several) and ``problem`` (index
-        of the neuron among all neurons) added.
+        As in the store, with ``ceiling`` (the bound on the gain that needs no solver: Σ|τ|; of a model its published
+        optimum, else what its signs allow), ``label`` (solver, and budget where there are several) and ``problem``
+        (index of the neuron among all neurons) added.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -57,7 +56,7 @@ class Runs:
 
     @property
     def failed(self) -> NDArray[np.bool_]:
-        """Runs that broke off or came back with what is not so."""
+        """Runs that broke off, or whose answer was wrong."""
         return np.isin(self["status"].astype(str), FAILURES)
 
     @property
@@ -67,13 +66,19 @@ class Runs:
         return mask
 
     @property
+    def cut_short(self) -> NDArray[np.bool_]:
+        """Runs that the clock ended: they need not repeat."""
+        mask: NDArray[np.bool_] = self["ended_by"] == "clock"
+        return mask
+
+    @property
     def usable(self) -> NDArray[np.bool_]:
         """Runs whose incumbent counts."""
         mask: NDArray[np.bool_] = ~np.isnan(self["gain"]) & ~self.failed
         return mask
 
 
-def read_runs(store: Store) -> Runs:
+def read_runs(store: StudyStore) -> Runs:
     """Return every stored run in columns."""
     rows = store.query(_SQL)
     names = rows[0].keys() if rows else [*_FLOATS, "run", "status", "solver"]
@@ -82,7 +87,7 @@ def read_runs(store: Store) -> Runs:
         values = [row[name] for row in rows]
         if name in _FLOATS:
             columns[name] = np.array([np.nan if value is None else value for value in values], np.float64)
-        elif name in ("neuron", "n", "d", "groups", "classes", "weight_bits", "exact", "samples", "is_null"):
+        elif name in _INTEGERS:
             columns[name] = np.array(values, np.int64)
         else:
             columns[name] = np.array(values, object)
@@ -97,7 +102,7 @@ def read_runs(store: Store) -> Runs:
 
 
 def _scales(columns: dict[str, NDArray[Any]]) -> FloatArray:
-    """Half of what a gap is divided by: Σ|τ| of a neuron; max(1, |best objective|)/2 of a model, which has no rows."""
+    """Half of a gap's denominator: Σ|τ| of a neuron; max(1, |best objective|)/2 of a model, which has no rows."""
     model, problem = columns["n"] == 0, columns["problem"]
     size = np.ones(int(problem.max(initial=-1)) + 1)
     known = model & ~np.isnan(columns["gain"])
@@ -108,14 +113,14 @@ def _scales(columns: dict[str, NDArray[Any]]) -> FloatArray:
     return scales
 
 
-def read_gains(store: Store, runs: Runs) -> dict[str, FloatArray]:
+def read_gains(store: StudyStore, runs: Runs) -> dict[str, FloatArray]:
     """Return the gains of all reads, best first, by run, where they were kept."""
     wanted = set(runs["run"].tolist())
     rows = store.query("SELECT key, read_gains FROM run WHERE read_gains IS NOT NULL")
     return {row["key"]: decompress(row["read_gains"]) for row in rows if row["key"] in wanted}
 
 
-def read_weights(store: Store, runs: Runs) -> dict[str, NDArray[np.int8]]:
+def read_weights(store: StudyStore, runs: Runs) -> dict[str, NDArray[np.int8]]:
     """Return the incumbents, (d,), by run."""
     wanted = set(runs["run"].tolist())
     rows = store.query(

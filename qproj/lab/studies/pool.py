@@ -28,7 +28,7 @@ _ONE_THREAD = dict.fromkeys(
 
 
 @dataclass
-class _Worker:
+class _WorkerProcess:
     process: subprocess.Popen[bytes]
     connection: Connection
     lifeline: int
@@ -43,11 +43,11 @@ class _Worker:
             return None
         if not self.ready:
             return self.since + START_S
-        limit = self.task.runs[self.done][2].time_limit_s
+        limit = self.task.runs[self.done].limits.time_limit_s
         return None if limit is None else self.since + limit + max(grace_s, limit)
 
 
-class Pool:
+class WorkerPool:
     """`workers` processes; use as a context manager.
 
     Parameters
@@ -63,7 +63,7 @@ class Pool:
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise ValueError(f"workers is {workers!r}; an integer ≥ 1 is needed")
         self.size, self.grace_s, self.log = workers, grace_s, log
-        self._workers: list[_Worker] = []
+        self._workers: list[_WorkerProcess] = []
         self._cold: set[str] = set()  # solvers that a warm-up ends
         self.start_seconds = 0.0
 
@@ -102,7 +102,7 @@ class Pool:
             self._end(worker)
         self._workers.clear()
 
-    def _idle(self) -> Iterator[_Worker]:
+    def _idle(self) -> Iterator[_WorkerProcess]:
         """Yield workers without a task, starting new processes up to the pool's size."""
         yield from [worker for worker in self._workers if worker.task is None]
         while len(self._workers) < self.size:
@@ -112,7 +112,7 @@ class Pool:
             if worker.task is None:  # it was not needed
                 return
 
-    def _start(self) -> _Worker:
+    def _start(self) -> _WorkerProcess:
         ours, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
         theirs.set_inheritable(True)
@@ -130,16 +130,16 @@ class Pool:
             )
         theirs.close()
         os.close(read_end)
-        return _Worker(process, Connection(ours.detach()), write_end)
+        return _WorkerProcess(process, Connection(ours.detach()), write_end)
 
-    def _assign(self, worker: _Worker, task: Task) -> None:
+    def _assign(self, worker: _WorkerProcess, task: Task) -> None:
         if task.solver_text in self._cold:
             task = replace(task, warm_up=False)
         worker.task, worker.done, worker.ready, worker.since = task, 0, False, time.monotonic()
         with contextlib.suppress(OSError):  # a dead worker is found when its answer is read
             worker.connection.send(task)
 
-    def _collect(self, busy: list[_Worker], waiting: list[Task]) -> list[Outcome]:
+    def _collect(self, busy: list[_WorkerProcess], waiting: list[Task]) -> list[Outcome]:
         deadlines = [d for worker in busy if (d := worker.deadline(self.grace_s)) is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         spoken = set(wait([worker.connection for worker in busy], timeout))
@@ -153,7 +153,7 @@ class Pool:
                     finished += self._lost(worker, waiting, hung=True)
         return finished
 
-    def _read(self, worker: _Worker, waiting: list[Task]) -> list[Outcome]:
+    def _read(self, worker: _WorkerProcess, waiting: list[Task]) -> list[Outcome]:
         finished: list[Outcome] = []
         try:
             while worker.task is not None and worker.connection.poll():
@@ -171,7 +171,7 @@ class Pool:
             finished += self._lost(worker, waiting, hung=False)
         return finished
 
-    def _lost(self, worker: _Worker, waiting: list[Task], *, hung: bool) -> list[Outcome]:
+    def _lost(self, worker: _WorkerProcess, waiting: list[Task], *, hung: bool) -> list[Outcome]:
         """End a worker; its current run becomes a row, the rest of its task goes to another."""
         task, done, ready = worker.task, worker.done, worker.ready
         self._workers.remove(worker)
@@ -192,9 +192,9 @@ class Pool:
         rest = task.runs[done + len(lost) :]
         if rest:
             waiting.append(replace(task, runs=rest))
-        return [Outcome(key, status, text, wall_s=spent) for key, _, _ in lost]
+        return [Outcome(run.key, status, text, wall_s=spent) for run in lost]
 
-    def _end(self, worker: _Worker, *, died: bool = False) -> int:
+    def _end(self, worker: _WorkerProcess, *, died: bool = False) -> int:
         """End a worker and whatever it started; return its exit code."""
         if died:  # its socket is closed: the exit code follows
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -210,7 +210,7 @@ class Pool:
         return worker.process.returncode if code is None else code
 
 
-def kill(pool: Pool) -> None:
+def kill(pool: WorkerPool) -> None:
     """End what a pool's processes are at, from another thread; the pool itself finds them dead."""
     for worker in list(pool._workers):
         with contextlib.suppress(ProcessLookupError, PermissionError):

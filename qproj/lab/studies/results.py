@@ -17,7 +17,7 @@ from qproj.lab.studies.export import to_polars
 from qproj.lab.studies.frame import Runs, read_gains, read_runs
 from qproj.lab.studies.metrics import References, references
 from qproj.lab.studies.solver_table import SolverLine, summarise
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.training_cost import read_training
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class Results:
         FileNotFoundError, ValueError
             No study, an unreadable one, or one without runs.
         """
-        store = Store(Path(folder))
-        try:
+        with StudyStore(Path(folder)) as store:
             runs = read_runs(store)
             if not len(runs):
                 raise ValueError(f"{folder} has no finished run yet; `qproj compare --out {folder}` runs the study")
@@ -71,8 +70,6 @@ class Results:
                 Path(folder), runs, read_gains(store, runs), [json.loads(row["content"]) for row in rows], known,
                 distances(store, runs, known), read_training(Path(folder)),
             )  # fmt: skip
-        finally:
-            store.close()
 
     @cached_property
     def frame(self) -> polars.DataFrame:

@@ -13,9 +13,9 @@ from typing import Any, Self
 from qproj.lab.studies.dask_pool import ClusterPool
 from qproj.lab.studies.environment import environment
 from qproj.lab.studies.outcome import FAILURES, Outcome
-from qproj.lab.studies.plan import Batch, Plan, Run
-from qproj.lab.studies.pool import Pool
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.plan import PlannedRun, RunBatch, StudyPlan
+from qproj.lab.studies.pool import WorkerPool
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.worker import Task, make_task, pickled_by_value
 
 #: Seconds between looks at what another process on the same study has finished.
@@ -25,7 +25,7 @@ _BEAT_S = 30.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     """How far a study is.
 
     Attributes
@@ -54,20 +54,20 @@ class StudySession:
     """
 
     def __init__(
-        self, plan: Plan, folder: Path, pool: Pool | ClusterPool, *, retry_failed: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
+        self, plan: StudyPlan, folder: Path, pool: WorkerPool | ClusterPool, *, retry_failed: bool = False,
+        on_progress: Callable[[StudyProgress], None] | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.pool, self.on_progress = plan, pool, on_progress
-        self.store = Store(folder, create=True)
+        self.store = StudyStore(folder, create=True)
         if retry_failed:
             self.store.forget(FAILURES)
         machines: dict[str, Any] = {"cluster": pool.machines} if isinstance(pool, ClusterPool) else {}
         self.ids = self.store.register(plan, environment(list(plan.seeds)) | machines)
-        self.by_key: dict[str, Run] = {run.key: run for run in plan.runs}
+        self.by_key: dict[str, PlannedRun] = {run.key: run for run in plan.runs}
         self.finished = self.store.done() & self.by_key.keys()
         self.failed = 0
-        self.todo: list[Batch] = [b for b in plan.batches if any(run.key not in self.finished for run in b.runs)]
-        self.elsewhere: list[Batch] = []  # claimed by another process
+        self.todo: list[RunBatch] = [b for b in plan.batches if any(run.key not in self.finished for run in b.runs)]
+        self.elsewhere: list[RunBatch] = []  # claimed by another process
         self.pickles: dict[int, bytes] = {}
         self.times: dict[int, tuple[float, int]] = {}
         self.left: Counter[int] = Counter()
@@ -82,7 +82,7 @@ class StudySession:
     ) -> None:
         self.store.close()
 
-    def run(self) -> Progress:
+    def run(self) -> StudyProgress:
         """Run until every run of the plan has a row, by this process or another."""
         self._report("")
         while True:
@@ -113,7 +113,7 @@ class StudySession:
                 return make_task(self.plan, runs, self.pickles[number])
         return None
 
-    def _missing(self, batch: Batch) -> list[Run]:
+    def _missing(self, batch: RunBatch) -> list[PlannedRun]:
         self.finished |= self.store.have([run.key for run in batch.runs])
         return [run for run in batch.runs if run.key not in self.finished]
 
@@ -138,8 +138,8 @@ class StudySession:
         if self.on_progress is not None:
             self.on_progress(self._progress(solver))
 
-    def _progress(self, solver: str) -> Progress:
-        return Progress(len(self.by_key), len(self.finished), self.failed, self._seconds_left(), solver)
+    def _progress(self, solver: str) -> StudyProgress:
+        return StudyProgress(len(self.by_key), len(self.finished), self.failed, self._seconds_left(), solver)
 
     def _seconds_left(self) -> float | None:
         """Mean seconds of each solver's finished runs, times the runs it has left, shared among the workers."""

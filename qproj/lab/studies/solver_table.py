@@ -123,7 +123,7 @@ def summarise(
             SolverLine(
                 label=label, solver=str(own["solver"][0]), is_null=bool(own["is_null"][0]), exact=bool(own["exact"][0]),
                 runs=len(own), failed=int((own.failed | known.contradicted[mask]).sum()),
-                refused=int(own.refused.sum()), cut=int((own["ended_by"] == "clock").sum()),
+                refused=int(own.refused.sum()), cut=int(own.cut_short.sum()),
                 proved=Share.counted(float(proofs.sum()), int(usable.sum())),
                 gap_mean=_mean(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
                 raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),

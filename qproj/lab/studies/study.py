@@ -11,10 +11,10 @@ from qproj.lab.studies.dask_pool import ClusterPool
 from qproj.lab.studies.estimate import Estimate, estimate
 from qproj.lab.studies.export import read_frame
 from qproj.lab.studies.neurons import load_instances
-from qproj.lab.studies.plan import Plan, make_plan
-from qproj.lab.studies.pool import Pool
+from qproj.lab.studies.plan import StudyPlan, make_plan
+from qproj.lab.studies.pool import WorkerPool
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.running import Progress, StudySession
+from qproj.lab.studies.running import StudyProgress, StudySession
 from qproj.lab.studies.stored_problems import Instance
 from qproj.lab.studies.training_cost import TrainingPlan, run_training
 from qproj.solvers.specs import SolverSpec, parse_solvers
@@ -78,7 +78,7 @@ class Study:
         training: TrainingPlan | None = None,
     ) -> None:
         self.folder, self.training = Path(out), training
-        self.plan: Plan = make_plan(
+        self.plan: StudyPlan = make_plan(
             load_instances(instances, max_neurons=max_neurons, seed=instance_seed),
             _specs(solvers), encodings=encodings, reads=reads, time_limits_s=time_limits_s, seeds=seeds, nulls=nulls,
         )  # fmt: skip
@@ -90,8 +90,8 @@ class Study:
         dask: Any = None,
         grace_s: float = 10.0,
         retry_failed: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> Progress:
+        on_progress: Callable[[StudyProgress], None] | None = None,
+    ) -> StudyProgress:
         """Run what is missing and return how far the study is; Ctrl-C or a kill loses no finished row.
 
         Parameters
@@ -114,7 +114,7 @@ class Study:
         ConnectionError
             No Dask scheduler answers, or the cluster went away.
         """
-        pool = Pool(workers, grace_s=grace_s, log=self.folder / "log.txt") if dask is None else None
+        pool = WorkerPool(workers, grace_s=grace_s, log=self.folder / "log.txt") if dask is None else None
         with (
             pool or ClusterPool(dask, grace_s=grace_s) as opened,
             StudySession(self.plan, self.folder, opened, retry_failed=retry_failed, on_progress=on_progress) as session,
@@ -139,7 +139,7 @@ def run(
     dask: Any = None,
     grace_s: float | None = None,
     retry_failed: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[StudyProgress], None] | None = None,
     on_training: Callable[[int, int], None] | None = None,
 ) -> Results:
     """Run what a study lacks, its training included, and return its results: what ``qproj compare`` does.

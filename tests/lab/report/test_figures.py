@@ -13,7 +13,7 @@ from qproj.lab.studies.distance import distances
 from qproj.lab.studies.metrics import gaps, means_by_problem
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import neuron_times, read_successes
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.study import Study
 from qproj.lab.studies.training_cost import FILE, FOLDER, TrainingPlan, training_lines
 
@@ -87,7 +87,7 @@ def test_an_option_with_three_numbers_is_a_scan_beside_the_null_model(results):
 
 
 def test_distances_are_to_the_nearest_optimum_and_ignore_what_changes_nothing(results):
-    store = Store(results.folder)
+    store = StudyStore(results.folder)
     found = distances(store, results.runs, results.known)
     store.close()
     assert np.array_equal(found, results.distances, equal_nan=True)

@@ -8,7 +8,7 @@ from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.studies.metrics import gaps, reached
 from qproj.lab.studies.neurons import load_instances, parse_source
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.stored_problems import ModelInstance, arrays_of, bqm_problem, problems_of, published
 from qproj.lab.studies.study import Study
 from qproj.projections.models import BQMProblem
@@ -58,8 +58,8 @@ def test_gaps_are_to_the_published_optimum_whoever_reaches_it(folder):
     assert np.isnan(reached(runs, results.known)[other & sampled]).all()
     assert runs["status"][(three | other) & (runs["solver"] == "sign")].tolist() == ["refused"] * 2
     assert np.isnan(runs["cosine"][three]).all()
-    store = Store(folder / "s")
-    back = {one.name: one for one in store.layers()}
+    store = StudyStore(folder / "s")
+    back = {one.name: one for one in store.layers().values()}
     store.close()
     assert back["qubo/three"].key == published("three").key
     assert isinstance(back["random/n6-d3/seed0"], LayerInstance)

@@ -4,7 +4,7 @@ import pytest
 
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.studies.estimate import plan_table
-from qproj.lab.studies.plan import Budget, Limits, make_plan, run_key, solver_seed
+from qproj.lab.studies.plan import Limits, StudyBudget, make_plan, run_key, solver_seed
 from qproj.lab.studies.study import Study
 from qproj.solvers.specs import parse_solvers
 
@@ -36,7 +36,7 @@ def test_budgets_are_a_cross_product_and_what_is_withheld_does_not_multiply(laye
     runs = [made.solvers[run.solver].text for run in made.runs]
     assert runs.count("sa") == 6 * 4
     assert runs.count("sign") == 6 * 2
-    assert Budget(20, None) in made.budgets
+    assert StudyBudget(20, None) in made.budgets
 
 
 def test_keys_depend_on_content_only(layers):
@@ -96,7 +96,7 @@ def test_nothing_to_run_and_equal_names_are_refused(layers):
         plan([])
     with pytest.raises(ValueError, match="names have to be unique"):
         plan([layers[0], layers[0]])
-    with pytest.raises(TypeError, match="is no solver"):
+    with pytest.raises(TypeError, match="is not a solver"):
         make_plan(layers, [object()])
 
 
