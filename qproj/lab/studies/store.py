@@ -31,6 +31,8 @@ from qproj.lab.studies.stored_problems import Instance, ModelInstance, arrays_of
 FILE = "study.sqlite"
 #: Seconds without a sign of life after which another process's leases are free.
 LEASE_S = 120.0
+#: Seconds to wait for another process's transaction.
+LOCKED_S = 60.0
 
 
 class StudyStore:
@@ -63,7 +65,7 @@ class StudyStore:
             self.folder.mkdir(parents=True, exist_ok=True)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         with _clear_errors(self.path):
-            self._db = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=LOCKED_S, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             try:
                 self._inode = os.stat(self.path).st_ino  # connecting makes the file
@@ -84,7 +86,7 @@ class StudyStore:
         db = self._db
         version = schema.require_readable(db, self.path)
         db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(db)
         db.execute("PRAGMA synchronous = NORMAL")
         if version < schema.SCHEMA:
             with self._transaction():
@@ -236,6 +238,19 @@ class _RowIds:
     environment: int
     instances: list[int]
     solvers: list[int]
+
+
+def _use_write_ahead_log(db: sqlite3.Connection) -> None:
+    """Switch to WAL mode; SQLite's own time-out does not cover this, and fails at once where two processes do it."""
+    end = time.monotonic() + LOCKED_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _neuron_sizes(layer: Instance) -> list[tuple[str, float, int, int, int]]:

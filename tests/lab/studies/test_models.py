@@ -79,7 +79,11 @@ def test_files_are_sources_and_mistakes_are_named(folder):
     (mine,) = load_instances([str(folder / "qubo" / "three.txt")])
     assert mine.key == published("three").key
     assert isinstance(bqm_problem(mine.arrays), BQMProblem)
-    for text, message in (("qubo", "say which"), ("qubo:nam=three", "did you mean 'name'"), ("qubo:", "no option")):
+    for text, message in (
+        ("qubo", "alone names no instance; write qubo:name="),
+        ("qubo:nam=three", "did you mean 'name'"),
+        ("qubo:", "no option"),
+    ):
         with pytest.raises(ValueError, match=message):
             parse_source(text)
     with pytest.raises(ValueError, match="did you mean 'three'"):

@@ -67,6 +67,35 @@ def test_a_batch_belongs_to_one_living_process(tmp_path):
     second.close()
 
 
+_OPEN_ALL = """
+import sys, time
+from pathlib import Path
+from qproj.lab.studies.store import StudyStore
+print("ready", flush=True)
+start = float(sys.stdin.readline())
+for number in range(60):
+    while time.time() < start + 0.02 * number:
+        pass
+    StudyStore(Path(sys.argv[1]) / str(number), create=True).close()
+"""
+
+
+def test_two_processes_may_make_a_study_at_the_same_moment(tmp_path):
+    """Switching a file to WAL mode fails at once where another process does it: SQLite's time-out does not cover it."""
+    command = [sys.executable, "-c", _OPEN_ALL, str(tmp_path)]
+    both = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+    start = f"{time.time() + 0.1}\n"
+    for process in both:
+        process.stdin.write(start)
+        process.stdin.flush()
+    ends = [process.communicate(timeout=60)[1] for process in both]
+    assert ends == ["", ""]
+
+
 def test_leases_of_the_dead_are_free(tmp_path):
     store = StudyStore(tmp_path, create=True)
     dead = subprocess.Popen([sys.executable, "-c", ""])
