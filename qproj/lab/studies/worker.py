@@ -88,11 +88,11 @@ class _Bench:
         self.layer_key, self.problems = "", ()  # type: tuple[str, Sequence[Any]]
 
     def serve(self, task: Task, connection: Any) -> None:
-        """Do one batch: send ("ready", seconds) once, then ("done", Outcome) for each run."""
-        start = time.perf_counter()
+        """Do one batch: send None when its solver is made, then the outcome of each run."""
         setup_s: float | None = None
         try:
             if task.solver_text not in self.solvers:
+                start = time.perf_counter()
                 self.solvers[task.solver_text] = _make(task)
                 setup_s = time.perf_counter() - start
             solver = self.solvers[task.solver_text]
@@ -100,16 +100,16 @@ class _Bench:
                 self.layer_key, self.problems = task.layer_key, problems_of(task.layer)
         except Exception as error:
             text = one_line(f"the solver could not be made: {type(error).__name__}: {error}")
-            connection.send(("ready", time.perf_counter() - start))
+            connection.send(None)
             for run in task.runs:
-                connection.send(("done", Outcome(run.key, RAISED, text)))
+                connection.send(Outcome(run.key, RAISED, text))
             return
-        connection.send(("ready", time.perf_counter() - start))
+        connection.send(None)
         for run in task.runs:
             outcome = perform(run.key, self.problems[run.neuron], solver, run.limits)
             if setup_s is not None:  # paid once per process, stored with its first run, never part of a run's time
                 outcome, setup_s = replace(outcome, setup_s=setup_s), None
-            connection.send(("done", outcome))
+            connection.send(outcome)
 
 
 def _make(task: Task) -> Any:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from qproj.lab.studies.dask_pool import ClusterPool, _leave, _places, _solve
+from qproj.lab.studies.dask_pool import ClusterPool, _end_study, _pools, _solve_batch
 from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.outcome import Outcome
 from qproj.lab.studies.plan import Limits, PlannedRun, planned_solver
@@ -78,7 +78,7 @@ def test_a_cluster_gives_the_rows_of_a_local_run_also_when_a_worker_is_killed(tm
     (told,) = store.query("SELECT content FROM environment")
     store.close()
     assert '"cluster": [{' in told["content"]
-    assert sum(client.run(lambda: len(sys.modules["qproj.lab.studies.dask_pool"]._places)).values()) == 0  # all ended
+    assert sum(client.run(lambda: len(sys.modules["qproj.lab.studies.dask_pool"]._pools)).values()) == 0  # all ended
 
 
 @pytest.mark.slow
@@ -138,19 +138,19 @@ def _task(layers, text="random"):
 
 
 def test_a_batch_is_done_beside_the_thread_and_ends_with_its_study(layers):
-    outcomes = _solve(_task(layers), 60.0, "first")
+    outcomes = _solve_batch(_task(layers), 60.0, "first")
     assert [o.key for o in outcomes] == ["key0", "key1", "key2"]
     with WorkerPool(1, grace_s=60.0) as pool:
         tasks = [_task(layers)]
         expected = [o for group in pool.run(lambda: tasks.pop() if tasks else None) for o in group]
     assert [(o.gain, o.best) for o in outcomes] == [(o.gain, o.best) for o in expected]
-    (place,) = _places.values()
-    (process,) = [worker.process for worker in place.pool._workers]
-    _leave("another")
+    (local,) = _pools.values()
+    (process,) = [worker.process for worker in local.pool._workers]
+    _end_study("another")
     assert process.poll() is None
-    _leave("first")
+    _end_study("first")
     assert process.poll() is not None
-    assert not _places
+    assert not _pools
 
 
 def test_workers_that_keep_dying_are_rows_and_a_gone_cluster_is_said(layers):
