@@ -79,7 +79,7 @@ def _figure(results: Results, study: str, name: str, text: str, *, width: float 
     import matplotlib
     from matplotlib.figure import Figure
 
-    from qproj.lab.report.axes import draw
+    from qproj.lab.report import draw
 
     FIGURES.mkdir(parents=True, exist_ok=True)
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "qproj", "font.size": 9})

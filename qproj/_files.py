@@ -6,7 +6,7 @@ import glob
 import json
 import math
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +17,15 @@ from typing import IO, Any
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Give a file to write to, which becomes `path` at the end; after an error or a kill, `path` is what it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    part = path.with_name(f".{path.name}-{uuid.uuid4().hex}")  # tempfile's own would be closed to other users
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

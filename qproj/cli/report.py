@@ -61,7 +61,7 @@ def report(
         return
     target = out or folders[0] / f"report.{kind}"
     if kind == "md":
-        from qproj.lab.report.markdown import render_markdown
+        from qproj.lab.report import render_markdown
 
         target.write_text(render_markdown(results[0]), encoding="utf-8")
     else:
@@ -88,7 +88,7 @@ def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bo
     if kind == "text":
         tables(records)
         return
-    from qproj.lab.report.training_page import write_training_report
+    from qproj.lab.report import write_training_report
 
     target = write_training_report(records, out or folder / "report.html", sessions(folder))
     typer.echo(f"written: {target}")

@@ -138,13 +138,12 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
 
 def write_pages(records: list[dict[str, Any]], out: Path, seeds: list[int]) -> list[Path]:
     """Write the curves of these runs, and the page of all runs in the folder; without the extra, say so on stderr."""
-    from qproj.lab.report.curves import draw
-    from qproj.lab.report.training_page import write_training_report
+    from qproj.lab.report import write_curves, write_training_report
     from qproj.lab.training.run_folder import Store
 
     sessions = _remember(out, seeds)
     try:
-        return [*draw(records, out), write_training_report(Store(out).all(), out / "report.html", sessions)]
+        return [*write_curves(records, out), write_training_report(Store(out).all(), out / "report.html", sessions)]
     except MissingPackageError as error:
         typer.echo(f"curves and page left out: {error}", err=True)
         return []

@@ -1,0 +1,133 @@
+"""One description of a figure, for pages and for papers: the numbers, the axes they are on, and how they look.
+
+Figure functions return it; :mod:`~qproj.lab.report.plotly_json` and :mod:`~qproj.lab.report.matplotlib_axes` draw it.
+Texts are as they are: each renderer escapes what its library would read as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: Okabe and Ito's palette and four more, distinct with any colour vision.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B5A900", "#7A5195", "#8C564B", "#3D9970")
+#: Null models and reference lines.
+GREY = "#888888"
+
+Dash = Literal["solid", "dash", "dot", "dashdot"]
+Kind = Literal["line", "steps", "line+points", "points", "bars"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a series looks; `size` is the points', in pixels of the page."""
+
+    colour: str
+    dash: Dash = "solid"
+    width: float = 2.0
+    size: float = 6.0
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes
+    ----------
+    label : str
+    scale : {"linear", "log", "category"}
+    ticks : str
+        Format of the numbers, such as ".0%"; empty: the renderer's own.
+    from_zero : bool
+        The axis begins at 0, whatever the data.
+    limits : pair of float, optional
+    """
+
+    label: str = ""
+    scale: Literal["linear", "log", "category"] = "linear"
+    ticks: str = ""
+    from_zero: bool = False
+    limits: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points that belong together; NaN where there is no number.
+
+    Attributes
+    ----------
+    x, y : sequences of equal length
+        Of bars, which lie: lengths and names.
+    kind : {"line", "steps", "line+points", "points", "bars"}
+        Steps keep a value up to the next x; bars of several series are stacked.
+    low, high : sequences, optional
+        An interval of y at each point: error bars, or a band where `band` is set.
+    x_low, x_high : sequences, optional
+        An interval of x, as error bars.
+    labels : sequence of str
+        Shown beside the points.
+    hover : str or None
+        Shown at the pointer, with fields such as {x:.2g}, {y:.1%}, {label} and {note}; empty: the renderer's own;
+        None: nothing.
+    notes : sequence of str
+        One per point, for `hover`.
+    group : str
+        Series of one group are shown and hidden together.
+    in_legend, on_right : bool
+        `on_right`: on the figure's second y axis.
+    """
+
+    name: str
+    x: Sequence[float | str]
+    y: Sequence[float | str]
+    style: Style
+    kind: Kind = "line"
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+    x_low: Sequence[float] | None = None
+    x_high: Sequence[float] | None = None
+    band: bool = False
+    labels: Sequence[str] = ()
+    hover: str | None = ""
+    notes: Sequence[str] = ()
+    group: str = ""
+    in_legend: bool = True
+    on_right: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: its name on the page, its title, one sentence or two about it, and what it shows."""
+
+    name: str
+    title: str
+    text: str
+    x: Axis
+    y: Axis
+    series: list[Series] = field(default_factory=list)
+    right: Axis | None = None
+
+    @property
+    def has_legend(self) -> bool:
+        """A legend of one name says nothing that the title does not."""
+        return sum(one.in_legend for one in self.series) > 1
+
+    @property
+    def label_sides(self) -> list[list[tuple[str, str]]]:
+        """For each series, the (vertical, horizontal) sides of its labels: neighbours apart, all inside the axes."""
+        labelled = [one for one in self.series if one.labels]
+        numbers = [float(x) for one in labelled for x in one.x]
+        if not numbers:
+            return [[] for _ in self.series]
+        low, high = min(numbers), max(numbers)
+        middle = (low * high) ** 0.5 if self.x.scale == "log" and low > 0 else (low + high) / 2
+        sides, count = [], 0
+        for one in self.series:
+            own = []
+            for x in one.x if one.labels else ():
+                own.append((("top", "bottom")[count % 2], "left" if float(x) > middle else "right"))
+                count += 1
+            sides.append(own)
+        return sides
