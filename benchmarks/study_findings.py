@@ -16,7 +16,7 @@ from benchmarks.measure import stored, table
 from benchmarks.studies import KEPT, ROOT, unpack
 from qproj.lab.studies.metrics import gaps, means_by_problem, reached
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import SolverLine, number, percent, seconds, told
+from qproj.lab.studies.solver_table import SolverLine, number, percent, reported, seconds
 from qproj.lab.studies.training_cost import training_lines
 
 FIGURES = ROOT / "docs" / "_static" / "studies"
@@ -158,7 +158,7 @@ def encodings(results: Results) -> str:
             hits, trials = np.nansum(best[own]), int((~np.isnan(best[own])).sum())
             cells.append(f"{hits / trials:.2f}, {_mean(gap[own]):.3f}" if trials else "refused")
             runs = results.runs.where(own)
-            variables, ratio = told(runs, "variables"), told(runs, "coefficient_ratio")
+            variables, ratio = reported(runs, "variables"), reported(runs, "coefficient_ratio")
             known = ~np.isnan(variables)
             sizes.append(f"{_mean(variables):.0f}, {float(np.median(ratio[known])):,.0f}" if known.any() else "–")
         solved.append([_name(line), *cells])

@@ -51,6 +51,8 @@ def plain(value: Any) -> Any:
     """Return a value for strict JSON: None for what is not finite."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # an array or a number of numpy
+        return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value

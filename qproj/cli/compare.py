@@ -124,7 +124,6 @@ def _show_plan(study: Any, workers: int, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table
     from qproj.lab.studies.estimate import plan_table
     from qproj.lab.studies.solver_table import seconds
-    from qproj.lab.studies.stored_problems import shape_of
 
     found, training = study.estimate(workers=workers), study.training
     titles, rows = plan_table(study.plan, found)
@@ -140,7 +139,7 @@ def _show_plan(study: Any, workers: int, as_json: bool) -> None:
         })  # fmt: skip
         return
     print_table(titles, rows)
-    sizes = sorted({shape_of(layer) for layer in study.plan.instances})
+    sizes = sorted({layer.shape for layer in study.plan.instances})
     shown = ", ".join(f"{n}×{d}" if n else f"{d} variables" for n, d in sizes)
     typer.echo(
         f"{len(study.plan.instances)} layers (rows × fan-in: {shown}), {study.plan.num_neurons} neurons, "

@@ -6,29 +6,37 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["Results", "Study", "run"]
-
-_HOME = {
-    "Results": "qproj.lab.studies.results",
-    "Study": "qproj.lab.studies.study",
-    "run": "qproj.lab.studies.study",
-}
-_SUBPACKAGES = frozenset({"datasets", "report", "studies", "training"})
 
 if TYPE_CHECKING:
     from qproj.lab.studies.results import Results
     from qproj.lab.studies.study import Study, run
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    if name in _SUBPACKAGES:
-        return importlib.import_module(f"qproj.lab.{name}")
-    raise AttributeError(f"module 'qproj.lab' has no attribute {name!r}")
+def _lazy_names(package: str, home: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package whose names are loaded when they are first used.
+
+    `home` gives the module of each name, below the package; of a module itself, "".
+    """
+
+    def load(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if not home[name]:
+            return importlib.import_module(f"{package}.{name}")
+        return getattr(importlib.import_module(f"{package}.{home[name]}"), name)
+
+    return load, lambda: sorted({*vars(sys.modules[package]), *home})
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, *_SUBPACKAGES})
+__getattr__, __dir__ = _lazy_names(
+    "qproj.lab",
+    {
+        "Results": "studies.results", "Study": "studies.study", "run": "studies.study",
+        "datasets": "", "report": "", "studies": "", "training": "",
+    },
+)  # fmt: skip

@@ -41,7 +41,8 @@ def _points(
         low=[line.accuracy - s for line, s in zip(lines, spread, strict=True)],
         high=[line.accuracy + s for line, s in zip(lines, spread, strict=True)],
         x_low=[gap.gap_low for gap in gaps], x_high=[gap.gap_high for gap in gaps],
-        labels=[line.solver for line in lines], hover="{label}: {y:.1%} at a gap of {x:.3g}", in_legend=in_legend,
+        labels=[line.solver for line in lines], labelled=True, in_legend=in_legend,
+        hover="{label}: {y:.1%} at a gap of {x:.3g}",
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ Texts are as they are: each renderer escapes what its library would read as mark
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -67,12 +69,9 @@ class Series:
     x_low, x_high : sequences, optional
         An interval of x, as error bars.
     labels : sequence of str
-        Shown beside the points.
+        One per point: for `hover`, and beside the points where `labelled` is set.
     hover : str or None
-        Shown at the pointer, with fields such as {x:.2g}, {y:.1%}, {label} and {note}; empty: the renderer's own;
-        None: nothing.
-    notes : sequence of str
-        One per point, for `hover`.
+        Shown at the pointer, with fields such as {x:.2g} and {label}; empty: the renderer's own; None: nothing.
     group : str
         Series of one group are shown and hidden together.
     in_legend, on_right : bool
@@ -90,8 +89,8 @@ class Series:
     x_high: Sequence[float] | None = None
     band: bool = False
     labels: Sequence[str] = ()
+    labelled: bool = False
     hover: str | None = ""
-    notes: Sequence[str] = ()
     group: str = ""
     in_legend: bool = True
     on_right: bool = False
@@ -117,17 +116,10 @@ class Figure:
     @property
     def label_sides(self) -> list[list[tuple[str, str]]]:
         """For each series, the (vertical, horizontal) sides of its labels: neighbours apart, all inside the axes."""
-        labelled = [one for one in self.series if one.labels]
-        numbers = [float(x) for one in labelled for x in one.x]
-        if not numbers:
-            return [[] for _ in self.series]
-        low, high = min(numbers), max(numbers)
-        middle = (low * high) ** 0.5 if self.x.scale == "log" and low > 0 else (low + high) / 2
-        sides, count = [], 0
-        for one in self.series:
-            own = []
-            for x in one.x if one.labels else ():
-                own.append((("top", "bottom")[count % 2], "left" if float(x) > middle else "right"))
-                count += 1
-            sides.append(own)
-        return sides
+        places = [[float(x) for x in one.x] if one.labelled else [] for one in self.series]
+        if self.x.scale == "log":
+            places = [[math.log(x) if x > 0 else -math.inf for x in own] for own in places]
+        known = [x for own in places for x in own if math.isfinite(x)]
+        middle = (min(known) + max(known)) / 2 if known else 0.0
+        vertical = itertools.cycle(("top", "bottom"))
+        return [[(next(vertical), "left" if x > middle else "right") for x in own] for own in places]

@@ -58,7 +58,8 @@ def draw_figure(axes: Any, figure: Figure, *, legend: bool = True) -> Any:
             _bars(target, series, widths)
         else:
             _line(target, series)
-            _labels(target, series, sides)
+            if series.labelled:
+                _labels(target, series, sides)
     if widths:
         axes.invert_yaxis()
     _axis(axes, figure.x, "x")
@@ -110,7 +111,7 @@ def _bars(axes: Any, series: Series, begin: dict[str, float]) -> None:
 
 
 def _labels(axes: Any, series: Series, sides: list[tuple[str, str]]) -> None:
-    for x, y, text, (vertical, horizontal) in zip(series.x, series.y, series.labels, sides, strict=False):
+    for x, y, text, (vertical, horizontal) in zip(series.x, series.y, series.labels, sides, strict=True):
         axes.annotate(
             text, (x, y), textcoords="offset points", fontsize="small",
             xytext=(6 if horizontal == "right" else -6, 5 if vertical == "top" else -12),

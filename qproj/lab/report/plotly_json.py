@@ -51,11 +51,10 @@ def _common(series: Series) -> dict[str, Any]:
     if series.hover is None:
         found["hoverinfo"] = "skip"
     elif series.hover:
-        extra = "" if "{label}" in series.hover else safe(series.name)
-        fields = safe(series.hover).replace("{label", "{text").replace("{note", "{customdata").replace("{", "%{")
-        found["hovertemplate"] = f"{fields}<extra>{extra}</extra>"
-    if series.notes:
-        found["customdata"] = [safe(note) for note in series.notes]
+        fields = safe(series.hover).replace("{label}", "{text}").replace("{", "%{")
+        found["hovertemplate"] = f"{fields}<extra>{safe(series.name)}</extra>"
+    if series.labels:
+        found["text"] = [safe(label) for label in series.labels]
     return found
 
 
@@ -71,11 +70,9 @@ def _scatter(series: Series, sides: list[tuple[str, str]]) -> dict[str, Any]:
         trace |= {"marker": {"color": style.colour, "size": style.size}, "cliponaxis": False}
     if style.opacity < 1:
         trace["opacity"] = style.opacity
-    if series.labels:
-        trace |= {
-            "mode": trace["mode"] + "+text", "text": [safe(label) for label in series.labels],
-            "textposition": [f"{vertical} {horizontal}" for vertical, horizontal in sides],
-        }  # fmt: skip
+    if series.labelled:
+        trace["mode"] += "+text"
+        trace["textposition"] = [f"{vertical} {horizontal}" for vertical, horizontal in sides]
     if not series.band:
         for letter, values, low, high in (
             ("y", series.y, series.low, series.high),
@@ -103,7 +100,7 @@ def _band(series: Series) -> dict[str, Any]:
 def _bars(series: Series) -> dict[str, Any]:
     return _common(series) | {
         "type": "bar", "orientation": "h", "x": _texts(series.x), "y": _texts(series.y),
-        "marker": {"color": series.style.colour},
+        "marker": {"color": series.style.colour}, "textposition": "none",
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from qproj.lab.report.figure import Axis, Figure, Series, Style
 from qproj.lab.report.solver_styles import shown_name, solver_styles
 from qproj.lab.studies.metrics import BOOTSTRAPS
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import SolverLine, neuron_times, read_successes
+from qproj.lab.studies.solver_table import SolverLine, read_successes
 
 #: Sizes that a slope needs, and how far beyond the largest that it was fitted to it is drawn.
 LEAST_SIZES, REACH = 3, 1.5
@@ -107,7 +107,7 @@ def tts_scaling(results: Results) -> Figure | None:
     never: list[str] = []
     for line in results.lines:
         own = results.of(line.label)
-        found = neuron_times(own, results.known, results.gains)
+        _, found = read_successes(own, results.known, results.gains)
         if not found:
             continue
         bits = dict(zip(own["problem"].tolist(), own["weight_bits"].tolist(), strict=True))

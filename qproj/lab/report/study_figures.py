@@ -135,8 +135,8 @@ def time_and_gap(results: Results) -> Figure:
                 solver + (" (null model)" if lines[0].is_null else ""), [line.wall_s for line in lines],
                 [line.gap_mean for line in lines], Style(style.colour, style.dash, size=9), "line+points",
                 low=[line.gap_low for line in lines], high=[line.gap_high for line in lines],
-                labels=names if len(lines) == 1 and len(by_solver) <= MOST_NAMED else (), notes=names,
-                hover="{note}: gap {y:.3g} in {x:.3g} s",
+                labels=names, labelled=len(lines) == 1 and len(by_solver) <= MOST_NAMED,
+                hover="{label}: gap {y:.3g} in {x:.3g} s",
             )
         )  # fmt: skip
     return Figure(
@@ -156,7 +156,7 @@ def time_split(results: Results) -> Figure:
     series = [
         Series(
             part, np.divide(own, total, out=np.zeros_like(own), where=total > 0).tolist(), names, Style(colour), "bars",
-            notes=[seconds(value) for value in own.tolist()], hover="{x:.0%}, {note}",
+            labels=[seconds(value) for value in own.tolist()], hover="{x:.0%}, {label}",
         )
         for part, colour, own in zip(PARTS, PALETTE, spent.T, strict=False)
         if own.any()
@@ -174,7 +174,7 @@ def alignment_and_gap(results: Results) -> Figure:
     series = [
         Series(
             shown_name(line), [line.gap_mean], [line.cosine], Style(styles[line.label].colour, size=10), "points",
-            labels=() if crowded else [shown_name(line)], in_legend=crowded,
+            labels=[shown_name(line)], labelled=not crowded, in_legend=crowded,
             hover="cosine {y:.3f} at a gap of {x:.3g}",
         )
         for line in results.lines

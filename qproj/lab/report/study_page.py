@@ -111,7 +111,7 @@ def pair_rows(results: Results) -> list[dict[str, Any]]:
             if found is not None:
                 rows.append({
                     "a": a.label, "b": b.label, "difference": number(found.difference), "low": number(found.low),
-                    "high": number(found.high), "p": "<0.001" if found.p < 0.001 else f"{found.p:.3f}",
+                    "high": number(found.high), "p": found.p_text,
                     "neurons": found.neurons, "null": a.is_null or b.is_null,
                 })  # fmt: skip
     return sorted(rows, key=lambda row: not row["null"])

@@ -5,8 +5,9 @@ Names are loaded when they are first used: a worker process needs few of them.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qproj.lab import _lazy_names
 
 __all__ = [
     "Results",
@@ -19,17 +20,6 @@ __all__ = [
     "run",
 ]
 
-_HOME = {
-    "Results": "qproj.lab.studies.results",
-    "Study": "qproj.lab.studies.study",
-    "StudyFile": "qproj.lab.studies.study_file",
-    "TrainingPlan": "qproj.lab.studies.training_cost",
-    "difference_table": "qproj.lab.studies.difference",
-    "export_study": "qproj.lab.studies.export",
-    "read_study_file": "qproj.lab.studies.study_file",
-    "run": "qproj.lab.studies.study",
-}
-
 if TYPE_CHECKING:
     from qproj.lab.studies.difference import difference_table
     from qproj.lab.studies.export import export_study
@@ -39,11 +29,10 @@ if TYPE_CHECKING:
     from qproj.lab.studies.training_cost import TrainingPlan
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'qproj.lab.studies' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = _lazy_names(
+    "qproj.lab.studies",
+    {
+        "Results": "results", "Study": "study", "StudyFile": "study_file", "TrainingPlan": "training_cost",
+        "difference_table": "difference", "export_study": "export", "read_study_file": "study_file", "run": "study",
+    },
+)  # fmt: skip

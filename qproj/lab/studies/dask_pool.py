@@ -6,12 +6,13 @@ batch that it was at, which goes to another.
 
 from __future__ import annotations
 
+import json
 import queue
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from qproj.lab.studies.environment import environment
@@ -67,9 +68,7 @@ class ClusterPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property
@@ -133,11 +132,11 @@ class ClusterPool:
                     f"worker {address} has qproj {version}, this process {ours['versions'].get('qproj')}; install one "
                     "version everywhere"
                 )
-        kinds: dict[str, dict[str, Any]] = {}
-        for theirs in found.values():
-            del theirs["command"], theirs["seeds"]
-            kinds.setdefault(repr(theirs), theirs)["workers"] = kinds.get(repr(theirs), {}).get("workers", 0) + 1
-        return list(kinds.values())
+        own = ("command", "seeds")  # of the process, not of the machine
+        kinds = Counter(
+            json.dumps({name: value for name, value in theirs.items() if name not in own}) for theirs in found.values()
+        )
+        return [json.loads(kind) | {"workers": count} for kind, count in kinds.items()]
 
     def close(self) -> None:
         """End this study's processes on the cluster and disconnect from it."""

@@ -30,7 +30,7 @@ def difference_table(a: Results, b: Results) -> tuple[list[str], list[list[str]]
         rows.append([
             label, str(found.neurons), number(float(np.mean([first[i] for i in shared]))),
             number(float(np.mean([second[i] for i in shared]))), number(found.difference), number(found.low),
-            number(found.high), "<0.001" if found.p < 0.001 else f"{found.p:.3f}", *map(percent, proved),
+            number(found.high), found.p_text, *map(percent, proved),
         ])  # fmt: skip
     if not rows:
         raise ValueError("the studies share no neuron; give two over the same layers")

@@ -11,7 +11,6 @@ from qproj._arrays import FloatArray
 from qproj.lab.studies.frame import Runs, read_weights
 from qproj.lab.studies.metrics import References, count_distance, reached
 from qproj.lab.studies.store import StudyStore
-from qproj.lab.studies.stored_problems import arrays_of, problems_of
 from qproj.projections import SignProjection
 
 
@@ -30,7 +29,7 @@ def distances(store: StudyStore, runs: Runs, known: References) -> FloatArray:
         if keys[i] in weights and known.proved[runs["problem"][i]]:
             places.setdefault((instance, neuron), []).append(i)
     wanted = {instance for instance, _ in places}
-    problems = {number: problems_of(arrays_of(layer)) for number, layer in store.layers().items() if number in wanted}
+    problems = {number: layer.problems for number, layer in store.layers().items() if number in wanted}
     for (instance, neuron), rows in places.items():
         counts = _counts(problems[instance][neuron], weights, [keys[i] for i in rows])
         optima = np.unique(counts[optimal[rows]], axis=0)

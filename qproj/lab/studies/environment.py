@@ -1,4 +1,4 @@
-"""What a study ran on: versions, processor, command line; never tokens."""
+"""The environment of a study: versions, processor, command line; never tokens."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def environment(seeds: list[int] | None = None) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count() or 0,
         "versions": versions,
-        "command": without_secrets(sys.argv),
+        "command": redacted_command(sys.argv),
         "seeds": seeds or [],
     }
 
 
-def without_secrets(arguments: list[str]) -> str:
-    """Return a command line in which nothing that looks like a secret is left."""
+def redacted_command(arguments: list[str]) -> str:
+    """Return a command line without anything that looks like a secret."""
     shown, hide_next = [os.path.basename(arguments[0])] if arguments else [], False
     for argument in arguments[1:]:
         if hide_next:

@@ -10,7 +10,6 @@ from qproj.lab.studies.outcome import CRASHED, HUNG, Outcome
 from qproj.lab.studies.plan import PlannedRun, StudyPlan, innermost
 from qproj.lab.studies.pool import WorkerPool
 from qproj.lab.studies.store import FILE, StudyStore
-from qproj.lab.studies.stored_problems import arrays_of, problems_of, shape_of
 from qproj.lab.studies.worker import make_task
 
 #: Seconds that a probe may take; reads that it cuts short count in proportion, other searches at their full limit.
@@ -88,7 +87,7 @@ def _typical(plan: StudyPlan, runs: list[PlannedRun]) -> PlannedRun:
     """The run of middle size."""
 
     def size(run: PlannedRun) -> int:
-        n, d = shape_of(plan.instances[run.instance])
+        n, d = plan.instances[run.instance].shape
         return max(n, 1) * d
 
     return sorted(runs, key=size)[len(runs) // 2]
@@ -133,7 +132,7 @@ def _qpu_s(plan: StudyPlan, number: int, new: list[PlannedRun]) -> float | None:
     if not callable(report):
         return None
     run = _typical(plan, new)
-    problem = problems_of(arrays_of(plan.instances[run.instance]))[run.neuron]
+    problem = plan.instances[run.instance].problems[run.neuron]
     try:
         charged = report(problem, run.limits.num_reads or 100)
     except Exception:  # no connection, no embedding: no figure, and the study itself will state why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,9 @@ import numpy as np
 
 from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
-from qproj.lab.studies.frame import Runs, read_runs
+from qproj.lab.studies.frame import COLUMNS, Runs, read_runs
 from qproj.lab.studies.metrics import gaps, references
 from qproj.lab.studies.store import StudyStore
-from qproj.lab.studies.stored_problems import arrays_of, problems_of
 from qproj.projections import SignProjection
 from qproj.solvers.contract import MissingPackageError
 
@@ -62,7 +61,8 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
     target.mkdir(parents=True, exist_ok=True)
     count = 0
     for place, layer in enumerate(layers):
-        for j, problem in enumerate(problems_of(arrays_of(layer))):
+        problems: Sequence[Any] = layer.problems
+        for j, problem in enumerate(problems):
             head = f"{layer.name} neuron {j}, key {problem.key}"
             name = f"layer{place:03d}-neuron{j:03d}.{kind}"
             (target / name).write_text(f"{comment} {head}\n{write[kind](problem)}", encoding="utf-8")
@@ -76,26 +76,17 @@ def to_polars(runs: Runs) -> polars.DataFrame:
         import polars
     except ImportError as error:
         raise MissingPackageError('polars is not installed; pip install "qproj[report]"') from error
+    dtypes: dict[Any, Any] = {str: polars.String, str | None: polars.String, int | None: polars.Int64}
     columns: dict[str, Any] = {}
-    for name, column in runs.columns.items():
-        if name in ("instance_id", "problem", "label", "ceiling"):
-            continue
-        if column.dtype.kind == "f":
-            columns[name] = polars.Series(name, column, nan_to_null=True)
-        elif name in ("num_reads", "seed", "solver_seed", "reads", "environment"):
-            columns[name] = polars.Series(name, column.tolist(), polars.Int64)
-        elif name in ("exact", "samples", "is_null"):
-            columns[name] = polars.Series(name, column.astype(bool))
-        elif column.dtype.kind == "i":
-            columns[name] = polars.Series(name, column)
-        else:
-            columns[name] = polars.Series(name, column.tolist(), polars.String)
+    for name, (_, kind) in COLUMNS.items():
+        if kind in dtypes:
+            columns[name] = polars.Series(name, runs[name].tolist(), dtypes[kind])
+        elif name != "instance_id":
+            columns[name] = polars.Series(name, runs[name], nan_to_null=True)
     if len(runs):
         known = references(runs)
         columns["gap"] = polars.Series("gap", gaps(runs, known), nan_to_null=True)
-        columns["gap_to"] = polars.Series(
-            "gap_to", np.where(known.proved[runs["problem"]], "optimum", "bound").tolist(), polars.String
-        )
+        columns["gap_to"] = np.where(known.proved[runs["problem"]], "optimum", "bound").tolist()
     return polars.DataFrame(columns)
 
 

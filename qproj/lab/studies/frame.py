@@ -10,24 +10,28 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack
-from qproj.lab.studies.schema import OUTCOME_COLUMNS
+from qproj.lab.studies.schema import OUTCOME_TYPES
 from qproj.lab.studies.store import StudyStore
 
-#: Columns of an outcome that are read apart (packed bytes), or taken from the neuron's row.
-_APART = ("best", "read_gains", "scale")
-_OUTCOME = [name for name in OUTCOME_COLUMNS if name not in _APART]
+#: Each column's place in the tables and its type. Of an outcome, packed bytes are read apart (`read_gains`,
+#: `read_weights`), and the neuron's own row has the scale.
+COLUMNS: dict[str, tuple[str, Any]] = {
+    "run": ("r.key", str), "instance": ("i.name", str), "source": ("i.source", str), "neuron": ("r.neuron", int),
+    "n": ("i.n", int), "d": ("i.d", int), "neuron_key": ("u.key", str), "groups": ("u.groups", int),
+    "classes": ("u.classes", int), "weight_bits": ("u.bits", int), "solver": ("s.text", str),
+    "solver_name": ("s.name", str), "encoding": ("s.encoding", str), "exact": ("s.exact", bool),
+    "samples": ("s.samples", bool), "is_null": ("s.is_null", bool), "num_reads": ("r.num_reads", int | None),
+    "time_limit_s": ("r.time_limit_s", float | None), "seed": ("r.seed", int | None), "withheld": ("r.withheld", str),
+    **{name: (f"r.{name}", kind) for name, kind in OUTCOME_TYPES.items() if kind != bytes | None},
+    "scale": ("u.scale", float | None), "finished": ("r.finished", float | None),
+    "environment": ("r.environment", int), "instance_id": ("i.id", int),
+}  # fmt: skip
 _SQL = f"""
-SELECT r.key AS run, i.name AS instance, i.source AS source, r.neuron AS neuron, i.n AS n, i.d AS d,
-    u.key AS neuron_key, u.groups AS groups, u.classes AS classes, u.bits AS weight_bits, s.text AS solver,
-    s.name AS solver_name, s.encoding AS encoding, s.exact AS exact, s.samples AS samples, s.is_null AS is_null,
-    r.num_reads, r.time_limit_s, r.seed, r.withheld, {", ".join(f"r.{name}" for name in _OUTCOME)},
-    u.scale AS scale, r.finished, r.environment, i.id AS instance_id
+SELECT {", ".join(f"{place} AS {name}" for name, (place, _) in COLUMNS.items())}
 FROM run r JOIN neuron u ON u.instance = r.instance AND u.neuron = r.neuron
 JOIN instance i ON i.id = r.instance JOIN solver s ON s.id = r.solver
 ORDER BY i.id, r.neuron, s.id, r.num_reads, r.time_limit_s, r.seed
-"""  # nosec B608: the names of a record's fields
-_FLOATS = {"time_limit_s", "scale", "finished", *(name for name in _OUTCOME if OUTCOME_COLUMNS[name] == "REAL")}
-_INTEGERS = {"neuron", "n", "d", "groups", "classes", "weight_bits", "exact", "samples", "is_null"}
+"""  # nosec B608: our own names
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +85,7 @@ class Runs:
 def read_runs(store: StudyStore) -> Runs:
     """Return every stored run in columns."""
     rows = store.query(_SQL)
-    names = rows[0].keys() if rows else [*_FLOATS, "run", "status", "solver"]
-    columns: dict[str, NDArray[Any]] = {}
-    for name in names:
-        values = [row[name] for row in rows]
-        if name in _FLOATS:
-            columns[name] = np.array([np.nan if value is None else value for value in values], np.float64)
-        elif name in _INTEGERS:
-            columns[name] = np.array(values, np.int64)
-        else:
-            columns[name] = np.array(values, object)
+    columns = {name: _array([row[name] for row in rows], kind) for name, (_, kind) in COLUMNS.items()}
     if rows:
         columns["label"] = _labels(columns)
         pairs = [(row["instance_id"], row["neuron"]) for row in rows]
@@ -99,6 +94,13 @@ def read_runs(store: StudyStore) -> Runs:
         columns["ceiling"] = columns["scale"]
         columns["scale"] = _scales(columns)
     return Runs(columns)
+
+
+def _array(values: list[Any], kind: Any) -> NDArray[Any]:
+    """Return a column; texts and numbers that may be missing stay Python's own."""
+    if kind == float | None:
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+    return np.array(values, {int: np.int64, bool: np.bool_}.get(kind, object))
 
 
 def _scales(columns: dict[str, NDArray[Any]]) -> FloatArray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,33 +28,21 @@ NULLS = ("random", "polished(random)")
 
 
 @dataclass(frozen=True)
-class StudyBudget:
-    """One budget of the cross product; None: the solver's own default."""
-
-    reads: int | None = None
-    time_limit_s: float | None = None
-
-
-@dataclass(frozen=True)
 class Limits:
-    """The part of a budget and seed that a solver declares it takes, and the names of the limits withheld from it."""
+    """Reads, time limit and seed of a run, None for the solver's own; and the names of those withheld from it."""
 
     num_reads: int | None
     time_limit_s: float | None
     seed: int | None
-    withheld: tuple[str, ...]
+    withheld: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, capabilities: Capabilities, budget: StudyBudget, seed: int) -> Limits:
-        """Return the limits for one solver; a seed that changes nothing is withheld too."""
-        taken = {
-            "num_reads": budget.reads if capabilities.num_reads else None,
-            "time_limit_s": budget.time_limit_s if capabilities.time_limit else None,
-            "seed": seed if capabilities.seed else None,
-        }
-        asked = {"num_reads": budget.reads, "time_limit_s": budget.time_limit_s, "seed": seed}
-        withheld = tuple(name for name, value in asked.items() if value is not None and taken[name] is None)
-        return cls(taken["num_reads"], taken["time_limit_s"], taken["seed"], withheld)  # type: ignore[arg-type]
+    def declared(self, capabilities: Capabilities) -> Limits:
+        """Return the part that a solver declares it takes; the rest is withheld, as is a seed that changes nothing."""
+        takes = {
+            "num_reads": capabilities.num_reads, "time_limit_s": capabilities.time_limit, "seed": capabilities.seed
+        }  # fmt: skip
+        withheld = tuple(name for name in takes if not takes[name] and getattr(self, name) is not None)
+        return replace(self, **dict.fromkeys(withheld), withheld=withheld)
 
     def keywords(self, seed: int | None) -> dict[str, Any]:
         """Return what ``solve`` is called with; `seed` is the neuron's own (:func:`solver_seed`)."""
@@ -120,14 +109,13 @@ class StudyPlan:
     ----------
     instances : tuple of LayerInstance or ModelInstance
     solvers : tuple of PlannedSolver
-    budgets : tuple of StudyBudget
-    seeds : tuple of int
+    limits : tuple of Limits
+        Reads × time limits × seeds, as they were asked for.
     """
 
     instances: tuple[Instance, ...]
     solvers: tuple[PlannedSolver, ...]
-    budgets: tuple[StudyBudget, ...]
-    seeds: tuple[int, ...]
+    limits: tuple[Limits, ...]
 
     @cached_property
     def batches(self) -> list[RunBatch]:
@@ -138,18 +126,14 @@ class StudyPlan:
             solver = self.solvers[number]
             size = EXACT_BATCH if solver.capabilities.exact else HEURISTIC_BATCH
             for place, instance in enumerate(self.instances):
-                for limits in self._limits(solver):
+                # each once: where reads or seed are withheld, limits that differ in them are one run
+                for limits in dict.fromkeys(asked.declared(solver.capabilities) for asked in self.limits):
                     runs = [
                         PlannedRun(run_key(instance, j, solver.text, limits), place, j, number, limits)
                         for j in range(instance.num_neurons)
                     ]
                     batches += [RunBatch.of(runs[i : i + size]) for i in range(0, len(runs), size)]
         return batches
-
-    def _limits(self, solver: PlannedSolver) -> list[Limits]:
-        """Each once: where reads or seed are withheld, budgets and seeds that differ in them are one run."""
-        found = [Limits.of(solver.capabilities, budget, seed) for budget in self.budgets for seed in self.seeds]
-        return list(dict.fromkeys(found))
 
     @property
     def runs(self) -> Iterator[PlannedRun]:
@@ -158,6 +142,10 @@ class StudyPlan:
     @cached_property
     def num_runs(self) -> int:
         return sum(len(batch.runs) for batch in self.batches)
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(dict.fromkeys(asked.seed for asked in self.limits if asked.seed is not None))
 
     @property
     def num_neurons(self) -> int:
@@ -201,12 +189,13 @@ def make_plan(
     for encoding in encodings:
         if encoding not in ENCODINGS:
             raise ValueError(f"unknown encoding {encoding!r}; {nearest(encoding, ENCODINGS)}")
-    budgets = tuple(dict.fromkeys(StudyBudget(r, t) for r in reads for t in time_limits_s))
-    if not budgets:
+    asked = itertools.product(dict.fromkeys(reads), dict.fromkeys(time_limits_s), seed_numbers(seeds))
+    limits = tuple(Limits(*one) for one in asked)
+    if not limits:
         raise ValueError("no budget is given; give at least one of reads and time limits, None for the default")
-    for budget in budgets:
-        check_limits(budget.time_limit_s, 0, budget.reads)
-    return StudyPlan(tuple(instances), _planned(solvers, encodings, nulls), budgets, seed_numbers(seeds))
+    for one in limits:
+        check_limits(one.time_limit_s, one.seed, one.num_reads)
+    return StudyPlan(tuple(instances), _planned(solvers, encodings, nulls), limits)
 
 
 def seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:

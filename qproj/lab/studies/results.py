@@ -1,4 +1,4 @@
-"""A study read back: its runs, what is known of each neuron, one line a solver."""
+"""A study read back: its runs, the best that is known of each neuron, one line per solver."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a study's file says.
+    """A study's rows and what follows from them; :meth:`read` makes it.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Results:
     environments : list of dict
         Of every call that added to the study, oldest first.
     known : References
-        What is known of each neuron.
+        The best gain, bound and proof of each neuron.
     distances : (runs,) float64
         To the nearest proved optimum, in weights to flip; NaN where none is proved.
     training : list of dict
@@ -79,11 +79,6 @@ class Results:
     @cached_property
     def lines(self) -> list[SolverLine]:
         return summarise(self.runs, self.known, self.gains, self.distances)
-
-    @cached_property
-    def stats(self) -> list[dict[str, Any]]:
-        """What each run's solver reported about itself: variables, qubits, chain breaks, …"""
-        return [json.loads(text) for text in self.runs["stats"].tolist()]
 
     @property
     def neurons(self) -> int:

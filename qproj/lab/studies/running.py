@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from qproj.lab.studies.dask_pool import ClusterPool
@@ -62,7 +61,7 @@ class StudySession:
         if retry_failed:
             self.store.forget(FAILURES)
         machines: dict[str, Any] = {"cluster": pool.machines} if isinstance(pool, ClusterPool) else {}
-        self.ids = self.store.register(plan, environment(list(plan.seeds)) | machines)
+        self.ids = self.store.register(plan, environment(plan.seeds) | machines)
         self.by_key: dict[str, PlannedRun] = {run.key: run for run in plan.runs}
         self.finished = self.store.done() & self.by_key.keys()
         self.failed = 0
@@ -77,9 +76,7 @@ class StudySession:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.store.close()
 
     def run(self) -> StudyProgress:

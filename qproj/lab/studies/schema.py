@@ -15,8 +15,8 @@ SCHEMA = 2
 _SQL_TYPES: dict[Any, str] = {
     str: "TEXT NOT NULL", str | None: "TEXT", float | None: "REAL", int | None: "INTEGER", bytes | None: "BLOB",
 }  # fmt: skip
-#: The columns of a run that its outcome fills, with their types.
-OUTCOME_COLUMNS = {name: _SQL_TYPES[kind] for name, kind in typing.get_type_hints(Outcome).items() if name != "key"}
+#: The columns of a run that its outcome fills.
+OUTCOME_TYPES = {name: kind for name, kind in typing.get_type_hints(Outcome).items() if name != "key"}
 TABLES = f"""
 CREATE TABLE environment (id INTEGER PRIMARY KEY, started REAL NOT NULL, content TEXT NOT NULL) STRICT;
 CREATE TABLE instance (
@@ -33,7 +33,7 @@ CREATE TABLE run (
     key TEXT PRIMARY KEY, instance INTEGER NOT NULL, neuron INTEGER NOT NULL,
     solver INTEGER NOT NULL REFERENCES solver(id), environment INTEGER NOT NULL REFERENCES environment(id),
     num_reads INTEGER, time_limit_s REAL, seed INTEGER, withheld TEXT NOT NULL, finished REAL NOT NULL,
-    {", ".join(f"{name} {kind}" for name, kind in OUTCOME_COLUMNS.items())},
+    {", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in OUTCOME_TYPES.items())},
     FOREIGN KEY (instance, neuron) REFERENCES neuron(instance, neuron)) STRICT, WITHOUT ROWID;
 CREATE TABLE owner (id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, beat REAL NOT NULL) STRICT;
 CREATE TABLE lease (batch TEXT PRIMARY KEY, owner TEXT NOT NULL REFERENCES owner(id) ON DELETE CASCADE) STRICT;

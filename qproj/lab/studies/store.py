@@ -18,7 +18,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -26,7 +25,7 @@ import numpy as np
 from qproj.lab.studies import schema
 from qproj.lab.studies.outcome import Outcome
 from qproj.lab.studies.plan import PlannedRun, PlannedSolver, StudyPlan
-from qproj.lab.studies.stored_problems import Instance, ModelInstance, arrays_of, instance_of, problems_of, shape_of
+from qproj.lab.studies.stored_problems import Instance, ModelInstance, instance_of
 
 FILE = "study.sqlite"
 #: Seconds without a sign of life after which another process's leases are free.
@@ -77,9 +76,7 @@ class StudyStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _prepare(self) -> None:
@@ -138,10 +135,10 @@ class StudyStore:
         if row is not None:
             return int(row["id"])
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays_of(layer))  # type: ignore[arg-type]
+        np.savez_compressed(buffer, **layer.arrays)  # type: ignore[arg-type]
         cursor = self._db.execute(
             "INSERT INTO instance (key, name, source, meta, n, d, neurons, arrays) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (layer.key, layer.name, layer.source, json.dumps(dict(layer.meta), sort_keys=True), *shape_of(layer),
+            (layer.key, layer.name, layer.source, json.dumps(dict(layer.meta), sort_keys=True), *layer.shape,
              layer.num_neurons, buffer.getvalue()),
         )  # fmt: skip
         number = int(cursor.lastrowid or 0)
@@ -174,7 +171,7 @@ class StudyStore:
             (
                 run.key, ids.instances[run.instance], run.neuron, ids.solvers[run.solver], ids.environment,
                 run.limits.num_reads, run.limits.time_limit_s, run.limits.seed, ",".join(run.limits.withheld),
-                time.time(), *(getattr(outcome, name) for name in schema.OUTCOME_COLUMNS),
+                time.time(), *(getattr(outcome, name) for name in schema.OUTCOME_TYPES),
             )
             for run, outcome in finished
         ]  # fmt: skip
@@ -255,12 +252,11 @@ def _use_write_ahead_log(db: sqlite3.Connection) -> None:
 
 def _neuron_sizes(layer: Instance) -> list[tuple[str, float, int, int, int]]:
     """Return key, Σ|τ| (a model's ceiling), row groups, column classes and weight bits of each neuron."""
-    problems = problems_of(arrays_of(layer))
     if isinstance(layer, ModelInstance):
-        size = shape_of(layer)[1]
-        return [(problems[0].key, layer.ceiling, 0, size, size)]
+        size = layer.shape[1]
+        return [(layer.problems[0].key, layer.ceiling, 0, size, size)]
     sizes = []
-    for problem in problems:
+    for problem in layer.problems:
         merged = problem.aggregated
         columns = merged.columns
         sizes.append((problem.key, problem.gain_bound, len(merged.tau), len(columns.sizes), len(columns.labels)))

@@ -16,7 +16,7 @@ import numpy as np
 
 from qproj.lab.studies.outcome import RAISED, Outcome, one_line, perform
 from qproj.lab.studies.plan import PlannedRun, PlannedSolver, StudyPlan
-from qproj.lab.studies.stored_problems import Arrays, arrays_of, problems_of
+from qproj.lab.studies.stored_problems import Instance
 from qproj.projections import SignProjection
 from qproj.solvers.redact import RedactedStream
 
@@ -31,9 +31,7 @@ class Task:
         A worker makes each solver once, and keeps it under this name.
     solver : bytes
         Pickled: a spec, of which the worker makes a solver, or a solver.
-    layer_key : str
-    layer : mapping of arrays
-        Of a layer (X, T), or of a model.
+    layer : LayerInstance or ModelInstance
     runs : tuple of PlannedRun
     warm_up : bool
         Solve a small problem first: compilation and imports are not a solver's time.
@@ -41,8 +39,7 @@ class Task:
 
     solver_text: str
     solver: bytes
-    layer_key: str
-    layer: Arrays
+    layer: Instance
     runs: tuple[PlannedRun, ...]
     warm_up: bool
 
@@ -50,10 +47,8 @@ class Task:
 def make_task(plan: StudyPlan, runs: Sequence[PlannedRun], pickled: bytes | None = None) -> Task:
     """Return the task of runs that share a layer and a solver; `pickled` is that solver where it is known already."""
     solver, layer = plan.solvers[runs[0].solver], plan.instances[runs[0].instance]
-    return Task(
-        solver.text, pickled_by_value(solver) if pickled is None else pickled, layer.key, arrays_of(layer), tuple(runs),
-        warm_up=not solver.costs_money,
-    )  # fmt: skip
+    pickled = pickled_by_value(solver) if pickled is None else pickled
+    return Task(solver.text, pickled, layer, tuple(runs), warm_up=not solver.costs_money)
 
 
 def pickled_by_value(solver: PlannedSolver) -> bytes:
@@ -96,8 +91,8 @@ class _Bench:
                 self.solvers[task.solver_text] = _make(task)
                 setup_s = time.perf_counter() - start
             solver = self.solvers[task.solver_text]
-            if task.layer_key != self.layer_key:
-                self.layer_key, self.problems = task.layer_key, problems_of(task.layer)
+            if task.layer.key != self.layer_key:
+                self.layer_key, self.problems = task.layer.key, task.layer.problems
         except Exception as error:
             text = one_line(f"the solver could not be made: {type(error).__name__}: {error}")
             connection.send(None)

@@ -13,7 +13,7 @@ FIGURE = Figure(
     [
         Series("steps", [1.0, 10.0, 100.0], [0.0, 0.5, 1.0], BLUE, "steps", hover="{y:.1%} within {x:.2g}"),
         Series("<b>", [1.0, 10.0], [0.25, math.nan], BLUE, "points", low=[0.0, math.nan], high=[0.5, math.nan],
-               labels=["left & low", "right"], notes=["1 s", "2 s"], hover="{label} in {note}"),
+               labels=["left & low", "right"], labelled=True, hover="{label} at {x:.2g}"),
         Series("band", [1.0, 5.0], [0.5, 0.6], BLUE, low=[0.4, 0.5], high=[0.6, 0.7], band=True, group="band"),
         Series("other axis", [1.0, 5.0], [7.0, 8.0], BLUE, hover=None, in_legend=False, on_right=True),
     ],
@@ -39,10 +39,7 @@ def test_plotly_gets_every_field():
     assert steps["hovertemplate"] == "%{y:.1%} within %{x:.2g}<extra>steps</extra>"
     assert (points["mode"], points["name"]) == ("markers+text", "&lt;b&gt;")
     assert (points["text"], points["textposition"]) == (["left &amp; low", "right"], ["top right", "bottom left"])
-    assert (points["hovertemplate"], points["customdata"]) == (
-        "%{text} in %{customdata}<extra></extra>",
-        ["1 s", "2 s"],
-    )
+    assert points["hovertemplate"] == "%{text} at %{x:.2g}<extra>&lt;b&gt;</extra>"
     assert (points["error_y"]["array"][0], points["error_y"]["arrayminus"][0]) == (0.25, 0.25)
     assert (filled["y"], filled["x"], filled["fill"]) == ([0.6, 0.7, 0.5, 0.4], [1.0, 5.0, 5.0, 1.0], "toself")
     assert (band["legendgroup"], filled["legendgroup"], "error_y" in band) == ("band", "band", False)

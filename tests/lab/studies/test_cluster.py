@@ -13,7 +13,6 @@ from qproj.lab.studies.outcome import Outcome
 from qproj.lab.studies.plan import Limits, PlannedRun, planned_solver
 from qproj.lab.studies.pool import WorkerPool
 from qproj.lab.studies.store import StudyStore
-from qproj.lab.studies.stored_problems import arrays_of
 from qproj.lab.studies.study import Study
 from qproj.lab.studies.worker import Task, pickled_by_value
 from qproj.solvers.specs import parse_solver
@@ -132,7 +131,7 @@ class _Future:
 def _task(layers, text="random"):
     solver = planned_solver(parse_solver(text))
     return Task(
-        text, pickled_by_value(solver), layers[0].key, arrays_of(layers[0]),
+        text, pickled_by_value(solver), layers[0],
         tuple(PlannedRun(f"key{j}", 0, j, 0, Limits(5, 1.0, 0, ())) for j in range(3)), warm_up=False,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from qproj.lab.studies.metrics import gaps, reached
 from qproj.lab.studies.neurons import load_instances, parse_source
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.store import StudyStore
-from qproj.lab.studies.stored_problems import ModelInstance, arrays_of, bqm_problem, problems_of, published
+from qproj.lab.studies.stored_problems import ModelInstance, bqm_problem, published
 from qproj.lab.studies.study import Study
 from qproj.projections.models import BQMProblem
 
@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_model_s_energies_and_key_survive_its_arrays(vartype):
     bqm = dimod.BinaryQuadraticModel({"b": 1.5, "a": -2.0}, {("a", "b"): 3.0}, 0.25, vartype)
     instance = ModelInstance.of("ab", bqm, "test")
-    (problem,) = problems_of(arrays_of(instance))
+    (problem,) = instance.problems
     low = -1 if vartype == "SPIN" else 0
     for a in (low, 1):
         for b in (low, 1):

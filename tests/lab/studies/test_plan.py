@@ -4,7 +4,7 @@ import pytest
 
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.studies.estimate import plan_table
-from qproj.lab.studies.plan import Limits, StudyBudget, make_plan, run_key, solver_seed
+from qproj.lab.studies.plan import Limits, make_plan, run_key, solver_seed
 from qproj.lab.studies.study import Study
 from qproj.solvers.specs import parse_solvers
 
@@ -36,7 +36,7 @@ def test_budgets_are_a_cross_product_and_what_is_withheld_does_not_multiply(laye
     runs = [made.solvers[run.solver].text for run in made.runs]
     assert runs.count("sa") == 6 * 4
     assert runs.count("sign") == 6 * 2
-    assert StudyBudget(20, None) in made.budgets
+    assert Limits(20, None, 0) in made.limits
 
 
 def test_keys_depend_on_content_only(layers):

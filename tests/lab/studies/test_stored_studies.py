@@ -9,7 +9,6 @@ from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.outcome import FAILURES, perform
 from qproj.lab.studies.plan import Limits
 from qproj.lab.studies.store import StudyStore
-from qproj.lab.studies.stored_problems import arrays_of, problems_of
 from qproj.solvers.specs import parse_solver
 
 ROOT = Path(__file__).parents[3]
@@ -34,7 +33,7 @@ def test_a_random_hundredth_comes_out_the_same(path, tmp_path):
     store = StudyStore(tmp_path)
     runs, layers = read_runs(store), store.layers()
     store.close()
-    problems = {number: problems_of(arrays_of(layer)) for number, layer in layers.items()}
+    problems = {number: layer.problems for number, layer in layers.items()}
     # what a clock cut short or a process lost need not repeat
     repeatable = [
         i for i in range(len(runs)) if runs["ended_by"][i] in ("proof", "budget") and runs["status"][i] not in FAILURES
