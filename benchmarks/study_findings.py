@@ -118,7 +118,7 @@ def annealer_vs_exact(results: Results) -> str:
     noise = np.mean([line.gap_mean for line in noisy]) - np.mean([line.gap_mean for line in calm])
     return (
         "\n## An annealer beside exact solvers\n\nNeurons captured from training on a1a, digits and MNIST and two random "
-        "controls, n = 8…64 rows and fan-in 3…64, 5 s and 100 reads a run. A gap is to the proved optimum, else to the best "
+        "controls, n = 8…64 rows and fan-in 3…64, 5 s and 100 reads per run. A gap is to the proved optimum, else to the best "
         "bound, as a share of the objective's range; intervals are 95 %.\n"
         + table(["solver", "proved", "mean gap", "at optimum", "lowest energy", "wall clock", "failed"], rows)
         + _figure(results, "annealer-vs-exact", "gaps", "Share of runs within a gap, by solver")
@@ -227,7 +227,7 @@ def noise(results: Results) -> str:
     return (
         "\n## Noise and chains\n\nThe emulated annealer (Zephyr, margin surrogate, 100 reads) with control errors from none to "
         "four times published figures (arXiv 1410.2628), and with chains from a quarter to four times the strength of uniform "
-        "torque compensation. It has a machine's topology, embedding and errors, not its physics.\n"
+        "torque compensation. Topology, embedding and errors are those of a machine, the physics is not.\n"
         + table(["solver", "mean gap", "at optimum", "lowest energy", "broken chains"], rows)
         + _figure(results, "noise", "scan-sigma_h", "Mean gap and broken chains against noise", width=6.5)
         + _figure(
@@ -264,7 +264,7 @@ def budget(results: Results) -> str:
         rows.append([f"{solver} (null)" if null else solver, *cells])
     first = {row[0]: row for row in rows}
     return (
-        "\n## What time buys\n\nMean gap within a time limit a neuron, reads drawn until then, on neurons that are not proved at "
+        "\n## What time buys\n\nMean gap within a time limit per neuron, reads drawn until then, on neurons that are not proved at "
         "once (n = 32…64, d = 24…32).\n"
         + table(["solver", *(f"{limit:g} s" for limit in limits)], rows)
         + _figure(results, "budget", "time", "Mean gap against time, by solver")

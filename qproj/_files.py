@@ -15,7 +15,7 @@ from typing import IO, Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write to, which becomes `path` at the end; after an error or a kill, `path` is what it was."""
+    """Give a file to write to, which becomes `path` at the end; after an error or a kill, `path` is unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}-{uuid.uuid4().hex}")  # tempfile's own would be closed to other users
     try:
@@ -48,7 +48,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value for strict JSON: None for what is not finite."""
+    """Return a value for strict JSON: None for numbers that are not finite."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""``qproj compare``: run a study and write its table and page."""
+"""``qproj compare``: run a study, print its table and write its page."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def compare(
     ] = None,
     *,
     instances: Annotated[
-        str,
-        typer.Option(help="Sources, comma-separated: digits, random:n=20,d=9|15, a1a:hidden=9+8,layers=2, FILE.npz."),
+        str, typer.Option(help="Sources, comma-separated: digits, random:n=20,d=9|15, a1a:hidden=9+8, FILE.npz.")
     ] = "digits",
     solvers: Annotated[
         str, typer.Option(help="Solvers, comma-separated: auto,sa:encoding=margin,num_sweeps=500,polished(random).")
@@ -32,13 +31,13 @@ def compare(
     encodings: Annotated[
         str, typer.Option(help="Encodings that every sampler runs with, comma-separated; empty: each one's default.")
     ] = "",
-    reads: Annotated[str, typer.Option(help="Reads a run, where the solver samples; several: 10,100.")] = "100",
-    time_limit: Annotated[str, typer.Option(help="Seconds a run; several: 0.1,1,10; none for no limit.")] = "5",
+    reads: Annotated[str, typer.Option(help="Reads per run, where the solver samples; several: 10,100.")] = "100",
+    time_limit: Annotated[str, typer.Option(help="Seconds per run; several: 0.1,1,10; none for no limit.")] = "5",
     seeds: Annotated[str, typer.Option(help="How many seeds, from 0 on, or a list: 101,102.")] = "3",
-    out: Annotated[Path, typer.Option(help="The study's folder; an existing study goes on.")] = Path("study"),
+    out: Annotated[Path, typer.Option(help="The study's folder; an existing study is continued.")] = Path("study"),
     max_neurons: Annotated[int | None, typer.Option(help="Neurons of each source, shared by its layers.")] = None,
     instance_seed: Annotated[int, typer.Option(help="Of training or generating the layers.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
     dask: Annotated[
         str | None, typer.Option(help="Scheduler of a Dask cluster, tcp://host:8786; it runs all instead of --workers.")
     ] = None,
@@ -48,9 +47,9 @@ def compare(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare solvers on the same neurons: one row a run, a table, and report.html.
+    """Compare solvers on the same neurons: one row per run, a table, and report.html.
 
-    The same command goes on where a study was stopped. Exit code 0 when every run has a row, failed rows included.
+    After a stop, the same command continues. Exit code 0 when all runs have rows, failed ones included.
 
     Example: qproj compare --instances digits --solvers auto,sa,random --reads 100 --time-limit 5 --seeds 3 --out DIR
 
@@ -66,23 +65,25 @@ def compare(
         "seeds": parse_seeds(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
         "training": None, "workers": workers, "grace_s": grace,
     }  # fmt: skip
-    if study_file is not None:
-        options = _overridden(options, study_file, ctx)
+    options = _with_study_file(options, study_file, ctx)
     processes, grace_s = options.pop("workers"), options.pop("grace_s")
     if processes < 0:
         raise ValueError(f"--workers is {processes}; a number ≥ 0 is needed, 0 for one per core")
-    study = Study(out, options.pop("instances"), options.pop("solvers"), **options)
+    study = Study(out, **options)
     if dry_run:
         _show_plan(study, processes or cores(), as_json)
-        return
-    results, ended = run_with_progress(study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed)
-    _show_results(results, ended, as_json)
+    else:
+        _show_results(
+            *run_with_progress(study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed), as_json
+        )
 
 
-def _overridden(options: dict[str, Any], study_file: Path, ctx: typer.Context) -> dict[str, Any]:
-    """Return the options that were typed, and the study file's where they were not."""
+def _with_study_file(options: dict[str, Any], study_file: Path | None, ctx: typer.Context) -> dict[str, Any]:
+    """Return the options that were typed, and those of the study file where they were not."""
     from qproj.lab.studies.study_file import read_study_file
 
+    if study_file is None:
+        return options
     flags = {"time_limits_s": "time_limit", "nulls": "null", "grace_s": "grace"}
     sources = {name: ctx.get_parameter_source(flags.get(name, name)) for name in options}
     content = read_study_file(study_file)
@@ -148,7 +149,7 @@ def _show_plan(study: Any, workers: int, as_json: bool) -> None:
     typer.echo(
         f"about {seconds(sum(known) / workers)} on {workers} workers"
         + (f", without {', '.join(unknown)}, of which nothing is known" if unknown else "")
-        + (f"; {seconds(qpu)} of QPU access, emulated machines at what a real one would charge" if qpu else "")
+        + (f"; {seconds(qpu)} of QPU access, for emulated machines as a real one would charge it" if qpu else "")
     )
     if training is not None:
         typer.echo(

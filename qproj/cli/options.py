@@ -15,7 +15,7 @@ def words(text: str) -> list[str]:
 
 
 def numbers(text: str, kind: Callable[[str], Any], option: str) -> list[Any]:
-    """Return the numbers between commas; ``none`` is None, a solver's own default.
+    """Return the numbers between commas; ``none`` is None, the default of each solver.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The progress bars of a study, its runs and its training, with the time left; Ctrl-C tells how to continue."""
+"""The progress bar of a study, its runs and its training, with the time left; after Ctrl-C, how to continue."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_with_progress(study: Any, **options: Any) -> tuple[Any, Any]:
             results = run(study, on_progress=on_progress, on_training=on_training, **options)
         except KeyboardInterrupt:
             bar.stop()
-            typer.echo(f"stopped: {_kept(state)} in {study.folder}; the same command goes on from there", err=True)
+            typer.echo(f"stopped: {_kept(state)} in {study.folder}; the same command continues from there", err=True)
             raise typer.Exit(INTERRUPTED) from None
     return results, state["now"]
 

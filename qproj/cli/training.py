@@ -1,4 +1,4 @@
-"""What `qproj train` does around its runs: the bar with the time left, tuning, tables, curves and the page."""
+"""Around the runs of `qproj train`: the bar with the time left, tuning, tables, curves and the page."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _toml(values: dict[str, Any]) -> str:
 
 @contextmanager
 def _bar(total: int, out: Path) -> Iterator[Any]:
-    """Give a watch that moves a bar; Ctrl-C says what is kept and how to go on."""
+    """Give a watch that moves a bar; after Ctrl-C, print how many runs are kept and how to continue."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from qproj.cli.output import console
@@ -84,13 +84,13 @@ def _bar(total: int, out: Path) -> Iterator[Any]:
         except KeyboardInterrupt:
             bar.stop()
             typer.echo(
-                f"stopped: {done} of {total} runs are kept in {out}; the same command goes on from there", err=True
+                f"stopped: {done} of {total} runs are kept in {out}; the same command continues from there", err=True
             )
             raise typer.Exit(INTERRUPTED) from None
 
 
 def time_left(seconds: float, done: float, ahead: float) -> str:
-    """Return the time that is left if what is ahead takes as long a run as what was done."""
+    """Return the time left, if the runs ahead take as long as those that are done."""
     if done <= 0:
         return ""
     left = round(seconds / done * ahead)
@@ -123,12 +123,12 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
                 "test accuracy",
                 "gap to own bound",
                 "gain missed",
-                "seconds a run",
+                "seconds per run",
             )
             rows: list[Any] = [(s.label, s.runs, s.accuracy, s.gap, s.audit_gap, f"{s.seconds:.1f}") for s in lines]
             print_table(columns, rows, title=f"{name}: what a worse projection costs")
         elif lines:
-            columns = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds a run")
+            columns = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds per run")
             rows = [(s.label, s.runs, s.accuracy, s.best_val, s.binary, s.floats, f"{s.seconds:.1f}") for s in lines]
             print_table(columns, rows, title=name)
         titles, measured = figure_table(mine)
@@ -137,7 +137,7 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
 
 
 def write_pages(records: list[dict[str, Any]], out: Path, seeds: list[int]) -> list[Path]:
-    """Write the curves of these runs, and the page of all runs in the folder; without the extra, say so on stderr."""
+    """Write the curves of these runs, and the page of all runs in the folder; without the extra, a note on stderr."""
     from qproj.lab.report import write_curves, write_training_report
     from qproj.lab.training.run_folder import Store
 
@@ -165,7 +165,7 @@ def sessions(out: Path) -> list[dict[str, Any]]:
     except ValueError as error:
         raise ValueError(f"{path} cannot be read ({error}); delete it: it only lists commands") from error
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ValueError(f"{path} is no list of commands; delete it")
+        raise ValueError(f"{path} does not hold a list of commands; delete it")
     return found
 
 

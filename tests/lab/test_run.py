@@ -1,4 +1,4 @@
-"""The lab's door: `run` takes a study or a study file, and returns the results of all that is in its folder."""
+"""The lab's door: `run` accepts studies and study files, and returns the results of all that is in its folder."""
 
 import pytest
 

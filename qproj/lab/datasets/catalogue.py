@@ -30,7 +30,7 @@ _PACKAGED = (
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """One data set: its name, what it is, and where it would be read from now.
+    """One data set: its name, a description, and the place that it would be read from now.
 
     `where` is "package", "cache", "folder" (QPROJ_DATA_DIR), "download", or "missing" (a package not installed, or
     files that only the user can provide); `paths` the files, `note` what to do where something is missing.
@@ -49,7 +49,7 @@ def catalogue() -> list[CatalogueEntry]:
     Raises
     ------
     FileNotFoundError
-        QPROJ_DATA_DIR is set to something that is no folder.
+        QPROJ_DATA_DIR is set to something other than a folder.
     """
     entries = []
     for name, about, module, package in _PACKAGED:

@@ -68,7 +68,7 @@ class Graph:
 
 
 def load_planetoid(name: str) -> Graph:
-    """Return "cora", "citeseer" or "pubmed" with the standard split (20 a class, 500, 1000).
+    """Return "cora", "citeseer" or "pubmed" with the standard split (20 per class, 500, 1000).
 
     Raises
     ------

@@ -60,7 +60,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             return arrays
     except _DAMAGE as error:
         text = str(error) or type(error).__name__
-        raise ValueError(f"{source} is no plain .npz file: {text[:200]}; write or fetch it anew") from None
+        raise ValueError(f"{source} is not a plain .npz file: {text[:200]}; write or fetch it again") from None
 
 
 def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -75,13 +75,13 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     """
     source = Path(path)
     if not source.is_file():
-        raise FileNotFoundError(f"{source} is no file; give an .npy file that numpy.save wrote")
+        raise FileNotFoundError(f"{source} is not a file; give an .npy file that numpy.save wrote")
     try:
         with source.open("rb") as stream:
             return _read_array(stream, source.name, source.stat().st_size)
     except _DAMAGE as error:
         text = str(error) or type(error).__name__
-        raise ValueError(f"{source} is no plain npy file: {text[:200]}; write it with numpy.save") from None
+        raise ValueError(f"{source} is not a plain npy file: {text[:200]}; write it with numpy.save") from None
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowed: int) -> NDArray[Any]:

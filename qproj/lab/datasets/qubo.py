@@ -43,7 +43,7 @@ def qubo_names(folder: Path | None = None) -> list[str]:
     Raises
     ------
     DataUnavailableError
-        There is no such folder.
+        The folder is missing.
     """
     return sorted(path.stem for path in _folder(folder).glob("*.txt"))
 
@@ -70,13 +70,13 @@ def load_qubo(name: str, folder: Path | None = None) -> Qubo:
 def _folder(given: Path | None = None) -> Path:
     if given is not None:
         if not given.is_dir():
-            raise ValueError(f"{given} is no folder; give one that holds NAME.txt files and best_known.csv")
+            raise ValueError(f"{given} is not a folder; give one that holds NAME.txt files and best_known.csv")
         return given
     folder = data_dir()
     if folder is None or not (folder / "qubo").is_dir():
         raise DataUnavailableError(
-            "there is no folder qubo below QPROJ_DATA_DIR; put the instances there as text files (the format is in the "
-            "docs, file formats), or read single files with qproj.formats.text.read_model"
+            "the folder qubo is missing below QPROJ_DATA_DIR; put the instances there as text files (the docs' page on "
+            "file formats describes them), or read single files with qproj.formats.text.read_model"
         )
     return folder / "qubo"
 
@@ -94,5 +94,5 @@ def _best_known(table: Path, name: str, bqm: dimod.BinaryQuadraticModel) -> tupl
                     raise ValueError(f"{name} has sense {row['sense']!r} and n = {row['n']}, not min and the file's n")
                 return int(row["best_value"]), row["proved"] == "y"
     except (ValueError, TypeError, csv.Error) as error:
-        raise ValueError(f"{table} is no table of best known values: {error}; fetch it anew") from None
+        raise ValueError(f"{table} is not a table of best known values: {error}; fetch it again") from None
     return None, False

@@ -56,7 +56,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """Points that belong together; NaN where there is no number.
+    """Points that belong together; NaN where a number is missing.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: its name on the page, its title, one sentence or two about it, and what it shows."""
+    """A figure: its name on the page, its title, a sentence or two about it, its axes and series."""
 
     name: str
     title: str

@@ -31,10 +31,10 @@ def write_training_report(
     MissingPackageError
         jinja2 or plotly is not installed.
     ValueError
-        No run.
+        `records` is empty.
     """
     if not records:
-        raise ValueError("there is no run to report; `qproj train NAME --out DIR` makes some")
+        raise ValueError("no run is there to report; `qproj train NAME --out DIR` makes some")
     names = dict.fromkeys(record["experiment"] for record in records)
     parts = [_part(name, place, records) for place, name in enumerate(names)]
     figures = [figure for part in parts for figure in part["figures"]]

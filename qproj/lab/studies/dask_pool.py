@@ -1,7 +1,7 @@
 """A study's runs on a Dask cluster: the same batches in the same worker processes, one beside each Dask thread.
 
-A run has a row when the process that holds the store has written it, so a cluster worker that dies costs only the
-batch that it was at, which goes to another.
+Rows are written by the process that holds the store, so a cluster worker that dies costs only the batch that it was
+at, which goes to another.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _probe(plan: StudyPlan, wanted: dict[int, PlannedRun], workers: int) -> dict
 
 
 def _seconds(new: list[PlannedRun], mean: float | None, probed: Outcome | None) -> tuple[float | None, str]:
-    """Return the seconds of all new runs, and what they are known from."""
+    """Return the seconds of all new runs, and the source of that number."""
     if not new:
         return 0.0, ""
     if mean is not None:

@@ -24,20 +24,20 @@ FORMATS = ("csv", "parquet", "npz", "coo", "lp", "mps")
 
 
 def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: str = "majority") -> tuple[int, str]:
-    """Write a study in a format and return how many of what were written.
+    """Write a study in another format and return a count and its unit.
 
     Parameters
     ----------
     folder, out : path
         The study; a file (csv, parquet, npz) or a folder (coo, lp, mps).
     kind : str
-        "csv" and "parquet" hold one row a run; "npz" the layers; "coo" one BQM a neuron under `encoding`;
-        "lp" and "mps" one constrained model a neuron. Published QUBOs are written as they are.
+        "csv" and "parquet" hold one row per run; "npz" the layers; "coo" one BQM per neuron under `encoding`;
+        "lp" and "mps" one constrained model per neuron. Published QUBOs are written as they are.
 
     Raises
     ------
     ValueError
-        Unknown format, an encoding that refuses a neuron, or "npz" of a study without layers.
+        Unknown format, neurons that the encoding refuses, or "npz" of a study without layers.
     FileNotFoundError
         No study.
     """

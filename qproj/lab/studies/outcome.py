@@ -33,7 +33,7 @@ _MOST_LETTERS = 500
 
 @dataclass(frozen=True)
 class Outcome:
-    """One finished run: a row of the study's store; None where there is no such figure.
+    """One finished run: a row of the study's store; None where a figure does not apply.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ def _judged(run: Outcome, problem: Any, solution: Solution, *, descend: bool) ->
     if solution.best is None:
         return run
     best = np.asarray(solution.best)
-    gain = float(problem.gain(best))  # refuses what is not ±1 or of another length
+    gain = float(problem.gain(best))  # refuses entries other than ±1, and another length
     false = false_claim(problem, solution, gain)
     if false:
         run = replace(run, status=WRONG, message=one_line(f"{false}; {run.message}" if run.message else false))

@@ -1,4 +1,4 @@
-"""What a study is going to run: neurons × solvers × encodings × budgets × seeds, every run keyed by its content."""
+"""The runs of a study: neurons × solvers × encodings × budgets × seeds, every run keyed by its content."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Limits:
     withheld: tuple[str, ...] = ()
 
     def declared(self, capabilities: Capabilities) -> Limits:
-        """Return the part that a solver declares it takes; the rest is withheld, as is a seed that changes nothing."""
+        """Return the part that a solver declares it takes; the rest, and a seed without effect, are withheld."""
         takes = {
             "num_reads": capabilities.num_reads, "time_limit_s": capabilities.time_limit, "seed": capabilities.seed
         }  # fmt: skip

@@ -1,6 +1,6 @@
 """Worker processes that can be ended: one that crashes or hangs costs one row, never the study.
 
-No kept library does all of this on every machine; ``docs/decisions.md`` names what was tried.
+No kept library does all of this on every machine: ``docs/decisions.md`` lists those that were tried.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class WorkerPool:
             raise ValueError(f"workers is {workers!r}; an integer ≥ 1 is needed")
         self.size, self.grace_s, self.log = workers, grace_s, log
         self._workers: list[_WorkerProcess] = []
-        self._waiting: list[Task] = []  # what is left of the tasks of lost workers
+        self._waiting: list[Task] = []  # the remaining runs of lost workers
         self._no_warm_up: set[str] = set()  # solvers whose warm-up ends the process
 
     def __enter__(self) -> Self:
@@ -120,7 +120,7 @@ class WorkerPool:
         return finished
 
     def _lost(self, worker: _WorkerProcess, *, hung: bool) -> list[Outcome]:
-        """End a worker; its current run becomes a row, the rest of its task goes to another."""
+        """End a worker; its current run becomes one row, the rest of its task goes to another."""
         task, done, ready = worker.task, worker.done, worker.ready
         spent = time.monotonic() - worker.since
         self._workers.remove(worker)

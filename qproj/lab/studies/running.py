@@ -80,7 +80,7 @@ class StudySession:
         self.store.close()
 
     def run(self) -> StudyProgress:
-        """Run until every run of the plan has a row, by this process or another."""
+        """Run until all runs of the plan have rows, by this process or another."""
         self._report("")
         while True:
             for group in self.pool.run(self._next_task):

@@ -1,7 +1,7 @@
 """The study's file: SQLite in WAL mode, one transaction per group of finished runs, several processes at once.
 
-A run has a row when its transaction is committed, and only then is it reported: killing any process at any moment
-loses no reported row, doubles none and leaves none half written.
+Rows are there when their transaction is committed, and only then are they reported: killing any process at any
+moment loses no reported row, doubles none and leaves none half written.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class StudyStore:
     Raises
     ------
     FileNotFoundError
-        There is no study, and `create` is False.
+        The study is missing, and `create` is False.
     ValueError
         The file is not a study, or was made by a newer qproj.
     OSError
@@ -294,4 +294,4 @@ def _clear_errors(path: Path) -> Iterator[None]:
             raise OSError(f"{path} stayed locked by another process for a minute; try again later") from error
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise ValueError(f"{path} is no readable study ({text}); move it away and run the study again") from error
+        raise ValueError(f"{path} is not a readable study ({text}); move it away and run the study again") from error

@@ -1,4 +1,4 @@
-"""A study: solvers on the same neurons, within the same budgets; :func:`run` does what is missing and reads it back."""
+"""A study: solvers on the same neurons within the same budgets; :func:`run` does the missing runs and reads all."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Study:
     """Solvers × neurons × encodings × budgets × seeds, in a folder with one row per finished run.
 
-    Making a study loads its neurons and checks every name and limit; nothing is run or written yet. In a folder that
-    holds a study already, only the missing runs are run.
+    Making a study loads its neurons and checks every name and limit; nothing is run or written yet. In the folder of
+    an earlier study, only the missing runs are run.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Study:
         retry_failed: bool = False,
         on_progress: Callable[[StudyProgress], None] | None = None,
     ) -> StudyProgress:
-        """Run what is missing and return how far the study is; Ctrl-C or a kill loses no finished row.
+        """Do the missing runs and return how far the study is; Ctrl-C or a kill loses no finished row.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ def run(
     on_progress: Callable[[StudyProgress], None] | None = None,
     on_training: Callable[[int, int], None] | None = None,
 ) -> Results:
-    """Run what a study lacks, its training included, and return its results: what ``qproj compare`` does.
+    """Do a study's missing runs, its training included, and return its results; ``qproj compare`` calls this.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def run(
     ValueError, TypeError, FileNotFoundError
         A mistake in the study file (with its line) or in the study, before any run.
     OSError, ConnectionError
-        See :meth:`Study.run`. A solver that fails is no error: its runs have rows that say so.
+        See :meth:`Study.run`. A solver that fails raises nothing: its rows have the error.
 
     Examples
     --------

@@ -175,7 +175,7 @@ def read_study_file(path: str | Path) -> StudyFile:
         raise FileNotFoundError(f"{source} is not a file; give a study file (.toml, .yaml), or flags only")
     readers = {".toml": read_toml, ".yaml": read_yaml, ".yml": read_yaml}
     if source.suffix not in readers:
-        raise ValueError(f"{source} is neither .toml nor .yaml; rename it to what it is")
+        raise ValueError(f"{source} is neither .toml nor .yaml; rename it to its format")
     content, lines = readers[source.suffix](source.read_text(encoding="utf-8"), source.name)
     try:
         found = StudyFile.model_validate(content)

@@ -28,9 +28,9 @@ class Task:
     Attributes
     ----------
     solver_text : str
-        A worker makes each solver once, and keeps it under this name.
+        Its name: each worker makes the solver once for all tasks of that name.
     solver : bytes
-        Pickled: a spec, of which the worker makes a solver, or a solver.
+        Pickled: a spec, or the solver itself.
     layer : LayerInstance or ModelInstance
     runs : tuple of PlannedRun
     warm_up : bool

@@ -33,7 +33,7 @@ def test_another_database_a_newer_one_and_no_database_are_refused(tmp_path):
     with pytest.raises(ValueError, match="upgrade qproj"):
         StudyStore(tmp_path)
     (tmp_path / FILE).write_bytes(b"not a database" * 100)
-    with pytest.raises(ValueError, match="no readable study"):
+    with pytest.raises(ValueError, match="not a readable study"):
         StudyStore(tmp_path)
 
 
