@@ -24,8 +24,8 @@ def run_with_progress(configs: list[Any], out: Path, checkpoint_s: float, *, aud
     """Return the records of all runs; a bar on stderr where that is a terminal."""
     from qproj.lab.training.session import run_all
 
-    with _bar(len(configs), out) as tell:
-        return run_all(configs, out, checkpoint_s=checkpoint_s, watch=tell, audit=audit)
+    with _bar(len(configs), out) as report:
+        return run_all(configs, out, checkpoint_s=checkpoint_s, watch=report, audit=audit)
 
 
 def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkpoint_s: float) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkp
             continue
         if experiment.kind == "function":
             raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
-        with _bar(len(trials(experiment, optimizer, solver=solver)), out) as tell:
+        with _bar(len(trials(experiment, optimizer, solver=solver)), out) as report:
             chosen[optimizer] = tune(
-                experiment, optimizer, out / "tuning", solver=solver, checkpoint_s=checkpoint_s, watch=tell
+                experiment, optimizer, out / "tuning", solver=solver, checkpoint_s=checkpoint_s, watch=report
             )
     lines = [f"{name} = {{ {_toml(settings.used(name))} }}" for name, settings in chosen.items()]
     write_text(out / "tuned.toml", "\n".join([f"[best.{experiment.preset}]", *lines, ""]))
@@ -70,7 +70,7 @@ def _bar(total: int, out: Path) -> Iterator[Any]:
     with bar:
         task = bar.add_task("loading", total=float(max(total, 1)), left="")
 
-        def tell(now: Any) -> None:
+        def report(now: Any) -> None:
             nonlocal first, done
             first = now.done if first is None else first
             done = now.done
@@ -80,7 +80,7 @@ def _bar(total: int, out: Path) -> Iterator[Any]:
             bar.update(task, completed=now.done + part, description=text, left=left)
 
         try:
-            yield tell
+            yield report
         except KeyboardInterrupt:
             bar.stop()
             typer.echo(

@@ -218,7 +218,7 @@ def test_odd_clocks_lose_and_double_nothing(tmp_path, layer, way, monkeypatch, t
     assert sorted(first.done()) == sorted(run.key for run in study.plan.runs)
     assert first.claim("batch")
     second.claim("batch")  # may take it from an owner that seems dead: the row is still written once
-    assert len(first.have([run.key for run in study.plan.runs])) == study.plan.num_runs
+    assert len(first.stored([run.key for run in study.plan.runs])) == study.plan.num_runs
     first.close()
     second.close()
     rng = np.random.default_rng(0)

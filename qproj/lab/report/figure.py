@@ -61,7 +61,7 @@ class Series:
     Attributes
     ----------
     x, y : sequences of equal length
-        Of bars, which lie: lengths and names.
+        Of bars, which are horizontal: lengths and names.
     kind : {"line", "steps", "line+points", "points", "bars"}
         Steps keep a value up to the next x; bars of several series are stacked.
     low, high : sequences, optional

@@ -105,37 +105,39 @@ def perform(key: str, problem: Any, solver: Any, limits: Limits) -> Outcome:
     if not isinstance(answer, Solution):
         return replace(run, message=f"solve() returned {type(answer).__name__}, not a Solution")
     try:
-        return _judged(run, problem, answer, descend=solver.capabilities.num_reads)
+        return replace(run, **_judged(problem, answer, descend=solver.capabilities.num_reads))
     except Exception as error:  # an answer so odd that it cannot be read
         return replace(run, message=one_line(f"unreadable answer: {type(error).__name__}: {error}"))
 
 
-def _judged(run: Outcome, problem: Any, solution: Solution, *, descend: bool) -> Outcome:
-    """Return the run with the solution's figures, all scores recomputed."""
+def _judged(problem: Any, solution: Solution, *, descend: bool) -> dict[str, Any]:
+    """Return the fields of an outcome that a solution fills, all scores recomputed."""
     timing = solution.timing
-    run = replace(
-        run, status=str(solution.status), message=one_line(solution.message), ending=str(solution.ending),
-        ended_by=str(solution.ended_by), build_s=timing.build, embed_s=timing.embed, queue_s=timing.queue,
-        solve_s=timing.solve, decode_s=timing.decode, scale=_scale(problem), stats=_plain_stats(solution.stats),
-        gain_bound=_finite(solution.gain_bound), bound=_finite(solution.bound),
-    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "status": str(solution.status), "message": one_line(solution.message), "ending": str(solution.ending),
+        "ended_by": str(solution.ended_by), "build_s": timing.build, "embed_s": timing.embed, "queue_s": timing.queue,
+        "solve_s": timing.solve, "decode_s": timing.decode, "scale": _scale(problem),
+        "stats": _plain_stats(solution.stats), "gain_bound": _finite(solution.gain_bound),
+        "bound": _finite(solution.bound),
+    }  # fmt: skip
     if solution.best is None:
-        return run
+        return fields
     best = np.asarray(solution.best)
     gain = float(problem.gain(best))  # refuses entries other than ±1, and another length
     false = false_claim(problem, solution, gain)
     if false:
-        run = replace(run, status=WRONG, message=one_line(f"{false}; {run.message}" if run.message else false))
+        words = fields["message"]
+        fields |= {"status": WRONG, "message": one_line(f"{false}; {words}" if words else false)}
     reads, gains = _reads(problem, solution)
-    run = replace(
-        run, gain=gain, objective=float(problem.objective_of_gain(gain)), best=pack(best), reads=reads,
-        read_gains=None if gains is None else compress(gains),
-        cosine=alignment(problem, best) if isinstance(problem, SignProjection) else None,
-        raw_gain=None if solution.raw_best is None else float(problem.gain(np.asarray(solution.raw_best))),
-    )  # fmt: skip
+    fields |= {
+        "gain": gain, "objective": float(problem.objective_of_gain(gain)), "best": pack(best), "reads": reads,
+        "read_gains": None if gains is None else compress(gains),
+        "cosine": alignment(problem, best) if isinstance(problem, SignProjection) else None,
+        "raw_gain": None if solution.raw_best is None else float(problem.gain(np.asarray(solution.raw_best))),
+    }  # fmt: skip
     if descend and len(solution.candidates) and isinstance(problem, SignProjection):
-        run = replace(run, **_descent(problem, solution.candidates))
-    return run
+        fields |= _descent(problem, solution.candidates)
+    return fields
 
 
 def _scale(problem: Any) -> float:

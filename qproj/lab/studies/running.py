@@ -59,7 +59,7 @@ class StudySession:
         self.plan, self.pool, self.on_progress = plan, pool, on_progress
         self.store = StudyStore(folder, create=True)
         if retry_failed:
-            self.store.forget(FAILURES)
+            self.store.delete(FAILURES)
         machines: dict[str, Any] = {"cluster": pool.machines} if isinstance(pool, ClusterPool) else {}
         self.ids = self.store.register(plan, environment(plan.seeds) | machines)
         self.by_key: dict[str, PlannedRun] = {run.key: run for run in plan.runs}
@@ -111,7 +111,7 @@ class StudySession:
         return None
 
     def _missing(self, batch: RunBatch) -> list[PlannedRun]:
-        self.finished |= self.store.have([run.key for run in batch.runs])
+        self.finished |= self.store.stored([run.key for run in batch.runs])
         return [run for run in batch.runs if run.key not in self.finished]
 
     def _keep(self, group: list[Outcome]) -> None:
@@ -124,7 +124,7 @@ class StudySession:
             spent, count = self.times.get(number, (0.0, 0))
             self.times[number] = (spent + (outcome.wall_s or 0.0), count + 1)
         if time.monotonic() - self.last_beat > _BEAT_S:
-            self.store.beat()
+            self.store.heartbeat()
             self.last_beat = time.monotonic()
         self._report(self.plan.solvers[self.by_key[group[-1].key].solver].text)
 

@@ -160,7 +160,7 @@ class StudyStore:
         """Return the keys of all stored runs."""
         return {row[0] for row in self._db.execute("SELECT key FROM run")}
 
-    def have(self, keys: Sequence[str]) -> set[str]:
+    def stored(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys that are stored."""
         marks = ",".join("?" * len(keys))
         return {row[0] for row in self._db.execute(f"SELECT key FROM run WHERE key IN ({marks})", list(keys))}  # nosec B608: marks only
@@ -183,7 +183,7 @@ class StudyStore:
             self._db.executemany(f"INSERT INTO run VALUES ({marks}) ON CONFLICT (key) DO NOTHING", rows)  # nosec B608
             return self._db.total_changes - before
 
-    def forget(self, statuses: Sequence[str]) -> int:
+    def delete(self, statuses: Sequence[str]) -> int:
         """Delete the runs of these statuses, so that they are run again; return how many there were."""
         marks = ",".join("?" * len(statuses))
         with self._transaction():
@@ -203,7 +203,7 @@ class StudyStore:
             cursor = self._db.execute("INSERT OR IGNORE INTO lease VALUES (?, ?)", (batch, self.owner))
             return cursor.rowcount == 1
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Show that this process lives."""
         with self._transaction():
             self._db.execute("UPDATE owner SET beat = ? WHERE id = ?", (time.time(), self.owner))
