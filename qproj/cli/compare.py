@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,7 +111,7 @@ def _show_results(results: Any, ended: Any, as_json: bool) -> None:
         print_json({
             "out": str(out), "report": page or None, "runs": ended.total, "done": ended.done, "failed": ended.failed,
             "neurons": results.neurons, "proved_optima": results.optima,
-            "solvers": [line.as_dict() for line in results.lines],
+            "solvers": [asdict(line) for line in results.lines],
         })  # fmt: skip
         return
     titles, rows = table(results.lines)

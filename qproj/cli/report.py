@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def report(
     if as_json:
         print_json({
             "runs": len(results[0].runs), "neurons": results[0].neurons, "proved_optima": results[0].optima,
-            "solvers": [line.as_dict() for line in results[0].lines],
+            "solvers": [asdict(line) for line in results[0].lines],
         })  # fmt: skip
         return
     if kind == "text":

@@ -95,6 +95,18 @@ class Series:
     in_legend: bool = True
     on_right: bool = False
 
+    @property
+    def error_bars(self) -> dict[str, tuple[list[float], list[float]]]:
+        """By axis, "x" or "y": lengths below and above each point, 0 where an end is missing; empty for a band."""
+        intervals = {"y": (self.y, self.low, self.high), "x": (self.x, self.x_low, self.x_high)}
+        bars = {}
+        for letter, (values, low, high) in intervals.items():
+            if low is not None and high is not None and not self.band:
+                below = [float(value) - least for value, least in zip(values, low, strict=True)]
+                above = [most - float(value) for value, most in zip(values, high, strict=True)]
+                bars[letter] = ([max(0.0, x) for x in below], [max(0.0, x) for x in above])  # of NaN: 0
+        return bars
+
 
 @dataclass(frozen=True)
 class Figure:

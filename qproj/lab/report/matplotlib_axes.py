@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,24 +82,11 @@ def _line(axes: Any, series: Series) -> None:
         look["drawstyle"] = "steps-post"
     if series.band:
         axes.fill_between(series.x, series.low, series.high, color=style.colour, alpha=0.15, linewidth=0)
-    spread = {} if series.band else {
-        f"{letter}err": _lengths(values, low, high)
-        for letter, values, low, high in (
-            ("y", series.y, series.low, series.high), ("x", series.x, series.x_low, series.x_high),
-        )
-        if low is not None and high is not None
-    }  # fmt: skip
+    spread = {f"{letter}err": lengths for letter, lengths in series.error_bars.items()}
     if spread:
         axes.errorbar(series.x, series.y, elinewidth=0.8, capsize=2, **spread, **look)
     else:
         axes.plot(series.x, series.y, **look)
-
-
-def _lengths(values: Sequence[Any], low: Sequence[float], high: Sequence[float]) -> list[list[float]]:
-    """(2, k) lengths below and above, none negative and NaN as 0."""
-    below = [value - least for value, least in zip(values, low, strict=True)]
-    above = [most - value for value, most in zip(values, high, strict=True)]
-    return [[length if length > 0 else 0.0 for length in side] for side in (below, above)]
 
 
 def _bars(axes: Any, series: Series, begin: dict[str, float]) -> None:

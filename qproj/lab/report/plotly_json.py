@@ -73,17 +73,10 @@ def _scatter(series: Series, sides: list[tuple[str, str]]) -> dict[str, Any]:
     if series.labelled:
         trace["mode"] += "+text"
         trace["textposition"] = [f"{vertical} {horizontal}" for vertical, horizontal in sides]
-    if not series.band:
-        for letter, values, low, high in (
-            ("y", series.y, series.low, series.high),
-            ("x", series.x, series.x_low, series.x_high),
-        ):
-            if low is not None and high is not None:
-                trace[f"error_{letter}"] = {
-                    "type": "data", "symmetric": False, "thickness": 1,
-                    "array": [float(b) - float(v) for v, b in zip(values, high, strict=True)],
-                    "arrayminus": [float(v) - float(a) for v, a in zip(values, low, strict=True)],
-                }  # fmt: skip
+    for letter, (below, above) in series.error_bars.items():
+        trace[f"error_{letter}"] = {
+            "type": "data", "symmetric": False, "thickness": 1, "array": above, "arrayminus": below
+        }  # fmt: skip
     return trace
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +58,17 @@ def training_figures(records: Sequence[dict[str, Any]]) -> list[Figure]:
     figures = []
     for number, panel in enumerate(_FUNCTIONS.get(experiment, _NETWORK)):
         series: list[Series] = []
-        for (label, mine), colour in zip(runs.items(), PALETTE * (1 + len(runs) // len(PALETTE)), strict=False):
-            for column, dash in panel.columns:
-                found = _curve(mine, column)
-                if found is not None:
-                    first = not any(one.group == label for one in series)
-                    series.append(_series(label, column, panel, found, Style(colour, dash), in_legend=first))
+        for (label, mine), colour in zip(runs.items(), itertools.cycle(PALETTE)):
+            curves = [_curve(label, column, panel, mine, Style(colour, dash)) for column, dash in panel.columns]
+            shown = [curve for curve in curves if curve is not None]
+            series += [replace(curve, in_legend=place == 0) for place, curve in enumerate(shown)]
         if series:
             figures.append(Figure(f"{experiment}-{number}", panel.title, "", panel.x, panel.y, series))
     return figures
 
 
-_Curve = tuple[list[float], list[float], list[float], list[float]]
-
-
-def _curve(records: Sequence[dict[str, Any]], column: str) -> _Curve | None:
-    """Return step, mean, least and largest of one column over the runs; None where no run has it."""
+def _curve(label: str, column: str, panel: Panel, records: Sequence[dict[str, Any]], style: Style) -> Series | None:
+    """Return the mean of one column over the runs, by step, in the band of its range; None where no run has it."""
     values: dict[float, list[float]] = {}
     for record in records:
         for row in record["history"]:
@@ -81,15 +77,10 @@ def _curve(records: Sequence[dict[str, Any]], column: str) -> _Curve | None:
     if not values:
         return None
     x = sorted(values)
-    means = [math.fsum(values[k]) / len(values[k]) for k in x]
-    return x, means, [min(values[k]) for k in x], [max(values[k]) for k in x]
-
-
-def _series(label: str, column: str, panel: Panel, curve: _Curve, style: Style, *, in_legend: bool) -> Series:
-    x, mean, low, high = curve
+    low, high = [min(values[k]) for k in x], [max(values[k]) for k in x]
     return Series(
-        label, x, mean, style, low=low, high=high, band=low != high, group=label, in_legend=in_legend,
-        hover=f"{column} {{y:.4g}} at {panel.x.label} {{x}}",
+        label, x, [math.fsum(values[k]) / len(values[k]) for k in x], style, low=low, high=high, band=low != high,
+        group=label, hover=f"{column} {{y:.4g}} at {panel.x.label} {{x}}",
     )  # fmt: skip
 
 

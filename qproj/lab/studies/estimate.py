@@ -84,13 +84,9 @@ def _stored(folder: Path) -> tuple[set[str], dict[str, float]]:
 
 
 def _typical(plan: StudyPlan, runs: list[PlannedRun]) -> PlannedRun:
-    """The run of middle size."""
-
-    def size(run: PlannedRun) -> int:
-        n, d = plan.instances[run.instance].shape
-        return max(n, 1) * d
-
-    return sorted(runs, key=size)[len(runs) // 2]
+    """The run of middle size: rows, or 1 for a model, times fan-in."""
+    sizes = [max(n, 1) * d for n, d in (instance.shape for instance in plan.instances)]
+    return sorted(runs, key=lambda run: sizes[run.instance])[len(runs) // 2]
 
 
 def _probe(plan: StudyPlan, wanted: dict[int, PlannedRun], workers: int) -> dict[int, Outcome]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qproj._files import replacing
 from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
 from qproj.lab.studies.frame import COLUMNS, Runs, read_runs
@@ -98,22 +99,16 @@ def read_frame(folder: Path) -> polars.DataFrame:
 
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:
     frame = read_frame(folder)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with replacing(target) as file:
         if kind == "csv":
-            frame.write_csv(partial)
+            frame.write_csv(file)
         else:
-            frame.write_parquet(partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+            frame.write_parquet(file)
     return frame.height, "rows"
 
 
 def _distinct(layers: list[LayerInstance]) -> list[LayerInstance]:
     """Layers under names of their own: two studies of one name may have added different ones."""
-    from dataclasses import replace
-
     seen: set[str] = set()
     named = []
     for layer in layers:

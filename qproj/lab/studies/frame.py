@@ -66,20 +66,17 @@ class Runs:
     @property
     def refused(self) -> NDArray[np.bool_]:
         """Runs that the solver did not take: not applicable."""
-        mask: NDArray[np.bool_] = self["status"].astype(str) == REFUSED
-        return mask
+        return np.asarray(self["status"].astype(str) == REFUSED, np.bool_)
 
     @property
     def cut_short(self) -> NDArray[np.bool_]:
         """Runs that the clock ended: they need not repeat."""
-        mask: NDArray[np.bool_] = self["ended_by"] == "clock"
-        return mask
+        return np.asarray(self["ended_by"] == "clock", np.bool_)
 
     @property
     def usable(self) -> NDArray[np.bool_]:
         """Runs whose incumbent counts."""
-        mask: NDArray[np.bool_] = ~np.isnan(self["gain"]) & ~self.failed
-        return mask
+        return np.asarray(~np.isnan(self["gain"]) & ~self.failed, np.bool_)
 
 
 def read_runs(store: StudyStore) -> Runs:

@@ -197,17 +197,21 @@ def agreement(runs: Runs, labels: Sequence[str]) -> FloatArray:
 
     A solver without seeds counts for every seed of the other.
     """
-    tables = [_gains_of(runs, label) for label in labels]
+    tables: list[dict[int, list[tuple[Any, float]]]] = []
+    for label in labels:
+        own = runs.where((runs["label"] == label) & runs.usable)
+        tables.append({})
+        for problem, seed, gain in zip(own["problem"].tolist(), own["seed"], own["gain"].tolist(), strict=True):
+            tables[-1].setdefault(problem, []).append((seed, gain))
     shares = np.full((len(labels), len(labels)), np.nan)
-    scale = np.zeros(int(runs["problem"].max(initial=-1)) + 1)
-    scale[runs["problem"]] = runs["scale"]
+    scale = dict(zip(runs["problem"].tolist(), runs["scale"].tolist(), strict=True))
     for a, first in enumerate(tables):
         for b, second in enumerate(tables):
             equal = [
                 abs(x - y) <= TOLERANCE * scale[problem]
                 for problem in first.keys() & second.keys()
-                for seed, x in first[problem].items()
-                for other, y in second[problem].items()
+                for seed, x in first[problem]
+                for other, y in second[problem]
                 if seed == other or seed is None or other is None
             ]
             if equal:
@@ -215,17 +219,9 @@ def agreement(runs: Runs, labels: Sequence[str]) -> FloatArray:
     return shares
 
 
-def _gains_of(runs: Runs, label: str) -> dict[int, dict[Any, float]]:
-    table: dict[int, dict[Any, float]] = {}
-    chosen = runs.where((runs["label"] == label) & runs.usable)
-    for problem, seed, gain in zip(chosen["problem"].tolist(), chosen["seed"], chosen["gain"].tolist(), strict=True):
-        table.setdefault(problem, {})[seed] = gain
-    return table
-
-
-def means_by_problem(values: FloatArray, problem: NDArray[np.int64]) -> dict[int, float]:
+def means_by_problem(values: FloatArray, problem: NDArray[Any]) -> dict[Any, float]:
     """Return the mean of the known values of each neuron: seeds are repeats, neurons are the sample."""
-    found: dict[int, list[float]] = {}
+    found: dict[Any, list[float]] = {}
     for number, value in zip(problem.tolist(), values.tolist(), strict=True):
         if not math.isnan(value):
             found.setdefault(number, []).append(value)
@@ -249,7 +245,7 @@ class Comparison:
 
 
 def paired_bootstrap(
-    a: Mapping[int, float], b: Mapping[int, float], *, seed: int = 0, repeats: int = 4 * BOOTSTRAPS
+    a: Mapping[Any, float], b: Mapping[Any, float], *, seed: int = 0, repeats: int = 4 * BOOTSTRAPS
 ) -> Comparison | None:
     """Return the mean of a − b over shared neurons with its percentile interval; None where nothing is shared.
 

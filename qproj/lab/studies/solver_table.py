@@ -5,25 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj.lab.studies import metrics
 from qproj.lab.studies.frame import Runs
-from qproj.lab.studies.metrics import (
-    References,
-    bootstrap,
-    disagreement,
-    gaps,
-    means_by_problem,
-    reached,
-    successes,
-    tts,
-    wilson,
-)
+from qproj.lab.studies.metrics import References, wilson
 
 PARTS = ("build", "embed", "queue", "solve", "decode")
 
@@ -105,9 +94,6 @@ class SolverLine:
     variables: float
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def summarise(
     runs: Runs, known: References, gains: Mapping[str, FloatArray], distances: FloatArray
@@ -116,20 +102,19 @@ def summarise(
     if not len(runs):
         return []
     labels = list(dict.fromkeys(runs["label"].tolist()))
-    gap, raw, best = gaps(runs, known), reached(runs, known, "raw_gain"), reached(runs, known)
-    descent, differs = reached(runs, known, "descent_gain"), disagreement(runs)
+    gap, raw, best = metrics.gaps(runs, known), metrics.reached(runs, known, "raw_gain"), metrics.reached(runs, known)
+    descent, differs = metrics.reached(runs, known, "descent_gain"), metrics.disagreement(runs)
     lines = []
     for label in labels:
         mask = runs["label"] == label
         own = runs.where(mask)
-        problem = own["problem"]
         usable, sampled = own.usable, bool(own["samples"][0])
         proofs = (own["status"] == "optimal") & ~known.contradicted[mask]
-        per_neuron = _by_problem(gap[mask], problem)
-        low, high = bootstrap(per_neuron)
+        per_neuron = np.array(list(metrics.means_by_problem(gap[mask], own["problem"]).values()), np.float64)
+        low, high = metrics.bootstrap(per_neuron)
         read, by_neuron = read_successes(own, known, gains)
         times = np.array(list(by_neuron.values()), np.float64)
-        tts_low, tts_high = bootstrap(times, "median")
+        tts_low, tts_high = metrics.bootstrap(times, "median")
         lines.append(
             SolverLine(
                 label=label, solver=str(own["solver"][0]), is_null=bool(own["is_null"][0]), exact=bool(own["exact"][0]),
@@ -159,21 +144,17 @@ def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]
         values = gains.get(key)
         if values is None or not len(values) or not known.proved[problem]:
             continue
-        found = successes(values, float(known.gain[problem]), float(known.scale[problem]))
+        found = metrics.successes(values, float(known.gain[problem]), float(known.scale[problem]))
         hits, reads, spent = counts.get(problem, (0, 0, 0.0))
         counts[problem] = (hits + found, reads + len(values), spent + wall)
     share = Share.counted(sum(hits for hits, _, _ in counts.values()), sum(reads for _, reads, _ in counts.values()))
-    return share, {p: float(tts(hits / reads, spent / reads)) for p, (hits, reads, spent) in counts.items()}
+    return share, {p: float(metrics.tts(hits / reads, spent / reads)) for p, (hits, reads, spent) in counts.items()}
 
 
 def reported(runs: Runs, name: str) -> FloatArray:
     """Return a number that solvers report in their statistics, for each run; NaN where they do not."""
     found = (json.loads(text).get(name) for text in runs["stats"].tolist())
     return np.array([value if isinstance(value, int | float) else math.nan for value in found], np.float64)
-
-
-def _by_problem(values: FloatArray, problem: NDArray[np.int64]) -> FloatArray:
-    return np.array(list(means_by_problem(values, problem).values()), np.float64)
 
 
 def _mean(values: FloatArray) -> float:

@@ -272,8 +272,8 @@ def _alive(owner: sqlite3.Row, now: float) -> bool:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # it is another user's
+        pass
     return True
 
 

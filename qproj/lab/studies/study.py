@@ -195,9 +195,7 @@ def cores() -> int:
 
 
 def _specs(solvers: Sequence[Any] | str) -> list[SolverSpec | Any]:
-    if isinstance(solvers, str):
-        return list(parse_solvers(solvers))
     specs: list[SolverSpec | Any] = []
-    for solver in solvers:
+    for solver in [solvers] if isinstance(solvers, str) else solvers:
         specs += parse_solvers(solver) if isinstance(solver, str) else [solver]
     return specs

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from qproj._options import nearest
 from qproj.lab.studies.line_numbers import LineNumbers, read_toml, read_yaml
@@ -31,10 +31,40 @@ def _none(value: Any) -> Any:
     return None if isinstance(value, str) and value.lower() == "none" else value
 
 
+def _each(parse: Callable[[str], Any]) -> AfterValidator:
+    """Check each text of a list by `parse`, whose message is kept."""
+
+    def check(texts: list[str]) -> list[str]:
+        for text in texts:
+            try:
+                parse(text)
+            except (TypeError, ValueError, ImportError) as error:
+                raise ValueError(f"{text!r}: {error}") from None
+        return texts
+
+    return AfterValidator(check)
+
+
+def _encoding(text: str) -> None:
+    if text not in ENCODINGS:
+        raise ValueError(f"unknown encoding; {nearest(text, ENCODINGS)}")
+
+
+def _experiment(text: str) -> None:
+    from qproj.lab.training.experiments import get_experiment
+
+    get_experiment(text)
+
+
+def _once(seeds: Any) -> Any:
+    seed_numbers(seeds)
+    return seeds
+
+
 _Texts = Annotated[list[str], BeforeValidator(_listed)]
 _Count = Annotated[int, Field(ge=1, strict=True)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Seeds = _Count | list[Annotated[int, Field(ge=0, strict=True)]]
+_Seeds = Annotated[_Count | list[Annotated[int, Field(ge=0, strict=True)]], AfterValidator(_once)]
 
 
 class StudyFile(BaseModel):
@@ -64,9 +94,9 @@ class StudyFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    instances: Annotated[_Texts, Field(min_length=1)]
-    solvers: Annotated[_Texts, Field(min_length=1)]
-    encodings: _Texts = []
+    instances: Annotated[_Texts, Field(min_length=1), _each(parse_sources)]
+    solvers: Annotated[_Texts, Field(min_length=1), _each(parse_solvers)]
+    encodings: Annotated[_Texts, _each(_encoding)] = []
     reads: Annotated[
         list[Annotated[_Count | None, BeforeValidator(_none)]], BeforeValidator(_listed), Field(min_length=1)
     ] = [100]
@@ -79,42 +109,11 @@ class StudyFile(BaseModel):
     instance_seed: Annotated[int, Field(ge=0, strict=True)] = 0
     workers: Annotated[int, Field(ge=0, strict=True)] = 0
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
-    train: _Texts = []
+    train: Annotated[_Texts, _each(_experiment)] = []
     train_optimizer: str = "projected"
     train_epochs: _Count | None = None
     train_settings: dict[str, str | int | float | bool] = {}
     train_seeds: _Seeds = 3
-
-    @field_validator("solvers")
-    @classmethod
-    def _known_solvers(cls, value: list[str]) -> list[str]:
-        return _each(parse_solvers, value)
-
-    @field_validator("instances")
-    @classmethod
-    def _known_sources(cls, value: list[str]) -> list[str]:
-        return _each(parse_sources, value)
-
-    @field_validator("train")
-    @classmethod
-    def _known_experiments(cls, value: list[str]) -> list[str]:
-        from qproj.lab.training.experiments import get_experiment
-
-        return _each(get_experiment, value)
-
-    @field_validator("encodings")
-    @classmethod
-    def _known_encodings(cls, value: list[str]) -> list[str]:
-        for text in value:
-            if text not in ENCODINGS:
-                raise ValueError(f"unknown encoding {text!r}; {nearest(text, ENCODINGS)}")
-        return value
-
-    @field_validator("seeds", "train_seeds")
-    @classmethod
-    def _each_seed_once(cls, value: int | list[int]) -> int | list[int]:
-        seed_numbers(value)
-        return value
 
     def study(self) -> dict[str, Any]:
         """Return the keywords of :class:`~qproj.lab.studies.study.Study`, `out` left open.
@@ -147,16 +146,6 @@ class StudyFile(BaseModel):
         )  # fmt: skip
         check_training(plan)
         return plan
-
-
-def _each(parse: Callable[[str], Any], texts: list[str]) -> list[str]:
-    """Return the texts, each of which `parse` accepts; its message names the text where it does not."""
-    for text in texts:
-        try:
-            parse(text)
-        except (TypeError, ValueError, ImportError) as error:
-            raise ValueError(f"{text!r}: {error}") from None
-    return texts
 
 
 def read_study_file(path: str | Path) -> StudyFile:

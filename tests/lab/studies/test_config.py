@@ -59,7 +59,11 @@ def test_a_yaml_file(tmp_path):
         ("max_neurons = 12", 'max_neurons = "all"', r"line 10: max_neurons: .*valid integer, not 'all'"),
         ('instances = ["digits", "layers.npz"]', "", r"instances is missing; add it"),
         ("max_neurons = 12", "max_neurons = ", r"study.toml: .*line 10"),
-        ("max_neurons = 12", 'encodings = ["margin", "margn"]', r"line 10: encodings: unknown encoding 'margn'"),
+        (
+            "max_neurons = 12",
+            'encodings = ["margin", "margn"]',
+            r"line 10: encodings: 'margn': unknown encoding; did you mean 'margin'",
+        ),
     ],
 )
 def test_toml_mistakes_name_their_line(tmp_path, old, new, message):
