@@ -124,19 +124,19 @@ samplers at the published method's sizes, on random neurons. Then five studies, 
 `qproj compare examples/studies/NAME.toml --out NAME`, and kept whole: `python -m benchmarks.studies --report NAME`
 writes its interactive page again. What the columns mean is in [metrics](reference/metrics.md).
 
-Random neurons with n = {rows} rows (uniform ±1, targets standard normal, fixed seeds), {neurons} neurons a cell and
-{reads} reads a neuron unless said otherwise.
+Random neurons with n = {rows} rows (uniform ±1, targets standard normal, fixed seeds), {neurons} neurons per cell and
+{reads} reads per neuron unless said otherwise.
 
 ## The published encoding's minimiser is often wrong
 
 Share of neurons for which the *exact* minimiser of `encode("paper")` decodes to a projection that is not optimal
-({wrong_neurons} neurons a size). Its shift δ' fits some sizes only; `encode("majority")` is wrong for none, by proof.
+({wrong_neurons} neurons per size). Its shift δ' fits some sizes only; `encode("majority")` is wrong for none, by proof.
 """
 
 SOLVED = """
 ## Share of neurons solved, beside chance
 
-The best of the reads reaches the proved optimum; in brackets the 95 % Wilson interval, then milliseconds a neuron on
+The best of the reads reaches the proved optimum; in brackets the 95 % Wilson interval, then milliseconds per neuron on
 a machine that was not idle (of `refined`: of processor time). A figure without its null model means nothing:
 `random` draws as many uniform vectors as
 the sampler had reads; where single-flip descent follows, the null is `random + descent`.

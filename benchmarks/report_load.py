@@ -48,7 +48,7 @@ def fill(folder: Path, rows: int) -> None:
     from qproj.lab.datasets.instances import LayerInstance
     from qproj.lab.studies.outcome import Outcome, compress, pack
     from qproj.lab.studies.plan import make_plan
-    from qproj.lab.studies.store import Store
+    from qproj.lab.studies.store import StudyStore
     from qproj.projections import LayerProjection
     from qproj.solvers.specs import parse_solvers
 
@@ -64,7 +64,7 @@ def fill(folder: Path, rows: int) -> None:
     per = len(plan.solvers) * plan.num_neurons
     plan = make_plan(layers, solvers, seeds=-(-rows // per), nulls=False)
     bounds = [[problem.gain_bound for problem in LayerProjection(layer.X, layer.T)] for layer in layers]
-    store = Store(folder, create=True)
+    store = StudyStore(folder, create=True)
     ids = store.register(plan, {"versions": {}, "command": "made", "processor": "", "cores": 0, "machine": "",
                                 "system": "", "python": "", "seeds": [0]})  # fmt: skip
     group: list[Any] = []

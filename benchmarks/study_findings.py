@@ -16,7 +16,7 @@ from benchmarks.measure import stored, table
 from benchmarks.studies import KEPT, ROOT, unpack
 from qproj.lab.studies.metrics import gaps, means_by_problem, reached
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import SolverLine, number, percent, seconds, told
+from qproj.lab.studies.solver_table import SolverLine, number, percent, reported, seconds
 from qproj.lab.studies.training_cost import training_lines
 
 FIGURES = ROOT / "docs" / "_static" / "studies"
@@ -79,7 +79,7 @@ def _figure(results: Results, study: str, name: str, text: str, *, width: float 
     import matplotlib
     from matplotlib.figure import Figure
 
-    from qproj.lab.report.axes import draw
+    from qproj.lab.report import draw
 
     FIGURES.mkdir(parents=True, exist_ok=True)
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "qproj", "font.size": 9})
@@ -118,7 +118,7 @@ def annealer_vs_exact(results: Results) -> str:
     noise = np.mean([line.gap_mean for line in noisy]) - np.mean([line.gap_mean for line in calm])
     return (
         "\n## An annealer beside exact solvers\n\nNeurons captured from training on a1a, digits and MNIST and two random "
-        "controls, n = 8…64 rows and fan-in 3…64, 5 s and 100 reads a run. A gap is to the proved optimum, else to the best "
+        "controls, n = 8…64 rows and fan-in 3…64, 5 s and 100 reads per run. A gap is to the proved optimum, else to the best "
         "bound, as a share of the objective's range; intervals are 95 %.\n"
         + table(["solver", "proved", "mean gap", "at optimum", "lowest energy", "wall clock", "failed"], rows)
         + _figure(results, "annealer-vs-exact", "gaps", "Share of runs within a gap, by solver")
@@ -158,7 +158,7 @@ def encodings(results: Results) -> str:
             hits, trials = np.nansum(best[own]), int((~np.isnan(best[own])).sum())
             cells.append(f"{hits / trials:.2f}, {_mean(gap[own]):.3f}" if trials else "refused")
             runs = results.runs.where(own)
-            variables, ratio = told(runs, "variables"), told(runs, "coefficient_ratio")
+            variables, ratio = reported(runs, "variables"), reported(runs, "coefficient_ratio")
             known = ~np.isnan(variables)
             sizes.append(f"{_mean(variables):.0f}, {float(np.median(ratio[known])):,.0f}" if known.any() else "–")
         solved.append([_name(line), *cells])
@@ -227,7 +227,7 @@ def noise(results: Results) -> str:
     return (
         "\n## Noise and chains\n\nThe emulated annealer (Zephyr, margin surrogate, 100 reads) with control errors from none to "
         "four times published figures (arXiv 1410.2628), and with chains from a quarter to four times the strength of uniform "
-        "torque compensation. It has a machine's topology, embedding and errors, not its physics.\n"
+        "torque compensation. Topology, embedding and errors are those of a machine, the physics is not.\n"
         + table(["solver", "mean gap", "at optimum", "lowest energy", "broken chains"], rows)
         + _figure(results, "noise", "scan-sigma_h", "Mean gap and broken chains against noise", width=6.5)
         + _figure(
@@ -264,7 +264,7 @@ def budget(results: Results) -> str:
         rows.append([f"{solver} (null)" if null else solver, *cells])
     first = {row[0]: row for row in rows}
     return (
-        "\n## What time buys\n\nMean gap within a time limit a neuron, reads drawn until then, on neurons that are not proved at "
+        "\n## What time buys\n\nMean gap within a time limit per neuron, reads drawn until then, on neurons that are not proved at "
         "once (n = 32…64, d = 24…32).\n"
         + table(["solver", *(f"{limit:g} s" for limit in limits)], rows)
         + _figure(results, "budget", "time", "Mean gap against time, by solver")

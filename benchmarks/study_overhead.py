@@ -42,7 +42,7 @@ def section(result: dict[str, Any]) -> str:
     return f"""
 A study of {result["runs"]:,} runs ({", ".join(result["solvers"])}; random layers, d = 15…64) on {cores} processes took
 {result["wall_s"]:.1f} s; its solvers' own seconds, from problem to weights, are {result["solving_s"]:.1f} s,
-{1000 * result["mean_run_s"]:.0f} ms a run. Overhead over the solvers' own time on {cores} cores: **{percent:.1f} %**
+{1000 * result["mean_run_s"]:.0f} ms per run. Overhead over the solvers' own time on {cores} cores: **{percent:.1f} %**
 (target: 5 %). It holds the start of the processes, the making of solvers ({result["setup_s"]:.2f} s of one core), the
 descent from every read that tables show beside the reads themselves ({result["descent_s"]:.1f} s of one core), every
 score recomputed from the definition, and the file. A short study pays for the start alone: some two seconds.

@@ -36,6 +36,8 @@ def test_importing_qproj_loads_nothing_heavy():
         "import qproj; qproj.list_solvers()",
         "import qproj; qproj.SignProjection([[1, -1]], [0.5])",
         "import qproj; qproj.get_solver",
+        "from qproj.lab import Results, Study, run",
+        "import qproj.lab.datasets, qproj.lab.studies, qproj.lab.report",
     ],
 )
 def test_everyday_names_load_neither_torch_nor_another_backend(statement):
@@ -49,6 +51,9 @@ def test_everyday_names_load_neither_torch_nor_another_backend(statement):
         "pyscipopt",
         "sklearn",
         "polars",
+        "plotly",
+        "matplotlib",
+        "distributed",
     }
     assert _loaded_after(statement) & foreign == set()
 

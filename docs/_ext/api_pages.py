@@ -1,5 +1,6 @@
 """Writes one API page for each package, from the files on disk: a new module needs no entry anywhere."""
 
+import importlib
 import inspect
 from pathlib import Path
 
@@ -18,6 +19,7 @@ PACKAGES = {
     "qproj.functions": "Test functions and rate studies",
     "qproj.nn": "Binary layers (PyTorch)",
     "qproj.optim": "Optimisers (PyTorch)",
+    "qproj.lab": "The lab: what `import qproj.lab` gives",
     "qproj.lab.datasets": "Data sets",
     "qproj.lab.training": "Training experiments",
     "qproj.lab.studies": "Studies",
@@ -48,21 +50,22 @@ def modules_of(package: str) -> list[str]:
         if any(part.startswith("_") and part != "__init__" for part in parts) or name == package:
             continue
         found.append(name)
-    return [] if package == "qproj" else found
+    return [] if package in ("qproj", "qproj.lab") else found
 
 
-def top_names() -> list[str]:
-    """Return a list of what `import qproj` gives, each name with its first line, linked to where it is defined."""
-    import qproj
-
+def public_names(package: str) -> list[str]:
+    """Return a list of a package's ``__all__``, each name with its first line, linked to where it is defined."""
+    module = importlib.import_module(package)
+    if not hasattr(module, "__all__"):
+        return []
     lines = ["", ".. list-table::", "   :widths: 30 70", ""]
-    for name in sorted(qproj.__all__, key=str.lower):
-        thing = getattr(qproj, name)
+    for name in sorted(module.__all__, key=str.lower):
+        thing = getattr(module, name)
         home = getattr(thing, "__module__", None)
         if home is None:
             continue
         summary = escape(inspect.cleandoc(thing.__doc__ or "").partition("\n")[0])
-        lines += [f"   * - :py:obj:`qproj.{name} <{home}.{name}>`", f"     - {summary}"]
+        lines += [f"   * - :py:obj:`{package}.{name} <{home}.{name}>`", f"     - {summary}"]
     return [*lines, ""]
 
 
@@ -71,8 +74,8 @@ def page(package: str, title: str) -> str:
     lines = [title.replace("`", "``"), "=" * 72, "", f".. automodule:: {package}", "   :ignore-module-all:"]
     # A name is documented where it is defined, so re-exports are not listed twice.
     lines += ["   :members:", ""]
-    if package == "qproj":
-        lines += top_names()
+    if package == "qproj" or package.startswith("qproj.lab"):
+        lines += public_names(package)
     for module in modules_of(package):
         lines += [f"``{module}``", "-" * 72, "", f".. automodule:: {module}", "   :members:"]
         lines += ["   :ignore-module-all:", "   :show-inheritance:", ""]

@@ -9,11 +9,11 @@ from sphinx.application import Sphinx
 
 # What each table and column means; names, types and keys come from the database itself.
 TABLES = {
-    "environment": "one row a process that ran part of the study",
-    "instance": "one row a layer, or a published model",
-    "neuron": "one row a neuron of a layer: one problem",
-    "solver": "one row a solver spec, null models included",
-    "run": "one row a finished run: a solver on a neuron under a budget and a seed",
+    "environment": "one row per process that ran part of the study",
+    "instance": "one row per layer or published model",
+    "neuron": "one row per neuron of a layer: one problem",
+    "solver": "one row per solver spec, null models included",
+    "run": "one row per finished run: a solver on a neuron under a budget and a seed",
     "owner": "processes at work on the study now, by their last sign of life",
     "lease": "groups of runs that a process has taken, so that no other does them",
 }
@@ -24,7 +24,7 @@ COLUMNS = {
     "instance.id": "number",
     "instance.key": "SHA-256 of the layer's content",
     "instance.name": "such as digits/…/layer1/step20/seed0",
-    "instance.source": "where it came from: digits, random, a file's name",
+    "instance.source": "its origin: digits, random, the name of a file",
     "instance.meta": "JSON: what the source says about it",
     "instance.n": "rows; 0 for a published model",
     "instance.d": "weights of a neuron, variables of a model",
@@ -45,7 +45,7 @@ COLUMNS = {
     "solver.samples": "1 where it takes num_reads",
     "solver.is_null": "1 for null models",
     "solver.note": 'its own note, such as "emulated"',
-    "run.key": "SHA-256 of neuron, spec, budget and seed: what makes resuming exact",
+    "run.key": "SHA-256 of neuron, spec, budget and seed: resuming is exact by it",
     "run.instance": "layer",
     "run.neuron": "neuron",
     "run.solver": "solver",
@@ -91,28 +91,28 @@ FIELDS = {
     "instances": "sources (digits, a1a, random:n=20,d=9, qubo:name=…), .npz and QUBO files, relative to the study file",
     "solvers": "solver specs, as after `--solvers`",
     "encodings": "encodings that every sampler runs with; empty: each one's default",
-    "reads": 'reads a run; several are crossed; "none": the solver\'s own',
-    "time_limits_s": 'seconds a run; several are crossed; "none": no limit',
+    "reads": 'reads per run; several are crossed; "none": the solver\'s own',
+    "time_limits_s": 'seconds per run; several are crossed; "none": no limit',
     "seeds": "how many, counted from 0, or a list",
     "nulls": "run the null models beside samplers",
     "max_neurons": "neurons of each source, shared by its layers",
     "instance_seed": "of training or generating the layers",
-    "workers": "processes; 0: one a core",
+    "workers": "processes; 0: one per core",
     "grace_s": "a run is ended this many seconds past its limit",
     "train": "experiments of `qproj train` that plainly named solvers are run in, all else equal",
     "train_optimizer": "projected or qpsbgd",
     "train_epochs": "instead of each experiment's own",
     "train_settings": "of the optimiser, such as { lr = 0.01 }; none: the tuned ones",
-    "train_seeds": "how many, counted from 0",
+    "train_seeds": "how many, counted from 0, or a list",
 }
 
 
 def columns() -> dict[str, list[tuple[str, str, bool]]]:
     """Return (name, type, nullable) of every column of a fresh study, by table."""
-    from qproj.lab.studies.store import FILE, Store
+    from qproj.lab.studies.store import FILE, StudyStore
 
     with tempfile.TemporaryDirectory() as folder:
-        Store(Path(folder), create=True).close()
+        StudyStore(Path(folder), create=True).close()
         db = sqlite3.connect(Path(folder) / FILE)
         names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")]
         found = {

@@ -22,7 +22,7 @@ def capture(
     steps: Annotated[int, typer.Option(help="Training steps.")] = 200,
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers, as 32,16.")] = "16",
     batch: Annotated[int, typer.Option(help="Rows of a batch.")] = 32,
-    rate: Annotated[float, typer.Option(help="Step size of the latent weights, in (0, 1].")] = 0.05,
+    lr: Annotated[float, typer.Option(help="Step size of the latent weights, in (0, 1].")] = 0.05,
     seed: Annotated[int, typer.Option(help="Of the first weights and the batches.")] = 0,
     max_neurons: Annotated[int | None, typer.Option(help="Keep at most so many neurons, spread evenly.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -39,7 +39,7 @@ def capture(
         raise ValueError(f"every is {every} and steps is {steps}; every from 1 on and steps from 0 on are needed")
     if max_neurons is not None and max_neurons < 1:
         raise ValueError(f"max-neurons is {max_neurons}; at least 1 is needed")
-    what = Capture(_widths(hidden), batch, tuple(range(0, steps + 1, every)), rate, seed)
+    what = Capture(_widths(hidden), batch, tuple(range(0, steps + 1, every)), lr, seed)
     if out.suffix != ".npz":  # before the training, not after it
         raise ValueError(f"out is {str(out)!r}; a name ending in .npz is needed")
     data = load_tabular(name).signs()

@@ -1,11 +1,15 @@
-"""``qproj compare``: run a study and write its table and page."""
+"""``qproj compare``: run a study, print its table and write its page."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from qproj.cli.options import numbers, words
+from qproj.cli.options import seeds as parse_seeds
 
 
 def register(app: typer.Typer) -> None:
@@ -20,8 +24,7 @@ def compare(
     ] = None,
     *,
     instances: Annotated[
-        str,
-        typer.Option(help="Sources, comma-separated: digits, random:n=20,d=9|15, a1a:hidden=9+8,layers=2, FILE.npz."),
+        str, typer.Option(help="Sources, comma-separated: digits, random:n=20,d=9|15, a1a:hidden=9+8, FILE.npz.")
     ] = "digits",
     solvers: Annotated[
         str, typer.Option(help="Solvers, comma-separated: auto,sa:encoding=margin,num_sweeps=500,polished(random).")
@@ -29,13 +32,13 @@ def compare(
     encodings: Annotated[
         str, typer.Option(help="Encodings that every sampler runs with, comma-separated; empty: each one's default.")
     ] = "",
-    reads: Annotated[str, typer.Option(help="Reads a run, where the solver samples; several: 10,100.")] = "100",
-    time_limit: Annotated[str, typer.Option(help="Seconds a run; several: 0.1,1,10; none for no limit.")] = "5",
-    seeds: Annotated[int, typer.Option(help="How many seeds, from 0 on.")] = 3,
-    out: Annotated[Path, typer.Option(help="The study's folder; an existing study goes on.")] = Path("study"),
+    reads: Annotated[str, typer.Option(help="Reads per run, where the solver samples; several: 10,100.")] = "100",
+    time_limit: Annotated[str, typer.Option(help="Seconds per run; several: 0.1,1,10; none for no limit.")] = "5",
+    seeds: Annotated[str, typer.Option(help="How many seeds, from 0 on, or a list: 101,102.")] = "3",
+    out: Annotated[Path, typer.Option(help="The study's folder; an existing study is continued.")] = Path("study"),
     max_neurons: Annotated[int | None, typer.Option(help="Neurons of each source, shared by its layers.")] = None,
     instance_seed: Annotated[int, typer.Option(help="Of training or generating the layers.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
     dask: Annotated[
         str | None, typer.Option(help="Scheduler of a Dask cluster, tcp://host:8786; it runs all instead of --workers.")
     ] = None,
@@ -45,58 +48,60 @@ def compare(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare solvers on the same neurons: one row a run, a table, and report.html.
+    """Compare solvers on the same neurons: one row per run, a table, and report.html.
 
-    The same command goes on where a study was stopped. Exit code 0 when every run has a row, failed rows included.
+    After a stop, the same command continues. Exit code 0 when all runs have rows, failed ones included.
 
     Example: qproj compare --instances digits --solvers auto,sa,random --reads 100 --time-limit 5 --seeds 3 --out DIR
 
     Example: qproj compare study.toml --out DIR
     """
     from qproj.cli.progress import run_with_progress
-    from qproj.lab.studies.study import Study
+    from qproj.lab import Study
+    from qproj.lab.studies.study import cores
 
     options: dict[str, Any] = {
-        "instances": [instances], "solvers": solvers, "encodings": _parts(encodings),
-        "reads": _numbers(reads, int, "--reads"), "time_limits_s": _numbers(time_limit, float, "--time-limit"),
-        "seeds": _count(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
-        "workers": workers, "grace_s": grace,
+        "instances": [instances], "solvers": solvers, "encodings": words(encodings),
+        "reads": numbers(reads, int, "--reads"), "time_limits_s": numbers(time_limit, float, "--time-limit"),
+        "seeds": parse_seeds(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
+        "training": None, "workers": workers, "grace_s": grace,
     }  # fmt: skip
-    training = None
-    if study_file is not None:
-        from qproj.lab.studies.study_file import read_study_file
-
-        content = read_study_file(study_file)
-        told, training = content.model_dump(), content.training()
-        options = {name: value if _given(ctx, name) else told[name] for name, value in options.items()}
-    processes, grace_s = _workers(options.pop("workers")), options.pop("grace_s")
-    study = Study(out, options.pop("instances"), options.pop("solvers"), **options)
+    options = _with_study_file(options, study_file, ctx)
+    processes, grace_s = options.pop("workers"), options.pop("grace_s")
+    if processes < 0:
+        raise ValueError(f"--workers is {processes}; a number ≥ 0 is needed, 0 for one per core")
+    study = Study(out, **options)
     if dry_run:
-        _show_plan(study, training, processes, as_json)
-        return
-    ended = run_with_progress(study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed)
-    if training is not None:
-        from qproj.cli.progress import train_with_progress
-
-        train_with_progress(training, out)
-    _show_results(out, ended, as_json)
+        _show_plan(study, processes or cores(), as_json)
+    else:
+        _show_results(
+            *run_with_progress(study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed), as_json
+        )
 
 
-def _given(ctx: typer.Context, name: str) -> bool:
-    """Tell whether an option was typed; what was not is the study file's to say."""
+def _with_study_file(options: dict[str, Any], study_file: Path | None, ctx: typer.Context) -> dict[str, Any]:
+    """Return the options that were typed, and those of the study file where they were not."""
+    from qproj.lab.studies.study_file import read_study_file
+
+    if study_file is None:
+        return options
     flags = {"time_limits_s": "time_limit", "nulls": "null", "grace_s": "grace"}
-    source = ctx.get_parameter_source(flags.get(name, name))
-    return source is not None and source.name == "COMMANDLINE"
+    sources = {name: ctx.get_parameter_source(flags.get(name, name)) for name in options}
+    content = read_study_file(study_file)
+    from_file = content.study() | {"workers": content.workers, "grace_s": content.grace_s}
+    return {
+        name: value if (source := sources[name]) is not None and source.name == "COMMANDLINE" else from_file[name]
+        for name, value in options.items()
+    }
 
 
-def _show_results(out: Path, ended: Any, as_json: bool) -> None:
+def _show_results(results: Any, ended: Any, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table
     from qproj.lab.report import write_report
-    from qproj.lab.studies.results import Results
     from qproj.lab.studies.solver_table import table
     from qproj.solvers.contract import MissingPackageError
 
-    results = Results.read(out)
+    out = results.folder
     try:
         page = str(write_report(results, out / "report.html"))
     except MissingPackageError as error:
@@ -106,7 +111,7 @@ def _show_results(out: Path, ended: Any, as_json: bool) -> None:
         print_json({
             "out": str(out), "report": page or None, "runs": ended.total, "done": ended.done, "failed": ended.failed,
             "neurons": results.neurons, "proved_optima": results.optima,
-            "solvers": [line.as_dict() for line in results.lines],
+            "solvers": [asdict(line) for line in results.lines],
         })  # fmt: skip
         return
     titles, rows = table(results.lines)
@@ -117,14 +122,12 @@ def _show_results(out: Path, ended: Any, as_json: bool) -> None:
     )
 
 
-def _show_plan(study: Any, training: Any, workers: int, as_json: bool) -> None:
+def _show_plan(study: Any, workers: int, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table
-    from qproj.lab.studies.estimate import estimate
-    from qproj.lab.studies.plan import plan_table
+    from qproj.lab.studies.estimate import plan_table
     from qproj.lab.studies.solver_table import seconds
-    from qproj.lab.studies.stored_problems import shape_of
 
-    found = estimate(study, workers=workers)
+    found, training = study.estimate(workers=workers), study.training
     titles, rows = plan_table(study.plan, found)
     known = [one.seconds for one in found if one.seconds is not None]
     unknown = [one.solver for one in found if one.seconds is None]
@@ -138,7 +141,7 @@ def _show_plan(study: Any, training: Any, workers: int, as_json: bool) -> None:
         })  # fmt: skip
         return
     print_table(titles, rows)
-    sizes = sorted({shape_of(layer) for layer in study.plan.instances})
+    sizes = sorted({layer.shape for layer in study.plan.instances})
     shown = ", ".join(f"{n}×{d}" if n else f"{d} variables" for n, d in sizes)
     typer.echo(
         f"{len(study.plan.instances)} layers (rows × fan-in: {shown}), {study.plan.num_neurons} neurons, "
@@ -147,45 +150,10 @@ def _show_plan(study: Any, training: Any, workers: int, as_json: bool) -> None:
     typer.echo(
         f"about {seconds(sum(known) / workers)} on {workers} workers"
         + (f", without {', '.join(unknown)}, of which nothing is known" if unknown else "")
-        + (f"; {seconds(qpu)} of QPU access, emulated machines at what a real one would charge" if qpu else "")
+        + (f"; {seconds(qpu)} of QPU access, for emulated machines as a real one would charge it" if qpu else "")
     )
     if training is not None:
         typer.echo(
             f"then {training.num_runs} training runs: {', '.join(training.experiments)} × "
             f"{', '.join(training.solvers)} × {len(training.seeds)} seeds"
         )
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _numbers(text: str, kind: type, option: str) -> list[Any]:
-    values: list[Any] = []
-    for part in _parts(text):
-        if part.lower() == "none":
-            values.append(None)
-            continue
-        try:
-            values.append(kind(part))
-        except ValueError:
-            raise ValueError(
-                f"{option} has {part!r}; {'whole ' if kind is int else ''}numbers, or none, are needed"
-            ) from None
-    return values
-
-
-def _count(seeds: int) -> int:
-    if seeds < 1:
-        raise ValueError(f"--seeds is {seeds}; at least 1 is needed")
-    return seeds
-
-
-def _workers(workers: int) -> int:
-    import os
-
-    if workers < 0:
-        raise ValueError(f"--workers is {workers}; a number ≥ 0 is needed, 0 for one a core")
-    return (
-        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
-    )

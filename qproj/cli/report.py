@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def report(
     if as_json:
         print_json({
             "runs": len(results[0].runs), "neurons": results[0].neurons, "proved_optima": results[0].optima,
-            "solvers": [line.as_dict() for line in results[0].lines],
+            "solvers": [asdict(line) for line in results[0].lines],
         })  # fmt: skip
         return
     if kind == "text":
@@ -61,7 +62,7 @@ def report(
         return
     target = out or folders[0] / f"report.{kind}"
     if kind == "md":
-        from qproj.lab.report.markdown import render_markdown
+        from qproj.lab.report import render_markdown
 
         target.write_text(render_markdown(results[0]), encoding="utf-8")
     else:
@@ -88,7 +89,7 @@ def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bo
     if kind == "text":
         tables(records)
         return
-    from qproj.lab.report.training_page import write_training_report
+    from qproj.lab.report import write_training_report
 
     target = write_training_report(records, out or folder / "report.html", sessions(folder))
     typer.echo(f"written: {target}")

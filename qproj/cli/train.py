@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from qproj.cli.options import seeds as parse_seeds
+from qproj.cli.options import words
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -27,24 +30,23 @@ def train(
     ] = False,
     solver: Annotated[str, typer.Option(help="Of the projections: auto, cpsat, sa:num_sweeps=50, qaoa, …")] = "auto",
     compare_solvers: Annotated[
-        str, typer.Option(help="Comma-separated: the same training with each, and what a worse projection costs.")
+        str, typer.Option(help="Comma-separated: the same training with each, to see the cost of a worse projection.")
     ] = "",
-    out: Annotated[Path, typer.Option(help="The folder of runs; what is there already is not run again.")] = Path(
-        "trained"
-    ),
+    out: Annotated[Path, typer.Option(help="The folder of runs; finished ones are not run again.")] = Path("trained"),
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 10.0,
     pages: Annotated[bool, typer.Option("--pages/--no-pages", help="Write curves and report.html.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Train ±1 networks with QP-SBGD and its peers, and compare them.
 
-    The same command goes on where it was stopped, and ends with the same weights. Experiments: rosenbrock, rate and
+    The same command continues where it was stopped, and ends with the same weights. Experiments: rosenbrock, rate and
     fixed-point (on functions, without PyTorch); digits-0-2 and other pairs (offline); mnist-0-2 and other pairs;
     mnist-10; adult-2layer, adult-2layer-wide, adult-2layer-thresholds, adult-10layer; karate, karate-club, cora,
     citeseer, pubmed.
 
     Example: qproj train digits-0-2 --seeds 5
     """
+    from qproj.cli.output import print_json
     from qproj.cli.training import run_with_progress, show, tuned, write_pages
     from qproj.lab.training.experiments import get_experiment
     from qproj.lab.training.session import plan
@@ -54,13 +56,9 @@ def train(
         _need_torch()
     if not checkpoint_every > 0:
         raise ValueError(f"checkpoint-every is {checkpoint_every}; seconds > 0 are needed")
-    solvers = _solvers(compare_solvers or solver)
-    if compare_solvers and (solver != "auto" or tune):
-        raise ValueError("--compare-solvers names the solvers itself; leave --solver and --tune out")
-    chosen = _optimizers(optimizers, experiment, comparing=bool(compare_solvers))
-    numbers = _seeds(seeds)
-    if len(solvers) > 1 and not compare_solvers:
-        raise ValueError(f"--solver is {solver!r}, more than one: use --compare-solvers")
+    comparing, numbers = bool(compare_solvers), parse_seeds(seeds)
+    solvers = _solvers(solver, compare_solvers, tune=tune)
+    chosen = _optimizers(optimizers, experiment, comparing=comparing)
     settings = None
     if not tune:  # a preset that is not there is refused before any work
         plan(experiment, chosen, numbers, preset=preset, solver=solvers[0])
@@ -71,15 +69,12 @@ def train(
         for one in solvers
         for config in plan(experiment, chosen, numbers, preset=preset, solver=one, settings=settings)
     ]
-    audit = AUDIT_EVERY if compare_solvers else 0
-    records = run_with_progress(configs, out, checkpoint_every, audit=audit)
+    records = run_with_progress(configs, out, checkpoint_every, audit=AUDIT_EVERY if comparing else 0)
     written = write_pages(records, out, numbers) if pages else []
     if as_json:
-        from qproj.cli.output import print_json
-
         print_json({"runs": records})
-        return
-    show(records, out, written, comparing=bool(compare_solvers))
+    else:
+        show(records, out, written, comparing=comparing)
 
 
 #: With --compare-solvers, every so many steps are solved with "auto" too.
@@ -90,7 +85,7 @@ def _optimizers(text: str, experiment: Any, *, comparing: bool) -> list[str]:
     from qproj.lab.training.experiments import check_optimizer
     from qproj.lab.training.settings import projects
 
-    chosen = [check_optimizer(word) for word in _words(text)]
+    chosen = [check_optimizer(word) for word in words(text)]
     if not comparing:
         return chosen or list(experiment.optimizers)
     if experiment.kind == "function" and experiment.name != "fixed-point":
@@ -101,37 +96,21 @@ def _optimizers(text: str, experiment: Any, *, comparing: bool) -> list[str]:
     return chosen or ["projected"]
 
 
-def _solvers(text: str) -> list[str]:
-    """Return solvers as text; an unknown or missing one is refused before any training."""
+def _solvers(solver: str, compared: str, *, tune: bool) -> list[str]:
+    """Return the solvers as text; an unknown or missing one is refused before any training."""
     from qproj.solvers.specs import as_written
 
-    specs = as_written(text)
+    if compared and (solver != "auto" or tune):
+        raise ValueError("--compare-solvers names the solvers itself; leave --solver and --tune out")
+    specs = as_written(compared or solver)
     texts = [spec.text for spec in specs]
     if len(set(texts)) < len(texts):
         raise ValueError(f"solvers are {','.join(texts)}; each once")
+    if len(texts) > 1 and not compared:
+        raise ValueError(f"--solver is {solver!r}, more than one: use --compare-solvers")
     for spec in specs:
         spec.make()
     return texts
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _seeds(text: str) -> list[int]:
-    words = _words(text)
-    if not words or not all(word.isascii() and word.isdigit() for word in words):
-        raise ValueError(f"seeds is {text!r}; a number such as 5, or a list such as 101,102 is needed")
-    numbers = [int(word) for word in words]
-    if "," not in text:
-        if not 1 <= numbers[0] <= 10_000:
-            raise ValueError(f"seeds is {text}; 1 to 10000 seeds, or a list with commas, is needed")
-        return list(range(numbers[0]))
-    if len(set(numbers)) < len(numbers):
-        raise ValueError(f"seeds is {text!r}; each seed once")
-    if max(numbers) >= 2**32:
-        raise ValueError(f"seeds is {text!r}; numbers below 2³² are allowed")
-    return numbers
 
 
 def _need_torch() -> None:

@@ -1,4 +1,4 @@
-"""What `qproj train` does around its runs: the bar with the time left, tuning, tables, curves and the page."""
+"""Around the runs of `qproj train`: the bar with the time left, tuning, tables, curves and the page."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def run_with_progress(configs: list[Any], out: Path, checkpoint_s: float, *, aud
     """Return the records of all runs; a bar on stderr where that is a terminal."""
     from qproj.lab.training.session import run_all
 
-    with _bar(len(configs), out) as tell:
-        return run_all(configs, out, checkpoint_s=checkpoint_s, watch=tell, audit=audit)
+    with _bar(len(configs), out) as report:
+        return run_all(configs, out, checkpoint_s=checkpoint_s, watch=report, audit=audit)
 
 
 def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkpoint_s: float) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkp
             continue
         if experiment.kind == "function":
             raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
-        with _bar(len(trials(experiment, optimizer, solver=solver)), out) as tell:
+        with _bar(len(trials(experiment, optimizer, solver=solver)), out) as report:
             chosen[optimizer] = tune(
-                experiment, optimizer, out / "tuning", solver=solver, checkpoint_s=checkpoint_s, watch=tell
+                experiment, optimizer, out / "tuning", solver=solver, checkpoint_s=checkpoint_s, watch=report
             )
     lines = [f"{name} = {{ {_toml(settings.used(name))} }}" for name, settings in chosen.items()]
     write_text(out / "tuned.toml", "\n".join([f"[best.{experiment.preset}]", *lines, ""]))
@@ -56,7 +56,7 @@ def _toml(values: dict[str, Any]) -> str:
 
 @contextmanager
 def _bar(total: int, out: Path) -> Iterator[Any]:
-    """Give a watch that moves a bar; Ctrl-C says what is kept and how to go on."""
+    """Give a watch that moves a bar; after Ctrl-C, print how many runs are kept and how to continue."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from qproj.cli.output import console
@@ -70,7 +70,7 @@ def _bar(total: int, out: Path) -> Iterator[Any]:
     with bar:
         task = bar.add_task("loading", total=float(max(total, 1)), left="")
 
-        def tell(now: Any) -> None:
+        def report(now: Any) -> None:
             nonlocal first, done
             first = now.done if first is None else first
             done = now.done
@@ -80,17 +80,17 @@ def _bar(total: int, out: Path) -> Iterator[Any]:
             bar.update(task, completed=now.done + part, description=text, left=left)
 
         try:
-            yield tell
+            yield report
         except KeyboardInterrupt:
             bar.stop()
             typer.echo(
-                f"stopped: {done} of {total} runs are kept in {out}; the same command goes on from there", err=True
+                f"stopped: {done} of {total} runs are kept in {out}; the same command continues from there", err=True
             )
             raise typer.Exit(INTERRUPTED) from None
 
 
 def time_left(seconds: float, done: float, ahead: float) -> str:
-    """Return the time that is left if what is ahead takes as long a run as what was done."""
+    """Return the time left, if the runs ahead take as long as those that are done."""
     if done <= 0:
         return ""
     left = round(seconds / done * ahead)
@@ -123,12 +123,12 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
                 "test accuracy",
                 "gap to own bound",
                 "gain missed",
-                "seconds a run",
+                "seconds per run",
             )
             rows: list[Any] = [(s.label, s.runs, s.accuracy, s.gap, s.audit_gap, f"{s.seconds:.1f}") for s in lines]
             print_table(columns, rows, title=f"{name}: what a worse projection costs")
         elif lines:
-            columns = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds a run")
+            columns = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds per run")
             rows = [(s.label, s.runs, s.accuracy, s.best_val, s.binary, s.floats, f"{s.seconds:.1f}") for s in lines]
             print_table(columns, rows, title=name)
         titles, measured = figure_table(mine)
@@ -137,14 +137,13 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
 
 
 def write_pages(records: list[dict[str, Any]], out: Path, seeds: list[int]) -> list[Path]:
-    """Write the curves of these runs, and the page of all runs in the folder; without the extra, say so on stderr."""
-    from qproj.lab.report.curves import draw
-    from qproj.lab.report.training_page import write_training_report
+    """Write the curves of these runs, and the page of all runs in the folder; without the extra, a note on stderr."""
+    from qproj.lab.report import write_curves, write_training_report
     from qproj.lab.training.run_folder import Store
 
     sessions = _remember(out, seeds)
     try:
-        return [*draw(records, out), write_training_report(Store(out).all(), out / "report.html", sessions)]
+        return [*write_curves(records, out), write_training_report(Store(out).all(), out / "report.html", sessions)]
     except MissingPackageError as error:
         typer.echo(f"curves and page left out: {error}", err=True)
         return []
@@ -166,7 +165,7 @@ def sessions(out: Path) -> list[dict[str, Any]]:
     except ValueError as error:
         raise ValueError(f"{path} cannot be read ({error}); delete it: it only lists commands") from error
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ValueError(f"{path} is no list of commands; delete it")
+        raise ValueError(f"{path} does not hold a list of commands; delete it")
     return found
 
 

@@ -73,7 +73,7 @@ def test_files_that_are_none_or_pickled_are_refused(files):
     folder, *_ = files
     done = run(app, ["project", str(folder / "no.npy"), str(folder / "T.npy")])
     assert done.exit_code == 2
-    assert "is no file" in done.stderr
+    assert "is not a file" in done.stderr
     np.save(folder / "bad.npy", np.array([{"a": 1}], object), allow_pickle=True)
     done = run(app, ["project", str(folder / "bad.npy"), str(folder / "T.npy")])
     assert done.exit_code == 2

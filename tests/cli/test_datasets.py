@@ -81,7 +81,7 @@ def test_capture_writes_layers(tmp_path):
         (("digits", "--every", "0"), "every"),
         (("digits", "--steps", "-1"), "steps"),
         (("digits", "--batch", "100000"), "smaller batch"),
-        (("digits", "--rate", "nan"), "rate"),
+        (("digits", "--lr", "nan"), "lr is nan"),
         (("digits", "--seed", "-1"), "seed"),
         (("digits", "--max-neurons", "0"), "max-neurons"),
         (("digits", "--out", "layers.txt"), ".npz"),

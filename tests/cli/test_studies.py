@@ -133,10 +133,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
         if process.poll() is not None:
             pytest.fail(process.communicate()[1])
         os.sched_yield()
-    from qproj.lab.studies.store import Store
+    from qproj.lab.studies.store import StudyStore
 
     def rows():
-        store = Store(out, create=True)
+        store = StudyStore(out, create=True)
         found = len(store.done())
         store.close()
         return found
@@ -147,7 +147,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in stderr
+    assert "the same command continues from there" in stderr
     assert "Traceback" not in stderr
     assert rows() > 0
 

@@ -40,7 +40,7 @@ def test_a_failing_check_is_exit_code_one():
         (["qproj.solvers.builtin.sign:Sing"], "module:Class"),
         (["json:dumps"], "no solver"),
         (["sign", "--expect-failure", "timing"], "unknown check"),
-        (["tabu", "--instances", "/nowhere"], "is no folder"),
+        (["tabu", "--instances", "/nowhere"], "is not a folder"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(arguments, words):

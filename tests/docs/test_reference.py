@@ -1,7 +1,9 @@
 """The generated reference holds everything: commands and options, columns and fields, packages and modules."""
 
+import importlib
 import tomllib
 
+import pytest
 import typer
 
 from qproj.cli import app
@@ -55,8 +57,21 @@ def test_every_field_of_a_study_file_is_explained():
 
 def test_every_package_has_its_page():
     rooms = [*(ROOT / "qproj").glob("*/__init__.py"), *(ROOT / "qproj" / "lab").glob("*/__init__.py")]
-    packages = {".".join(p.parent.relative_to(ROOT).parts) for p in rooms} - {"qproj.lab"}
+    packages = {".".join(p.parent.relative_to(ROOT).parts) for p in rooms}
     adapters = {p.parent.name for p in (ROOT / "adapters").glob("*/__init__.py")}
     assert packages | adapters | {"qproj"} == set(api.PACKAGES)
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert {name.rpartition("/")[2] for name in wheel["packages"]} == adapters | {"qproj"}
+
+
+@pytest.mark.parametrize(
+    "package", ["qproj", "qproj.lab", "qproj.lab.datasets", "qproj.lab.studies", "qproj.lab.report"]
+)
+def test_the_public_names_of_a_package_are_on_its_page_with_a_line_each(package):
+    module = importlib.import_module(package)
+    text = "\n".join(api.public_names(package))
+    assert module.__all__
+    for name in module.__all__:
+        assert getattr(module, name).__doc__ if name != "__version__" else module.__version__
+        assert name in dir(module)
+        assert name == "__version__" or f"`{package}.{name} <" in text

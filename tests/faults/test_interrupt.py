@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from qproj.lab.studies.store import FILE, Store
+from qproj.lab.studies.store import FILE, StudyStore
 from qproj.solvers.interrupt import interrupt_raised, interruptible, polled
 
 #: Seconds from the signal to the end of the process.
@@ -19,7 +19,7 @@ SOLVERS = [
     "auto", "exhaustive", "local-search", "random", "sa", "sqa", "tabu", "cpsat", "highs", "scip", "gurobi",
 ]  # fmt: skip
 
-# Solves a layer that takes minutes, and says when it begins.
+# Projects for minutes, and prints when it begins.
 _SOLVE = """
 import signal, sys, threading, time
 import numpy as np, qproj
@@ -95,7 +95,7 @@ def test_a_search_ends_within_two_seconds(name, tally):
     code, out, err, took = soonest([sys.executable, "-c", _SOLVE, name], _says_go, after_s=1.0)
     if code == 7:
         pytest.skip(f"{name} has no licence here")
-    assert (code, out.splitlines()[-1:]) == (130, ["stopped"]), err  # Gurobi adds a line of its own
+    assert (code, out.splitlines()[-1:]) == (130, ["stopped"]), err  # Gurobi prints one more
     assert took < LIMIT_S, f"{took:.1f} s"
     tally("Ctrl-C during a search", 1, "KeyboardInterrupt in less than 2 s; no thread, no handler left")
 
@@ -112,7 +112,7 @@ def test_a_study_ends_within_two_seconds_and_keeps_every_row(tmp_path, tally):
     def has_news(process):
         while process.poll() is None:
             if (tmp_path / FILE).is_file():
-                store = Store(tmp_path, create=True)
+                store = StudyStore(tmp_path, create=True)
                 count = len(store.done())
                 store.close()
                 if count > counts[-1]:
@@ -125,12 +125,12 @@ def test_a_study_ends_within_two_seconds_and_keeps_every_row(tmp_path, tally):
     for _ in range(3):
         code, _, err, took = interrupted(command, has_news)
         assert code == 130, err
-        assert "the same command goes on from there" in err
+        assert "the same command continues from there" in err
         assert "Traceback" not in err
         ends.append(took)
         tried += 1
     assert min(ends) < LIMIT_S, ends  # a machine may be busy once
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     assert len(store.done()) >= counts[-1]
     assert not store.query("SELECT * FROM lease")
     store.close()

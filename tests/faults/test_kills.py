@@ -9,7 +9,7 @@ import sys
 import pytest
 import trained
 
-from qproj.lab.studies.store import FILE, Store
+from qproj.lab.studies.store import FILE, StudyStore
 
 COMMAND = [
     sys.executable, "-m", "qproj", "compare", "--instances", "random", "--solvers", "sa,tabu,sign",
@@ -27,7 +27,7 @@ def start(folder):
 
 def rows(folder):
     """Return every run's row as far as it does not depend on clocks, and check the file."""
-    store = Store(folder)
+    store = StudyStore(folder)
     found = [tuple(row) for row in store.query(f"SELECT {COLUMNS} FROM run ORDER BY key")]
     assert store.query("PRAGMA integrity_check")[0][0] == "ok"
     assert not store.query("PRAGMA foreign_key_check")

@@ -16,7 +16,7 @@ import pytest
 
 import qproj
 from qproj.lab.datasets.instances import LayerInstance, read_instances, save_instances
-from qproj.lab.studies.store import FILE, Store
+from qproj.lab.studies.store import FILE, StudyStore
 from qproj.lab.studies.study import Study
 
 
@@ -90,7 +90,7 @@ def test_a_full_disk_keeps_finished_rows_and_the_same_command_goes_on(tmp_path, 
 
 
 def rows(folder):
-    store = Store(folder)
+    store = StudyStore(folder)
     found = [tuple(row) for row in store.query("SELECT key, status, gain, best FROM run ORDER BY key")]
     assert store.query("PRAGMA integrity_check")[0][0] == "ok"
     store.close()
@@ -191,7 +191,7 @@ def test_a_deleted_study_folder_is_said(tmp_path, layer, tally):
 def test_a_locked_database_is_waited_for_and_then_said(tmp_path, layer, tally):
     study = Study(tmp_path, [layer], ["sign"], nulls=False)
     study.run(workers=1)
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     store.query("PRAGMA busy_timeout = 50")
     other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -214,11 +214,11 @@ def test_odd_clocks_lose_and_double_nothing(tmp_path, layer, way, monkeypatch, t
     study = Study(tmp_path, [layer], ["sign", "random", "sa"], reads=[10], time_limits_s=[None], seeds=2, nulls=False)
     ended = study.run(workers=1)
     assert ended.done == ended.total == study.plan.num_runs
-    first, second = Store(tmp_path), Store(tmp_path)
+    first, second = StudyStore(tmp_path), StudyStore(tmp_path)
     assert sorted(first.done()) == sorted(run.key for run in study.plan.runs)
     assert first.claim("batch")
     second.claim("batch")  # may take it from an owner that seems dead: the row is still written once
-    assert len(first.have([run.key for run in study.plan.runs])) == study.plan.num_runs
+    assert len(first.stored([run.key for run in study.plan.runs])) == study.plan.num_runs
     first.close()
     second.close()
     rng = np.random.default_rng(0)

@@ -20,7 +20,7 @@ from qproj.lab.datasets.libsvm import read_libsvm
 from qproj.lab.datasets.npz import read_npy, read_npz
 from qproj.lab.datasets.pickles import read_pickle
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.store import FILE, Store
+from qproj.lab.studies.store import FILE, StudyStore
 from qproj.lab.studies.study_file import read_study_file
 from qproj.solvers.specs import parse_solvers
 
@@ -286,7 +286,7 @@ def _store():
     layer = LayerInstance("a", rng.choice([-1, 1], (6, 5)), rng.normal(size=(6, 2)), source="test")
     with tempfile.TemporaryDirectory() as folder:
         Study(folder, [layer], ["sign", "random"], seeds=1, reads=[3], time_limits_s=[None]).run(workers=1)
-        store = Store(Path(folder))
+        store = StudyStore(Path(folder))
         store.query("PRAGMA wal_checkpoint(TRUNCATE)")
         store.query("PRAGMA journal_mode = DELETE")
         store.close()

@@ -16,7 +16,7 @@ import qproj
 from qproj.cli import app
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.report import write_report
-from qproj.lab.studies.environment import environment, without_secrets
+from qproj.lab.studies.environment import environment, redacted_command
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.study import Study
 from qproj.nn import BinaryLinear
@@ -157,7 +157,7 @@ def test_doctor_and_solvers_name_none(planted):
 def test_command_lines_and_environments_name_none(planted, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["qproj", "compare", f"--token={TOKEN}", "--password", PLAIN, PLAIN, "x"])
     assert clean(json.dumps(environment()), planted)
-    assert without_secrets(sys.argv).endswith("… x")
+    assert redacted_command(sys.argv).endswith("… x")
 
 
 def test_states_and_checkpoints_hold_none(planted, tmp_path):

@@ -1,7 +1,7 @@
 """Data sets as published, checked and cached, and layers captured from training on them."""
 
 from qproj.lab.datasets.captured import Capture, capture_layers
-from qproj.lab.datasets.catalogue import Entry, catalogue, load_tabular
+from qproj.lab.datasets.catalogue import CatalogueEntry, catalogue, load_tabular
 from qproj.lab.datasets.graphs import Graph, load_karate, load_planetoid
 from qproj.lab.datasets.idx import read_idx
 from qproj.lab.datasets.instances import LayerInstance, read_instances, save_instances
@@ -13,8 +13,8 @@ from qproj.lab.datasets.tabular import Tabular, load_adult, load_breast_cancer, 
 
 __all__ = [
     "Capture",
+    "CatalogueEntry",
     "DataUnavailableError",
-    "Entry",
     "Graph",
     "LayerInstance",
     "Qubo",

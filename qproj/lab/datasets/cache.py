@@ -25,12 +25,12 @@ def data_dir() -> Path | None:
     Raises
     ------
     FileNotFoundError
-        It is set to something that is no folder.
+        It is set to something other than a folder.
     """
     chosen = os.environ.get("QPROJ_DATA_DIR")
     if not chosen:
         return None
     folder = Path(chosen).expanduser()
     if not folder.is_dir():
-        raise FileNotFoundError(f"QPROJ_DATA_DIR is {chosen!r}, which is no folder; correct or unset it")
+        raise FileNotFoundError(f"QPROJ_DATA_DIR is {chosen!r}, which is not a folder; correct or unset it")
     return folder

@@ -34,7 +34,7 @@ class Capture:
         Rows of a batch, hence of every captured X.
     steps : tuple of int
         The steps at which all hidden layers are captured; step 0 sees the initial weights.
-    rate : float
+    lr : float
         Step size of the latent weights, which live in [−1, 1].
     seed : int
         Of the initial weights and of the order of batches.
@@ -42,27 +42,27 @@ class Capture:
     Raises
     ------
     ValueError
-        No hidden layer, a width, batch or step out of range, or a rate outside (0, 1].
+        No hidden layer, a width, batch or step out of range, or an lr outside (0, 1].
     """
 
     hidden: tuple[int, ...]
     batch: int
     steps: tuple[int, ...]
-    rate: float = 0.05
+    lr: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
         for label, values, low in (("hidden", self.hidden, 1), ("steps", self.steps, 0), ("batch", (self.batch,), 1)):
             if not values or any(not isinstance(v, int) or v < low for v in values):
                 raise ValueError(f"{label} is {values}; whole numbers from {low} on are needed, at least one")
-        if not 0.0 < self.rate <= 1.0:
-            raise ValueError(f"rate is {self.rate}; a number in (0, 1] is needed, such as 0.05")
+        if not 0.0 < self.lr <= 1.0:
+            raise ValueError(f"lr is {self.lr}; a number in (0, 1] is needed, such as 0.05")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; it has to be 0 or more")
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
+class BackwardPass:
     """One forward and backward pass: per hidden layer its inputs and −∂L/∂Y, and every layer's weight gradient.
 
     Attributes
@@ -83,7 +83,7 @@ class Pass:
     loss: float
 
 
-def forward_backward(weights: Sequence[NDArray[Any]], X: SignArray, y: NDArray[np.int64]) -> Pass:
+def forward_backward(weights: Sequence[NDArray[Any]], X: SignArray, y: NDArray[np.int64]) -> BackwardPass:
     """Run the network of the given latent weights on one batch and send the mean loss's gradient back.
 
     Two columns in the head and more: softmax cross-entropy. One column: the logistic loss of labels 0 and 1.
@@ -104,7 +104,7 @@ def forward_backward(weights: Sequence[NDArray[Any]], X: SignArray, y: NDArray[n
         targets.append(-at_output)
         delta = at_output * slopes[layer]
         gradients.append(delta.T @ inputs[layer])
-    return Pass([h.astype(np.int8) for h in inputs], targets[::-1], gradients[::-1], loss)
+    return BackwardPass([h.astype(np.int8) for h in inputs], targets[::-1], gradients[::-1], loss)
 
 
 def _loss(scores: FloatArray, y: NDArray[np.int64]) -> tuple[float, FloatArray]:
@@ -139,7 +139,7 @@ def batches(rows: int, size: int, seed: int) -> Iterator[NDArray[np.intp]]:
 def capture_layers(X: ArrayLike, y: ArrayLike, what: Capture, *, source: str) -> list[LayerInstance]:
     """Train a ±1 network on X (N, d) ∈ {±1}, labels y (N,) from 0, and return its hidden layers at `what.steps`.
 
-    Deterministic: one seed gives one result. ``meta`` states step, layer, depth, widths, batch, rate, seed, loss,
+    Deterministic: one seed gives one result. ``meta`` states step, layer, depth, widths, batch, lr, seed, loss,
     accuracy on the training rows, and how many neurons have targets that are all zero (they are kept: they occur).
 
     Raises
@@ -161,18 +161,18 @@ def capture_layers(X: ArrayLike, y: ArrayLike, what: Capture, *, source: str) ->
         if step >= max(wanted):
             return layers
         for W, gradient in zip(weights, now.gradients, strict=True):
-            np.clip(W - what.rate * np.sign(gradient), -1.0, 1.0, out=W)
+            np.clip(W - what.lr * np.sign(gradient), -1.0, 1.0, out=W)
     raise AssertionError("batches never end")
 
 
 def _instances(
-    now: Pass, widths: Sequence[int], what: Capture, source: str, facts: dict[str, int | float]
+    now: BackwardPass, widths: Sequence[int], what: Capture, source: str, facts: dict[str, int | float]
 ) -> list[LayerInstance]:
     net = "-".join(map(str, widths))
     layers = []
     for number, (inputs, targets) in enumerate(zip(now.inputs, now.targets, strict=False), start=1):
         meta: dict[str, str | int | float] = {
-            **facts, "layer": number, "depth": len(widths) - 1, "widths": net, "batch": what.batch, "rate": what.rate,
+            **facts, "layer": number, "depth": len(widths) - 1, "widths": net, "batch": what.batch, "lr": what.lr,
             "seed": what.seed, "zero_neurons": int((targets == 0).all(axis=0).sum()),
         }  # fmt: skip
         name = f"{source}/mlp-{net}/n{what.batch}/layer{number}/step{facts['step']}/seed{what.seed}"

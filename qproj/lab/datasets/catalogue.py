@@ -6,9 +6,9 @@ import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
+from qproj._options import nearest
 from qproj.lab.datasets.cache import data_dir
 from qproj.lab.datasets.published import PUBLISHED
 from qproj.lab.datasets.retrieve import locate
@@ -29,8 +29,8 @@ _PACKAGED = (
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One data set: its name, what it is, and where it would be read from now.
+class CatalogueEntry:
+    """One data set: its name, a description, and the place that it would be read from now.
 
     `where` is "package", "cache", "folder" (QPROJ_DATA_DIR), "download", or "missing" (a package not installed, or
     files that only the user can provide); `paths` the files, `note` what to do where something is missing.
@@ -43,39 +43,41 @@ class Entry:
     note: str
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[CatalogueEntry]:
     """Return every data set; nothing is read or downloaded.
 
     Raises
     ------
     FileNotFoundError
-        QPROJ_DATA_DIR is set to something that is no folder.
+        QPROJ_DATA_DIR is set to something other than a folder.
     """
     entries = []
     for name, about, module, package in _PACKAGED:
         if importlib.util.find_spec(module) is not None:
-            entries.append(Entry(name, about, "package", (), f"comes with {package}"))
+            entries.append(CatalogueEntry(name, about, "package", (), f"comes with {package}"))
         else:
-            entries.append(Entry(name, about, "missing", (), f'{package} is not installed: pip install "qproj[data]"'))
+            entries.append(
+                CatalogueEntry(name, about, "missing", (), f'{package} is not installed: pip install "qproj[data]"')
+            )
     for name, spec in PUBLISHED.items():
         found = locate(name)
         note = f"qproj datasets fetch {name}" if found.how == "download" else ""
-        entries.append(Entry(name, spec.about, found.how, found.paths, note))
+        entries.append(CatalogueEntry(name, spec.about, found.how, found.paths, note))
     folder = data_dir()
     instances = sorted((folder / "qubo").glob("*.txt")) if folder is not None else []
     about = "QUBO instances with published optima, text files"
     if instances and folder is not None:
-        entries.append(Entry("qubo", about, "folder", (folder / "qubo",), f"{len(instances)} instances"))
+        entries.append(CatalogueEntry("qubo", about, "folder", (folder / "qubo",), f"{len(instances)} instances"))
     else:
-        entries.append(Entry("qubo", about, "missing", (), "put text files into $QPROJ_DATA_DIR/qubo/"))
+        entries.append(CatalogueEntry("qubo", about, "missing", (), "put text files into $QPROJ_DATA_DIR/qubo/"))
     return entries
 
 
-def find_entry(name: str) -> Entry:
+def find_entry(name: str) -> CatalogueEntry:
     """Return the entry of a name; ValueError, with the nearest name, where there is none."""
     entries = {entry.name: entry for entry in catalogue()}
     if name not in entries:
-        raise ValueError(f"no data set is called {name!r}; {_hint(name, list(entries))}")
+        raise ValueError(f"no data set is called {name!r}; {nearest(name, entries)}")
     return entries[name]
 
 
@@ -92,11 +94,6 @@ def load_tabular(name: str) -> Tabular:
     match = re.fullmatch(r"(.+?)((?:-[0-9]{1,3})*)", str(name))
     base = match[1] if match else str(name)
     if match is None or base not in TABULAR:
-        raise ValueError(f"no set of rows is called {name!r}; {_hint(base, list(TABULAR))}")
+        raise ValueError(f"no set of rows is called {name!r}; {nearest(base, TABULAR)}")
     data = TABULAR[base]()
     return data.only(*map(int, match[2].split("-")[1:])) if match[2] else data
-
-
-def _hint(name: str, names: list[str]) -> str:
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"

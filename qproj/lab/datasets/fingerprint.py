@@ -38,5 +38,5 @@ def require_fingerprint(name: str, arrays: Mapping[str, NDArray[Any]], where: st
     if found != PINNED[name]:
         raise ValueError(
             f"{name} from {where} has fingerprint {found[:12]}…, expected {PINNED[name][:12]}…: the numbers are not "
-            "those of the published set; remove the file (or update the package) and fetch it anew"
+            "those of the published set; remove the file (or update the package) and fetch it again"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from qproj._arrays import frozen
+from qproj._options import nearest
 from qproj.lab.datasets.fingerprint import require_fingerprint
 from qproj.lab.datasets.retrieve import load_arrays
 
@@ -68,7 +68,7 @@ class Graph:
 
 
 def load_planetoid(name: str) -> Graph:
-    """Return "cora", "citeseer" or "pubmed" with the standard split (20 a class, 500, 1000).
+    """Return "cora", "citeseer" or "pubmed" with the standard split (20 per class, 500, 1000).
 
     Raises
     ------
@@ -78,9 +78,7 @@ def load_planetoid(name: str) -> Graph:
         Not on this machine and not to be downloaded.
     """
     if name not in PLANETOID:
-        near = get_close_matches(str(name), PLANETOID, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"name is {name!r}; there are {', '.join(PLANETOID)}{hint}")
+        raise ValueError(f"no Planetoid graph is called {name!r}; {nearest(name, PLANETOID)}")
     arrays = load_arrays(name)
     parts = [frozen(arrays[f"x_{part}"].copy()) for part in ("data", "indices", "indptr")]
     rows, columns = arrays["x_shape"].tolist()

@@ -27,7 +27,7 @@ def open_maybe_gzip(path: Path) -> IO[bytes]:
 
 
 def unpacked_limit(path: Path) -> int:
-    """Return how many bytes a file may unpack to."""
+    """Return the number of bytes to which a file may unpack."""
     return min(MOST_BYTES, max(FREE_BYTES, EXPANSION * path.stat().st_size))
 
 
@@ -59,6 +59,6 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             if len(content) != size or stream.read(1):
                 raise ValueError(f"it does not hold the {size} bytes that its header, shape {shape}, promises")
     except (ValueError, EOFError, OSError, zlib.error, struct.error) as error:
-        raise ValueError(f"{source} is not a whole IDX file: {error}; fetch it anew") from None
+        raise ValueError(f"{source} is not a whole IDX file: {error}; fetch it again") from None
     array: NDArray[Any] = np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
     return array

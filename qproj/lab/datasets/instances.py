@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, as_matrix, frozen, is_sign_matrix
 from qproj.lab.datasets.npz import read_npz, write_npz
+from qproj.projections import LayerProjection
 
 Meta = Mapping[str, "str | int | float"]
 #: |t| beyond this has no finite square (as for SignProjection).
 _LARGEST_TARGET = 1e150
 FORMAT = 1
-#: Bytes of the index, some 300 a layer; parsed JSON may take 25 times as much memory.
+#: Bytes of the index, some 300 per layer; parsed JSON may take 25 times as much memory.
 _MOST_INDEX = 4 << 20
 
 
@@ -37,7 +39,7 @@ class LayerInstance:
     X : (n, d) array_like
         Inputs: int8 where all are ±1, else float64; read-only.
     T : (n, dout) array_like
-        Targets −∂L/∂Y of Y = σ(X Wᵀ), one column a neuron; float64, read-only.
+        Targets −∂L/∂Y of Y = σ(X Wᵀ), one column per neuron; float64, read-only.
     source : str
         The data set or generator.
     meta : mapping of str to str, int or float
@@ -70,9 +72,8 @@ class LayerInstance:
         X = as_matrix(self.X, f"X of {self.name!r}")
         T = as_matrix(self.T, f"T of {self.name!r}").astype(np.float64)
         if len(X) != len(T):
-            raise ValueError(
-                f"X of {self.name!r} has {len(X)} rows and T has {len(T)}; one row of targets a row of inputs is needed"
-            )
+            rows = f"X of {self.name!r} has {len(X)} rows and T has {len(T)}"
+            raise ValueError(f"{rows}; one row of targets per row of inputs is needed")
         if np.abs(T).max() > _LARGEST_TARGET:
             raise ValueError(f"T of {self.name!r} exceeds {_LARGEST_TARGET:g} in size; scale it: only ratios matter")
         X = X.astype(np.int8 if is_sign_matrix(X) else np.float64)
@@ -86,6 +87,21 @@ class LayerInstance:
         return int(self.T.shape[1])
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d): rows and fan-in."""
+        return int(self.X.shape[0]), int(self.X.shape[1])
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays that define its problems."""
+        return {"X": self.X, "T": self.T}
+
+    @property
+    def problems(self) -> LayerProjection:
+        """One problem per neuron."""
+        return LayerProjection(self.X, self.T)
+
+    @cached_property
     def key(self) -> str:
         """SHA-256 of shapes, X and T: equal layers have equal keys, whatever they are called."""
         digest = hashlib.sha256(repr((self.X.shape, self.T.shape)).encode())
@@ -94,7 +110,7 @@ class LayerInstance:
         return digest.hexdigest()
 
     def first(self, neurons: int) -> LayerInstance:
-        """Return the layer of the first `neurons` neurons, its name saying so; self where it has no more."""
+        """Return the layer of the first `neurons` neurons, with that in its name; self where it has no more."""
         if neurons < 1:
             raise ValueError(f"neurons is {neurons}; at least 1 is needed")
         if neurons >= self.num_neurons:

@@ -1,4 +1,4 @@
-"""LIBSVM's text format: one row a line, ``label index:value …``, indices from 1, ascending."""
+"""LIBSVM's text format: one row per line, ``label index:value …``, indices from 1, ascending."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read_libsvm(path: str | os.PathLike[str], *, num_features: int | None = None
     except UnicodeDecodeError:
         raise ValueError(f"{source} is not ASCII text; a LIBSVM file is expected (unpack it first)") from None
     if not labels:
-        raise ValueError(f"{source} has no rows; a LIBSVM file is expected: fetch it anew")
+        raise ValueError(f"{source} has no rows; a LIBSVM file is expected: fetch it again")
     width = num_features if num_features is not None else max(places, default=-1) + 1
     indices: NDArray[np.int64] = np.array(places, np.int64)
     X = sp.csr_matrix((np.array(values), indices, np.array(starts, np.int64)), shape=(len(labels), width))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import struct
-import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -16,6 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+
+from qproj._files import replacing
 
 #: Bytes that any file may unpack to; a larger result has to come from a file of at least 1/EXPANSION of its size.
 FREE_BYTES = 16 << 20
@@ -60,7 +61,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             return arrays
     except _DAMAGE as error:
         text = str(error) or type(error).__name__
-        raise ValueError(f"{source} is no plain .npz file: {text[:200]}; write or fetch it anew") from None
+        raise ValueError(f"{source} is not a plain .npz file: {text[:200]}; write or fetch it again") from None
 
 
 def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -75,13 +76,13 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     """
     source = Path(path)
     if not source.is_file():
-        raise FileNotFoundError(f"{source} is no file; give an .npy file that numpy.save wrote")
+        raise FileNotFoundError(f"{source} is not a file; give an .npy file that numpy.save wrote")
     try:
         with source.open("rb") as stream:
             return _read_array(stream, source.name, source.stat().st_size)
     except _DAMAGE as error:
         text = str(error) or type(error).__name__
-        raise ValueError(f"{source} is no plain npy file: {text[:200]}; write it with numpy.save") from None
+        raise ValueError(f"{source} is not a plain npy file: {text[:200]}; write it with numpy.save") from None
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowed: int) -> NDArray[Any]:
@@ -131,22 +132,11 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) 
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"array {name!r} holds Python objects; numbers and text are written: convert it first")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # beside the target, so that the final rename stays within one file system and is atomic
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for member, array in arrays.items():
-                # a fixed date: equal arrays give equal files
-                info = zipfile.ZipInfo(f"{member}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-                info.compress_type = zipfile.ZIP_DEFLATED
-                with archive.open(info, "w", force_zip64=True) as out:
-                    npy.write_array(out, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, array in arrays.items():
+            # a fixed date: equal arrays give equal files
+            info = zipfile.ZipInfo(f"{member}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(info, "w", force_zip64=True) as out:
+                npy.write_array(out, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
     return target

@@ -1,7 +1,7 @@
 """Read Planetoid's pickles without unpickling: a machine of some thirty opcodes that can build nothing but data.
 
 Python's unpickler calls what a file names. Here nothing is ever imported or called: the few globals that Planetoid's
-files name become tags, and what would have been calls becomes :class:`Built` records, turned into arrays afterwards.
+files name become tags, and each call becomes a :class:`Built` record, turned into arrays afterwards.
 Other opcodes, other names and malformed streams are refused.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import pickletools  # nosec B403: lists opcodes, unpickles nothing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +40,7 @@ _DTYPES = {"i4": np.int32, "i8": np.int64, "f4": np.float32, "f8": np.float64}
 
 @dataclass(eq=False)
 class Built:
-    """What a call in the stream would have made: its tag, arguments, later state and items."""
+    """A call in the stream: its tag, arguments, later state and items."""
 
     tag: Tag
     arguments: tuple[Any, ...]
@@ -53,8 +54,8 @@ class _Mark:
 
 _MARK = _Mark()
 _VALUES = frozenset({"BININT", "BININT1", "BININT2", "SHORT_BINSTRING", "BINSTRING"})
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "MARK": _MARK}
+_EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}
 
 
 def read_pickle(content: bytes) -> Any:
@@ -69,63 +70,61 @@ def read_pickle(content: bytes) -> Any:
         return _plain(_run(content))
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = str(error) or type(error).__name__
-        raise ValueError(f"not a pickle of the Planetoid files: {reason[:200]}; fetch the file anew") from None
+        raise ValueError(f"not a pickle of the Planetoid files: {reason[:200]}; fetch the file again") from None
 
 
 def _run(content: bytes) -> Any:
+    """Return the one object that the stream leaves on the stack."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     for opcode, argument, position in pickletools.genops(content):
         name = opcode.name
-        if name in _VALUES:
-            stack.append(argument)
-        elif name in _CONSTANTS:
-            stack.append(_CONSTANTS[name])
-        elif name in _TUPLES:
-            count = _TUPLES[name]
-            parts = tuple(_pop(stack) for _ in range(count))[::-1]
-            stack.append(parts)
-        elif name == "TUPLE":
-            stack.append(tuple(_pop_to_mark(stack)))
-        elif name == "MARK":
-            stack.append(_MARK)
-        elif name == "EMPTY_LIST":
-            stack.append([])
-        elif name == "EMPTY_DICT":
-            stack.append({})
-        elif name == "APPEND":
-            value = _pop(stack)
-            _list(stack).append(value)
-        elif name == "APPENDS":
-            values = _pop_to_mark(stack)
-            _list(stack).extend(values)
-        elif name == "SETITEMS":
-            _set_items(_pop_to_mark(stack), stack)
+        if name == "STOP":
+            if len(stack) != 1 or (position or 0) + 1 != len(content):
+                raise ValueError("bytes or objects are left where it ends")
+            return stack[0]
+        if name in _GATHER:
+            _GATHER[name](stack)
         elif name in ("BINPUT", "LONG_BINPUT"):
             memo[int(str(argument))] = stack[-1]
         elif name == "BINGET":
             stack.append(memo[int(str(argument))])
-        elif name == "GLOBAL":
-            if argument not in _TAGS:
-                raise ValueError(f"it names {str(argument)[:60]!r}, which those files do not")
-            stack.append(_TAGS[str(argument)])
         elif name in ("REDUCE", "NEWOBJ"):
-            arguments, tag = _pop(stack), _pop(stack)
-            if not isinstance(tag, Tag) or tag.name not in _CALLED or not isinstance(arguments, tuple):
-                raise ValueError(f"it calls something at byte {position}")
-            stack.append(Built(tag, arguments))
+            stack.append(_call(stack, position))
         elif name == "BUILD":
-            state = _pop(stack)
-            if not isinstance(stack[-1], Built):
-                raise ValueError(f"it sets the state of something at byte {position}")
-            stack[-1].state = state
-        elif name == "STOP":
-            if len(stack) != 1 or (position or 0) + 1 != len(content):
-                raise ValueError("it does not end where it says")
-            return stack[0]
+            _set_state(stack, position)
         elif name != "PROTO":
-            raise ValueError(f"opcode {name} at byte {position}, which those files do not use")
+            stack.append(_pushed(name, argument, position))
     raise ValueError("it has no end")
+
+
+def _pushed(name: str, argument: Any, position: int | None) -> Any:
+    """Return what an opcode pushes that reads nothing of the stack."""
+    if name in _VALUES:
+        return argument
+    if name in _CONSTANTS:
+        return _CONSTANTS[name]
+    if name in _EMPTY:
+        return _EMPTY[name]()
+    if name == "GLOBAL":
+        if argument not in _TAGS:
+            raise ValueError(f"it names {str(argument)[:60]!r}, which those files do not")
+        return _TAGS[str(argument)]
+    raise ValueError(f"opcode {name} at byte {position}, which those files do not use")
+
+
+def _call(stack: list[Any], position: int | None) -> Built:
+    arguments, tag = _pop(stack), _pop(stack)
+    if not isinstance(tag, Tag) or tag.name not in _CALLED or not isinstance(arguments, tuple):
+        raise ValueError(f"it calls something at byte {position}")
+    return Built(tag, arguments)
+
+
+def _set_state(stack: list[Any], position: int | None) -> None:
+    state = _pop(stack)
+    if not isinstance(stack[-1], Built):
+        raise ValueError(f"it sets the state of something at byte {position}")
+    stack[-1].state = state
 
 
 def _pop(stack: list[Any]) -> Any:
@@ -147,20 +146,35 @@ def _pop_to_mark(stack: list[Any]) -> list[Any]:
     return values
 
 
-def _list(stack: list[Any]) -> list[Any]:
+def _tuple(stack: list[Any], count: int) -> None:
+    stack.append(tuple(_pop(stack) for _ in range(count))[::-1])
+
+
+def _extend(stack: list[Any], values: list[Any]) -> None:
     if not isinstance(stack[-1], list):
-        raise ValueError("it appends to something that is no list")
-    found: list[Any] = stack[-1]
-    return found
+        raise ValueError("it appends to something other than a list")
+    stack[-1].extend(values)
 
 
-def _set_items(pairs: list[Any], stack: list[Any]) -> None:
+def _set_items(stack: list[Any], pairs: list[Any]) -> None:
     target = stack[-1]
     items = target.items if isinstance(target, Built) and target.tag.name == "defaultdict" else target
     # only text and numbers: hashing deeply nested tuples recurses in C
     if len(pairs) % 2 or not isinstance(items, dict) or not all(isinstance(key, int | str) for key in pairs[::2]):
-        raise ValueError("it sets items of something that is no dictionary of numbers or text")
+        raise ValueError("it sets items of something other than a dictionary of numbers or text")
     items.update(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+#: Opcodes that take values off the stack into a container.
+_GATHER: dict[str, Callable[[list[Any]], None]] = {
+    "TUPLE": lambda stack: stack.append(tuple(_pop_to_mark(stack))),
+    "TUPLE1": lambda stack: _tuple(stack, 1),
+    "TUPLE2": lambda stack: _tuple(stack, 2),
+    "TUPLE3": lambda stack: _tuple(stack, 3),
+    "APPEND": lambda stack: _extend(stack, [_pop(stack)]),
+    "APPENDS": lambda stack: _extend(stack, _pop_to_mark(stack)),
+    "SETITEMS": lambda stack: _set_items(stack, _pop_to_mark(stack)),
+}
 
 
 def _plain(value: Any) -> Any:

@@ -70,16 +70,16 @@ def _bytes(path: Path) -> bytes:
 def _numbers(content: bytes) -> NDArray[np.int64]:
     words = content.split()
     if not words or not all(word.isdigit() and len(word) < 10 for word in words):
-        raise ValueError("test.index is not a list of node numbers; fetch it anew")
+        raise ValueError("test.index is not a list of node numbers; fetch it again")
     return np.array([int(word) for word in words], np.int64)
 
 
 def _assemble(parts: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     graph, order = parts["graph"], parts["test.index"]
     if not isinstance(graph, dict) or not all(type(node) is int for node in graph):
-        raise ValueError("graph is no dictionary of neighbours")
+        raise ValueError("graph is not a dictionary of neighbours")
     if not all(sp.issparse(parts[name]) for name in ("allx", "tx")):
-        raise ValueError("features are no sparse matrices")
+        raise ValueError("features are not sparse matrices")
     nodes, known = len(graph), parts["allx"].shape[0]
     ranked = np.sort(order)
     if len(np.unique(order)) != len(order) or ranked[0] < known or ranked[-1] >= nodes:

@@ -68,7 +68,7 @@ def _adult(files: Mapping[str, Path]) -> Arrays:
     for part in ("train", "test"):
         X, y = read_libsvm(files[part], num_features=_ADULT_FEATURES)
         if not (np.isin(y, (-1, 1)).all() and (X.data == 1).all()):
-            raise ValueError(f"{files[part]} has labels other than ±1 or values other than 1; fetch it anew")
+            raise ValueError(f"{files[part]} has labels other than ±1 or values other than 1; fetch it again")
         arrays[f"X_{part}"], arrays[f"y_{part}"] = X.toarray().astype(np.uint8), y.astype(np.int8)
     return arrays
 
@@ -78,7 +78,7 @@ def _mnist(files: Mapping[str, Path]) -> Arrays:
     for part in ("train", "test"):
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
         if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
-            raise ValueError(f"MNIST's {part} files have shapes {images.shape} and {labels.shape}; fetch them anew")
+            raise ValueError(f"MNIST's {part} files have shapes {images.shape} and {labels.shape}; fetch them again")
     return arrays
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import dimod
 
+from qproj._options import nearest
 from qproj.formats.text import read_qubo
 from qproj.lab.datasets.cache import data_dir
 from qproj.lab.datasets.retrieve import DataUnavailableError
@@ -43,7 +43,7 @@ def qubo_names(folder: Path | None = None) -> list[str]:
     Raises
     ------
     DataUnavailableError
-        There is no such folder.
+        The folder is missing.
     """
     return sorted(path.stem for path in _folder(folder).glob("*.txt"))
 
@@ -60,9 +60,7 @@ def load_qubo(name: str, folder: Path | None = None) -> Qubo:
     """
     names = qubo_names(folder)
     if name not in names:
-        near = get_close_matches(str(name), names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {len(names)}: qubo_names() lists them"
-        raise ValueError(f"no QUBO instance is called {name!r}; {hint}")
+        raise ValueError(f"no QUBO instance is called {name!r}; {nearest(name, names)}")
     bqm = read_qubo(_folder(folder) / f"{name}.txt")
     table = _folder(folder) / "best_known.csv"
     best, proved = _best_known(table, name, bqm) if table.is_file() else (None, False)
@@ -72,13 +70,13 @@ def load_qubo(name: str, folder: Path | None = None) -> Qubo:
 def _folder(given: Path | None = None) -> Path:
     if given is not None:
         if not given.is_dir():
-            raise ValueError(f"{given} is no folder; give one that holds NAME.txt files and best_known.csv")
+            raise ValueError(f"{given} is not a folder; give one that holds NAME.txt files and best_known.csv")
         return given
     folder = data_dir()
     if folder is None or not (folder / "qubo").is_dir():
         raise DataUnavailableError(
-            "there is no folder qubo below QPROJ_DATA_DIR; put the instances there as text files (the format is in the "
-            "docs, file formats), or read single files with qproj.formats.text.read_model"
+            "the folder qubo is missing below QPROJ_DATA_DIR; put the instances there as text files (the docs' page on "
+            "file formats describes them), or read single files with qproj.formats.text.read_model"
         )
     return folder / "qubo"
 
@@ -96,5 +94,5 @@ def _best_known(table: Path, name: str, bqm: dimod.BinaryQuadraticModel) -> tupl
                     raise ValueError(f"{name} has sense {row['sense']!r} and n = {row['n']}, not min and the file's n")
                 return int(row["best_value"]), row["proved"] == "y"
     except (ValueError, TypeError, csv.Error) as error:
-        raise ValueError(f"{table} is no table of best known values: {error}; fetch it anew") from None
+        raise ValueError(f"{table} is not a table of best known values: {error}; fetch it again") from None
     return None, False

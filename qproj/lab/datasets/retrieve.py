@@ -20,36 +20,36 @@ _TIMEOUT_S = 30
 
 
 class DataUnavailableError(FileNotFoundError):
-    """A data set is neither on this machine nor to be downloaded; the message says what to put where."""
+    """A data set is neither on this machine nor to be downloaded; the message names the files and their place."""
 
 
 @dataclass(frozen=True)
-class Found:
+class DataLocation:
     """Where a set's arrays would come from: "cache", "folder" (QPROJ_DATA_DIR) or "download", and the files there."""
 
     how: str
     paths: tuple[Path, ...]
 
 
-def locate(name: str) -> Found:
+def locate(name: str) -> DataLocation:
     """Return where :func:`load_arrays` would take the set from, without reading it.
 
     Raises
     ------
     FileNotFoundError
-        QPROJ_DATA_DIR is set to something that is no folder.
+        QPROJ_DATA_DIR is set to something other than a folder.
     """
     spec = PUBLISHED[name]
     cached = _cached(name)
     if cached.is_file():
-        return Found("cache", (cached,))
+        return DataLocation("cache", (cached,))
     ready = _ready_files(spec)
     if ready:
-        return Found("folder", tuple(ready))
+        return DataLocation("folder", tuple(ready))
     published = _folder_files(spec)
     if published:
-        return Found("folder", tuple(published.values()))
-    return Found("download", ())
+        return DataLocation("folder", tuple(published.values()))
+    return DataLocation("download", ())
 
 
 def load_arrays(name: str) -> Arrays:
@@ -73,7 +73,7 @@ def load_arrays(name: str) -> Arrays:
         try:
             return _checked(name, read_npz(cached), cached)
         except ValueError as error:
-            _log.warning("the cached %s is not used and converted anew: %s", name, error)
+            _log.warning("the cached %s is not used, and converted again: %s", name, error)
     ready = _ready_files(spec)
     if ready:
         try:
@@ -148,9 +148,9 @@ def require_content(path: Path, sha256: str | None) -> None:
                 if left < 0:
                     raise ValueError("it unpacks to more than a file of its size may")
     except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}; fetch it anew") from None
+        raise ValueError(f"{path} is damaged: {error}; fetch it again") from None
     if digest.hexdigest() != sha256:
-        raise ValueError(f"{path} has SHA-256 {digest.hexdigest()[:12]}…, expected {sha256[:12]}…; fetch it anew")
+        raise ValueError(f"{path} has SHA-256 {digest.hexdigest()[:12]}…, expected {sha256[:12]}…; fetch it again")
 
 
 def download(file: PublishedFile, folder: Path, spec: Published) -> Path:

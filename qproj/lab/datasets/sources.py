@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from qproj._options import nearest
 from qproj.lab.datasets.captured import Capture, capture_layers
 from qproj.lab.datasets.instances import LayerInstance, read_instances, require_unique
 from qproj.lab.datasets.tabular import Tabular, load_adult, load_breast_cancer, load_digits
 
-
-@dataclass(frozen=True)
-class Plan:
-    """One capture of a source: hidden widths, batch, steps."""
-
-    hidden: tuple[int, ...]
-    batch: int
-    steps: tuple[int, ...]
-
-
 #: At most 200 neurons: `make demo` projects all of them with seven solvers in about a minute.
 DIGITS = (
-    Plan((16,), 32, (0, 100)),
-    Plan((16, 12), 24, (20,)),
-    Plan((16, 16, 8), 40, (200,)),
+    Capture((16,), 32, (0, 100)),
+    Capture((16, 12), 24, (20,)),
+    Capture((16, 16, 8), 40, (200,)),
 )
-BREAST_CANCER = (Plan((16,), 32, (0, 100)), Plan((24, 16), 48, (50,)))
-A1A = (Plan((16,), 20, (0, 100)), Plan((32, 16), 48, (100,)))
+BREAST_CANCER = (Capture((16,), 32, (0, 100)), Capture((24, 16), 48, (50,)))
+A1A = (Capture((16,), 20, (0, 100)), Capture((32, 16), 48, (100,)))
 #: (n, d, dout) of the generated layers.
 SHAPES = ((16, 9, 8), (20, 15, 8), (24, 24, 8), (32, 32, 8), (16, 64, 8))
 
 
-def captured(data: Tabular, plans: Sequence[Plan], seed: int) -> list[LayerInstance]:
-    """Return the layers of every plan, trained on the ±1 features of the training rows."""
+def captured(data: Tabular, captures: Sequence[Capture], seed: int) -> list[LayerInstance]:
+    """Return the layers of every capture, trained with this seed on the ±1 features of the training rows."""
     signs = data.signs()
     layers: list[LayerInstance] = []
-    for plan in plans:
-        what = Capture(plan.hidden, plan.batch, plan.steps, seed=seed)
-        layers += capture_layers(signs.X_train, signs.y_train, what, source=data.name)
+    for what in captures:
+        layers += capture_layers(signs.X_train, signs.y_train, replace(what, seed=seed), source=data.name)
     return layers
 
 
@@ -109,9 +98,7 @@ def layer_instances(source: str, *, seed: int = 0, max_neurons: int | None = Non
     elif str(source).endswith(".npz"):
         layers = read_instances(source)
     else:
-        near = get_close_matches(str(source), SOURCES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "pass one of these, or the path of an .npz file"
-        raise ValueError(f"unknown source {str(source)!r}; there are {', '.join(SOURCES)}: {hint}")
+        raise ValueError(f"unknown source {str(source)!r}; {nearest(source, SOURCES)}, or the path of an .npz file")
     require_unique(layers)
     return layers if max_neurons is None else share_neurons(layers, max_neurons)
 

@@ -7,7 +7,7 @@ from qproj.lab.studies.solver_table import table
 
 
 def render_markdown(results: Results) -> str:
-    """Return a table of solvers, what was solved, and how to run it again; texts cannot leave their cells."""
+    """Return a table of solvers, the numbers of neurons and runs, and the command; texts cannot leave their cells."""
     titles, rows = table(results.lines)
     lines = [
         f"# {escape(results.folder.resolve().name)}",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.lab.report.style import Figure, colours, named, safe
+from qproj.lab.report.figure import Axis, Figure, Series, Style
+from qproj.lab.report.solver_styles import shown_name, solver_styles
 from qproj.lab.studies.metrics import BOOTSTRAPS
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import Share, neuron_times, read_successes
+from qproj.lab.studies.solver_table import SolverLine, read_successes
 
 #: Sizes that a slope needs, and how far beyond the largest that it was fitted to it is drawn.
 LEAST_SIZES, REACH = 3, 1.5
@@ -25,40 +25,31 @@ def success_against(results: Results, axis: str) -> Figure | None:
 
     None where no solver samples, or where there is one size only.
     """
-    sizes = np.unique(results.runs[axis][results.runs["n"] > 0])
+    sizes = np.unique(results.runs[axis][results.runs["n"] > 0]).tolist()
     if len(sizes) < 2:
         return None
-    styles = colours(results)
-    traces: list[dict[str, Any]] = []
+    styles = solver_styles(results)
+    series = []
     for line in results.lines:
-        shares: list[Share] = []
-        for size in sizes.tolist():
-            own = results.runs.where((results.runs["label"] == line.label) & (results.runs[axis] == size))
-            shares.append(read_successes(own, results.known, results.gains)[0])
-        if not any(share.trials for share in shares):
-            continue
-        traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": named(line), "x": sizes.tolist(),
-            "y": [share.value if share.trials else None for share in shares],
-            "line": styles[line.label], "connectgaps": False,
-            "error_y": {
-                "type": "data", "symmetric": False, "thickness": 1,
-                "array": [s.high - s.value if s.trials else 0.0 for s in shares],
-                "arrayminus": [s.value - s.low if s.trials else 0.0 for s in shares],
-            },
-        })  # fmt: skip
-    if not traces:
+        own = [
+            results.runs.where((results.runs["label"] == line.label) & (results.runs[axis] == size)) for size in sizes
+        ]
+        shares = [read_successes(runs, results.known, results.gains)[0] for runs in own]  # NaN without reads
+        if any(share.trials for share in shares):
+            series.append(
+                Series(
+                    shown_name(line), sizes, [share.value for share in shares], styles[line.label], "line+points",
+                    low=[share.low for share in shares], high=[share.high for share in shares],
+                )
+            )  # fmt: skip
+    if not series:
         return None
     title, word = _AXES[axis]
-    layout: dict[str, Any] = {
-        "xaxis": {"title": title, "rangemode": "tozero"},
-        "yaxis": {"title": "reads at the optimum", "tickformat": ".0%", "rangemode": "tozero"},
-    }
     return Figure(
         f"success-{axis}", f"Success of one read against {word}",
         "Share of single reads at the proved optimum, with 95 % Wilson intervals, beside the null model: as many "
         f"uniformly random vectors. All layers of one {word} together; neurons without a proof are left out.",
-        traces, layout,
+        Axis(title, from_zero=True), Axis("reads at the optimum", ticks=".0%", from_zero=True), series,
     )  # fmt: skip
 
 
@@ -75,7 +66,7 @@ class Slope:
 def fit_slope(d: NDArray[np.int64], times: FloatArray, *, seed: int = 0) -> Slope | None:
     """Return the fit to the medians of each size; None below three sizes whose median is finite.
 
-    Neurons are drawn anew with replacement within each size; draws that lose a size's finite median are left out.
+    Neurons are drawn with replacement within each size; draws that lose a size's finite median are left out.
     """
     fitted = _fit(d, times)
     if fitted is None:
@@ -111,47 +102,54 @@ def tts_scaling(results: Results) -> Figure | None:
     """Median time to solution against weight bits, with fitted growth, extrapolated beyond the sizes that were run."""
     if len(np.unique(results.runs["weight_bits"])) < 2:
         return None
-    styles = colours(results)
-    traces: list[dict[str, Any]] = []
-    missing: list[str] = []
+    styles = solver_styles(results)
+    series: list[Series] = []
+    never: list[str] = []
     for line in results.lines:
         own = results.of(line.label)
-        found = neuron_times(own, results.known, results.gains)
+        _, found = read_successes(own, results.known, results.gains)
         if not found:
             continue
         bits = dict(zip(own["problem"].tolist(), own["weight_bits"].tolist(), strict=True))
-        d = np.array([bits[p] for p in found], np.int64)
-        times = np.array(list(found.values()), np.float64)
-        sizes, middles = medians(d, times)
-        if not np.isfinite(middles).any():
-            missing.append(line.label)
-            continue
-        slope = fit_slope(d, times)
-        grows = "" if slope is None else f", ×{10 ** (10 * slope.slope):.3g} per 10 bits"
-        spread = "" if slope is None else f" (95 %: ×{10 ** (10 * slope.low):.3g} to ×{10 ** (10 * slope.high):.3g})"
-        traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": named(line) + grows, "legendgroup": line.label,
-            "x": sizes.tolist(), "y": [x if math.isfinite(x) else None for x in middles.tolist()],
-            "line": styles[line.label], "connectgaps": False,
-            "hovertemplate": "%{x} bits: %{y:.3g} s" + spread + "<extra>" + named(line) + "</extra>",
-        })  # fmt: skip
-        if slope is not None:
-            last = float(sizes[np.isfinite(middles)].max())
-            beyond = [last, REACH * last]
-            traces.append({
-                "type": "scatter", "mode": "lines", "name": named(line) + " extrapolated", "legendgroup": line.label,
-                "showlegend": False, "x": beyond, "y": [10 ** (slope.start + slope.slope * x) for x in beyond],
-                "line": {**styles[line.label], "dash": "dot", "width": 1}, "opacity": 0.7, "hoverinfo": "skip",
-            })  # fmt: skip
-    if not any(sum(y is not None for y in trace["y"]) > 1 for trace in traces):
+        d, times = np.array([bits[p] for p in found], np.int64), np.array(list(found.values()), np.float64)
+        if np.isfinite(medians(d, times)[1]).any():
+            series += _growth(line, d, times, styles[line.label])
+        else:
+            never.append(line.label)
+    if not any(np.isfinite(np.array(one.y, np.float64)).sum() > 1 for one in series):
         return None
-    none = f" Never at the optimum in half of the neurons of every size: {safe(', '.join(missing))}." if missing else ""
-    layout: dict[str, Any] = {
-        "xaxis": {"title": "weight bits after merging (dotted: extrapolated, not measured)", "rangemode": "tozero"},
-        "yaxis": {"title": "TTS99, seconds", "type": "log", "exponentformat": "power"},
-    }
+    text = f" Never at the optimum in half of the neurons of every size: {', '.join(never)}." if never else ""
     return Figure(
         "tts", "How the time to solution grows",
         "Median over neurons of the time in which a solver reaches the proved optimum with probability 99 %, and "
-        f"log10 TTS = a + b·bits fitted by least squares to the sizes whose median is finite.{none}", traces, layout,
+        f"log10 TTS = a + b·bits fitted by least squares to the sizes whose median is finite.{text}",
+        Axis("weight bits after merging (dotted: extrapolated, not measured)", from_zero=True),
+        Axis("TTS99, seconds", "log"), series,
     )  # fmt: skip
+
+
+def _growth(line: SolverLine, d: NDArray[np.int64], times: FloatArray, style: Style) -> list[Series]:
+    """Return one solver's medians, and its fitted growth beyond them, dotted."""
+    sizes, middles = medians(d, times)
+    slope, name = fit_slope(d, times), shown_name(line)
+    growth = hover = ""
+    if slope is not None:
+        growth = f", ×{10 ** (10 * slope.slope):.3g} per 10 bits"
+        hover = f" (95 %: ×{10 ** (10 * slope.low):.3g} to ×{10 ** (10 * slope.high):.3g})"
+    measured = np.where(np.isfinite(middles), middles, np.nan).tolist()
+    series = [
+        Series(
+            name + growth, sizes.tolist(), measured, style, "line+points", group=line.label,
+            hover="{x} bits: {y:.3g} s" + hover,
+        )
+    ]  # fmt: skip
+    if slope is not None:
+        last = float(sizes[np.isfinite(middles)].max())
+        beyond = [last, REACH * last]
+        series.append(
+            Series(
+                f"{name} extrapolated", beyond, [10 ** (slope.start + slope.slope * x) for x in beyond],
+                replace(style, dash="dot", width=1, opacity=0.7), group=line.label, hover=None, in_legend=False,
+            )
+        )  # fmt: skip
+    return series

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from qproj.lab.report.style import PALETTE, Figure, colours, named, safe
+from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style
+from qproj.lab.report.solver_styles import shown_name, solver_styles
 from qproj.lab.studies.metrics import gaps, means_by_problem
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import SolverLine
 from qproj.solvers.specs import SolverSpec, parse_solver
 
+#: Different values of an option that make a scan.
+LEAST_VALUES = 3
 #: Options that are one knob: the noise of h and of J are scanned together.
 TOGETHER = {"sigma_h": ("sigma_h", "sigma_j")}
 TITLES = {
@@ -24,7 +26,7 @@ TITLES = {
 
 
 def scans(results: Results) -> list[Figure]:
-    """Return one figure an option that takes three or more numbers among solvers that are else alike."""
+    """Return one figure per option that takes three or more numbers among solvers that are otherwise alike."""
     known = _specs(results.lines)
     options = sorted({option for spec, _ in known for option in _options(spec)} - {"sigma_j"})
     return [figure for option in options if (figure := _scan(results, option, known)) is not None]
@@ -62,49 +64,47 @@ def _scan(results: Results, option: str, known: list[tuple[SolverSpec, SolverLin
         if value is not None:
             budget = line.label.removeprefix(line.solver)
             groups.setdefault(_without(spec, together) + budget, []).append((value, line))
-    groups = {name: points for name, points in groups.items() if len({x for x, _ in points}) >= 3}
+    groups = {name: points for name, points in groups.items() if len({x for x, _ in points}) >= LEAST_VALUES}
     if not groups:
         return None
-    traces: list[dict[str, Any]] = []
-    chosen = PALETTE * (1 + len(groups) // len(PALETTE))
-    breaks = False
-    for colour, (name, points) in zip(chosen, groups.items(), strict=False):
-        points.sort(key=lambda point: point[0])
-        x = [value for value, _ in points]
-        traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": safe(name), "x": x,
-            "y": [line.gap_mean for _, line in points], "line": {"color": colour, "width": 2},
-            "error_y": {
-                "type": "data", "symmetric": False, "thickness": 1,
-                "array": [line.gap_high - line.gap_mean for _, line in points],
-                "arrayminus": [line.gap_mean - line.gap_low for _, line in points],
-            },
-        })  # fmt: skip
-        if any(not math.isnan(line.chain_breaks) for _, line in points):
-            breaks = True
-            traces.append({
-                "type": "scatter", "mode": "lines+markers", "name": safe(name) + ": broken chains", "x": x,
-                "y": [line.chain_breaks for _, line in points], "yaxis": "y2",
-                "line": {"color": colour, "width": 1, "dash": "dot"}, "marker": {"size": 5},
-            })  # fmt: skip
-    everything = [value for points in groups.values() for value, _ in points]
-    gap = gaps(results.runs, results.known)
+    series: list[Series] = []
+    for number, (name, points) in enumerate(groups.items()):
+        series += _curves(name, sorted(points, key=lambda point: point[0]), PALETTE[number % len(PALETTE)])
+    values = [value for points in groups.values() for value, _ in points]
+    series += _null_levels(results, [min(values), max(values)])
+    title, label = TITLES.get(option, (option, option))
+    breaks = any(one.on_right for one in series)
+    text = "Mean gap with its 95 % bootstrap interval over neurons, all else equal, beside the null models."
+    return Figure(
+        f"scan-{option}", title, text + (" Dotted, right: broken chains." if breaks else ""), Axis(label),
+        Axis("mean gap", from_zero=True), series,
+        right=Axis("broken chains", ticks=".1~%", from_zero=True) if breaks else None,
+    )  # fmt: skip
+
+
+def _curves(name: str, points: list[tuple[float, SolverLine]], colour: str) -> list[Series]:
+    """Return the gaps of solvers that differ in one option, and their broken chains where they have chains."""
+    x, lines = [value for value, _ in points], [line for _, line in points]
+    curves = [
+        Series(
+            name, x, [line.gap_mean for line in lines], Style(colour), "line+points",
+            low=[line.gap_low for line in lines], high=[line.gap_high for line in lines],
+        )
+    ]  # fmt: skip
+    if not all(math.isnan(line.chain_breaks) for line in lines):
+        style = Style(colour, "dot", width=1, size=5)
+        breaks = [line.chain_breaks for line in lines]
+        curves.append(Series(f"{name}: broken chains", x, breaks, style, "line+points", on_right=True))
+    return curves
+
+
+def _null_levels(results: Results, x: list[float]) -> list[Series]:
+    """Return the null models' mean gaps as level lines."""
+    styles, gap = solver_styles(results), gaps(results.runs, results.known)
+    levels = []
     for line in results.lines:
         if line.is_null:
             own = results.runs["label"] == line.label
             level = float(np.mean(list(means_by_problem(gap[own], results.runs["problem"][own]).values())))
-            traces.append({
-                "type": "scatter", "mode": "lines", "name": named(line), "x": [min(everything), max(everything)],
-                "y": [level, level], "line": colours(results)[line.label],
-            })  # fmt: skip
-    title, axis = TITLES.get(option, (option, option))
-    layout: dict[str, Any] = {
-        "xaxis": {"title": safe(axis)}, "yaxis": {"title": "mean gap", "rangemode": "tozero"},
-    }  # fmt: skip
-    if breaks:
-        layout["yaxis2"] = {
-            "title": "broken chains", "overlaying": "y", "side": "right", "tickformat": ".1~%", "rangemode": "tozero",
-            "showgrid": False,
-        }  # fmt: skip
-    text = "Mean gap with its 95 % bootstrap interval over neurons, all else equal, beside the null models."
-    return Figure(f"scan-{option}", title, text + (" Dotted, right: broken chains." if breaks else ""), traces, layout)
+            levels.append(Series(shown_name(line), x, [level, level], styles[line.label]))
+    return levels

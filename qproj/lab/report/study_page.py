@@ -1,23 +1,21 @@
-"""Results to one HTML file: jinja2 for the frame, plotly's library inlined, data as JSON that no text can leave."""
+"""A study's page: its tables and figures, every run, and how to repeat it; one file, no network, light and dark."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qproj._arrays import FloatArray
+from qproj._files import write_text
 from qproj.lab.report.cost import training_rows
-from qproj.lab.report.figures import figures
-from qproj.lab.studies.metrics import Comparison, agreement, gaps, means_by_problem, paired_bootstrap
+from qproj.lab.report.page import render_page
+from qproj.lab.report.study_figures import study_figures
+from qproj.lab.studies.metrics import agreement, gaps, means_by_problem, paired_bootstrap
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import SolverLine, number, percent, seconds
-from qproj.solvers.contract import MissingPackageError
 
 #: Rows of failures that are listed in full; the rest is counted.
 MAX_FAILURES = 500
@@ -32,46 +30,23 @@ def write_report(results: Results, path: str | Path) -> Path:
     ------
     MissingPackageError
         jinja2 or plotly is not installed.
+    OSError
+        The file cannot be written; one that was there stays.
     """
     target = Path(path)
-    text = render(results)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(target, render(results))
     return target
 
 
 def render(results: Results) -> str:
     """Return the page's HTML."""
-    try:
-        from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise MissingPackageError(f'{error.name} is not installed; pip install "qproj[report]"') from error
-    folder = resources.files("qproj.lab.report")
-    jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    drawn = figures(results)
-    content: str = jinja.from_string(
-        folder.joinpath("template.html").read_text("utf-8")
-    ).render(
+    figures = study_figures(results)
+    return render_page(
+        "study.html",
+        figures,
+        {"runs": run_table(results), "neurons": neuron_table(results)},
+        results.environments,
         title=results.folder.resolve().name,
-        style=Markup(folder.joinpath("page.css").read_text("utf-8")),  # nosec B704: our own file
-        script=Markup(folder.joinpath("page.js").read_text("utf-8")),  # nosec B704
-        plotly=Markup(get_plotlyjs()),  # nosec B704
-        data=Markup(
-            _json(
-                {
-                    "figures": {f.name: [f.traces, f.layout] for f in drawn},
-                    "runs": run_table(results),
-                    "neurons": neuron_table(results),
-                }
-            )
-        ),  # nosec B704: _json escapes
-        figures=drawn,
         summary=summary_rows(results.lines),
         pairs=pair_rows(results),
         agreement=agreement_rows(results),
@@ -82,29 +57,9 @@ def render(results: Results) -> str:
         optima=results.optima,
         layers=layer_rows(results),
         training=training_rows(results),
-        scanned=[f.name for f in drawn if f.name.startswith("scan-")],
+        scanned=[figure.name for figure in figures if figure.name.startswith("scan-")],
         runs=len(results.runs),
-        environments=results.environments[::-1][:20],
     )
-    return content
-
-
-def _json(value: Any) -> str:
-    """Return JSON that cannot end its script element, with null for NaN."""
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def summary_rows(lines: list[SolverLine]) -> list[dict[str, Any]]:
@@ -124,7 +79,7 @@ def summary_rows(lines: list[SolverLine]) -> list[dict[str, Any]]:
             _cell(number(line.cosine), line.cosine),
             _cell(number(line.distance), line.distance),
             _cell(percent(line.chain_breaks), line.chain_breaks),
-            _cell(seconds(line.setup_s), line.setup_s, "once a process: imports, compilation, a warm-up"),
+            _cell(seconds(line.setup_s), line.setup_s, "once per process: imports, compilation, a warm-up"),
         ]  # fmt: skip
         kind = "null model" if line.is_null else "exact" if line.exact else "heuristic"
         rows.append({"label": line.label, "kind": kind, "cells": cells})
@@ -152,11 +107,11 @@ def pair_rows(results: Results) -> list[dict[str, Any]]:
     rows = []
     for i, a in enumerate(lines):
         for b in lines[i + 1 :]:
-            found: Comparison | None = paired_bootstrap(tables[a.label], tables[b.label])
+            found = paired_bootstrap(tables[a.label], tables[b.label])
             if found is not None:
                 rows.append({
                     "a": a.label, "b": b.label, "difference": number(found.difference), "low": number(found.low),
-                    "high": number(found.high), "p": "<0.001" if found.p < 0.001 else f"{found.p:.3f}",
+                    "high": number(found.high), "p": found.p_text,
                     "neurons": found.neurons, "null": a.is_null or b.is_null,
                 })  # fmt: skip
     return sorted(rows, key=lambda row: not row["null"])
@@ -192,7 +147,7 @@ def failure_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def layer_rows(results: Results) -> list[dict[str, Any]]:
-    """Return one row a layer: size, what merged, how many optima are proved."""
+    """Return one row per layer: its size before and after merging, and how many optima are proved."""
     runs = results.runs
     rows = []
     for name in dict.fromkeys(runs["instance"].tolist()):
@@ -225,7 +180,7 @@ def run_table(results: Results) -> dict[str, Any]:
 
 
 def neuron_table(results: Results) -> dict[str, Any]:
-    """Return what is known of every neuron, in columns, in the order of ``problem``."""
+    """Return the best gain, bound and proof of every neuron, in columns, in the order of ``problem``."""
     runs, known = results.runs, results.known
     _, first = np.unique(runs["problem"], return_index=True)
     return {

@@ -1,22 +1,23 @@
-"""A study's runs on a Dask cluster: the same batches in the same ended-at-will processes, one beside each Dask thread.
+"""A study's runs on a Dask cluster: the same batches in the same worker processes, one beside each Dask thread.
 
-A run is a row when the process that holds the store has written it, so a cluster worker that dies costs only the
-batch it was at, which goes to another.
+Rows are written by the process that holds the store, so a cluster worker that dies costs only the batch that it was
+at, which goes to another.
 """
 
 from __future__ import annotations
 
+import json
 import queue
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from qproj.lab.studies.environment import environment
 from qproj.lab.studies.outcome import CRASHED, Outcome
-from qproj.lab.studies.pool import Pool, kill
+from qproj.lab.studies.pool import WorkerPool
 from qproj.lab.studies.worker import Task
 
 #: Batches in flight for each thread of the cluster: one at work, one on its way.
@@ -67,9 +68,7 @@ class ClusterPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property
@@ -90,7 +89,7 @@ class ClusterPool:
                 task = next_task()
                 if task is None:
                     break
-                future = self._client.submit(_solve, task, self.grace_s, self.token, pure=False)
+                future = self._client.submit(_solve_batch, task, self.grace_s, self.token, pure=False)
                 self._pending[future] = task
                 future.add_done_callback(ready.put)
             if not self._pending:
@@ -113,7 +112,7 @@ class ClusterPool:
         except KilledWorker as error:
             # The runs themselves cannot do this: they are in a process of their own.
             text = f"the cluster's workers died under it, time after time ({error.last_worker})"
-            return [Outcome(key, CRASHED, text) for key, _, _ in task.runs]
+            return [Outcome(run.key, CRASHED, text) for run in task.runs]
         except CancelledError as error:
             raise ConnectionError(_GONE) from error
         finally:
@@ -121,7 +120,7 @@ class ClusterPool:
         return outcomes
 
     def _machines(self) -> list[dict[str, Any]]:
-        """Return what the workers run on, each kind of machine once; refuse a worker with another qproj."""
+        """Return the environment of each kind of machine once; refuse a worker with another qproj."""
         ours = environment()
         try:
             found = self._client.run(environment)
@@ -133,17 +132,17 @@ class ClusterPool:
                     f"worker {address} has qproj {version}, this process {ours['versions'].get('qproj')}; install one "
                     "version everywhere"
                 )
-        kinds: dict[str, dict[str, Any]] = {}
-        for theirs in found.values():
-            del theirs["command"], theirs["seeds"]
-            kinds.setdefault(repr(theirs), theirs)["workers"] = kinds.get(repr(theirs), {}).get("workers", 0) + 1
-        return list(kinds.values())
+        own = ("command", "seeds")  # of the process, not of the machine
+        kinds = Counter(
+            json.dumps({name: value for name, value in theirs.items() if name not in own}) for theirs in found.values()
+        )
+        return [json.loads(kind) | {"workers": count} for kind, count in kinds.items()]
 
     def close(self) -> None:
-        """End this study's processes on the cluster and leave it."""
+        """End this study's processes on the cluster and disconnect from it."""
         if self._client.status == "running":
             self._client.cancel(list(self._pending))
-            self._client.run(_leave, self.token, on_error="ignore")  # from a worker that is just dying
+            self._client.run(_end_study, self.token, on_error="ignore")  # a worker may just be dying
         self._pending.clear()
         self._close_client()
 
@@ -173,48 +172,49 @@ def _connect(client: Any, address: str) -> Any:
 
 
 @dataclass
-class _Place:
-    """What stands beside one thread of a Dask worker: a pool of one process, for one study at a time."""
+class _LocalPool:
+    """A pool of one process beside one thread of a Dask worker, for one study at a time."""
 
     token: str
-    pool: Pool
+    pool: WorkerPool
     busy: threading.Lock = field(default_factory=threading.Lock)
 
 
-_places: dict[int, _Place] = {}
-_left: set[str] = set()
+#: By thread.
+_pools: dict[int, _LocalPool] = {}
+_ended_studies: set[str] = set()
 
 
-def _solve(task: Task, grace_s: float, token: str) -> list[Outcome]:
-    """Do one batch beside this thread (on a Dask worker) and return its outcomes."""
+def _solve_batch(task: Task, grace_s: float, token: str) -> list[Outcome]:
+    """Do one batch beside this thread (on a Dask worker) and return its outcomes; `token` names the study."""
     thread = threading.get_ident()
-    place = _places.get(thread)
-    if place is None or place.token != token:
-        if place is not None:
-            place.pool.close()
-        place = _places[thread] = _Place(token, Pool(1, grace_s=grace_s))
+    local = _pools.get(thread)
+    if local is None or local.token != token:
+        if local is not None:
+            local.pool.close()
+        local = _pools[thread] = _LocalPool(token, WorkerPool(1, grace_s=grace_s))
     tasks = [task]
     outcomes: list[Outcome] = []
-    with place.busy:
-        for group in place.pool.run(lambda: tasks.pop() if tasks else None):
+    with local.busy:
+        for group in local.pool.run(lambda: tasks.pop() if tasks else None):
             outcomes += group
-            if token in _left:
-                place.pool.close()
-                raise RuntimeError("the study has left")
+            if token in _ended_studies:
+                local.pool.close()
+                raise RuntimeError("the study has ended")
     return outcomes
 
 
-def _leave(token: str) -> None:
+def _end_study(token: str) -> None:
     """End a study's processes on this Dask worker."""
-    _left.add(token)
-    for thread, place in list(_places.items()):
-        if place.token != token:
+    _ended_studies.add(token)
+    for thread, local in list(_pools.items()):
+        if local.token != token:
             continue
-        if place.busy.acquire(blocking=False):
+        if local.busy.acquire(blocking=False):
             try:
-                place.pool.close()
-                _places.pop(thread, None)
+                local.pool.close()
+                _pools.pop(thread, None)
             finally:
-                place.busy.release()
+                local.busy.release()
         else:  # its own thread closes the pool when it finds the process dead
-            kill(place.pool)
+            local.pool.kill()

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.lab.studies.frame import Runs, read_weights
 from qproj.lab.studies.metrics import References, count_distance, reached
-from qproj.lab.studies.store import Store
-from qproj.lab.studies.stored_problems import arrays_of, problems_of
+from qproj.lab.studies.store import StudyStore
 from qproj.projections import SignProjection
 
 
-def distances(store: Store, runs: Runs, known: References) -> FloatArray:
-    """Return, a run, min over the proved optima of the neuron of Σ_class |c − c*|; NaN where none is proved.
+def distances(store: StudyStore, runs: Runs, known: References) -> FloatArray:
+    """Return for each run the min over the proved optima of the neuron of Σ_class |c − c*|; NaN where none is proved.
 
     Known optima are all that the study's runs found. Columns of X equal up to sign count by how many of them agree, so
     that differences which change nothing count nothing; of a published model it is the Hamming distance.
@@ -30,12 +29,7 @@ def distances(store: Store, runs: Runs, known: References) -> FloatArray:
         if keys[i] in weights and known.proved[runs["problem"][i]]:
             places.setdefault((instance, neuron), []).append(i)
     wanted = {instance for instance, _ in places}
-    ids = [row["id"] for row in store.query("SELECT id FROM instance ORDER BY id")]
-    problems = {
-        number: problems_of(arrays_of(layer))
-        for number, layer in zip(ids, store.layers(), strict=True)
-        if number in wanted
-    }
+    problems = {number: layer.problems for number, layer in store.layers().items() if number in wanted}
     for (instance, neuron), rows in places.items():
         counts = _counts(problems[instance][neuron], weights, [keys[i] for i in rows])
         optima = np.unique(counts[optimal[rows]], axis=0)

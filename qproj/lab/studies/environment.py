@@ -1,7 +1,8 @@
-"""What a study ran on: versions, processor, command line; never tokens."""
+"""The environment of a study: versions, processor, command line; never tokens."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -34,13 +35,13 @@ def environment(seeds: list[int] | None = None) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count() or 0,
         "versions": versions,
-        "command": without_secrets(sys.argv),
+        "command": redacted_command(sys.argv),
         "seeds": seeds or [],
     }
 
 
-def without_secrets(arguments: list[str]) -> str:
-    """Return a command line in which nothing that looks like a secret is left."""
+def redacted_command(arguments: list[str]) -> str:
+    """Return a command line without anything that looks like a secret."""
     shown, hide_next = [os.path.basename(arguments[0])] if arguments else [], False
     for argument in arguments[1:]:
         if hide_next:
@@ -56,11 +57,8 @@ def without_secrets(arguments: list[str]) -> str:
 
 
 def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
     return platform.processor() or "unknown"

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from qproj._files import replacing
 from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
-from qproj.lab.studies.frame import read_frame
-from qproj.lab.studies.store import Store
-from qproj.lab.studies.stored_problems import arrays_of, problems_of
+from qproj.lab.studies.frame import COLUMNS, Runs, read_runs
+from qproj.lab.studies.metrics import gaps, references
+from qproj.lab.studies.store import StudyStore
 from qproj.projections import SignProjection
+from qproj.solvers.contract import MissingPackageError
+
+if TYPE_CHECKING:
+    import polars
 
 FORMATS = ("csv", "parquet", "npz", "coo", "lp", "mps")
 
 
 def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: str = "majority") -> tuple[int, str]:
-    """Write a study in a format and return how many of what were written.
+    """Write a study in another format and return a count and its unit.
 
     Parameters
     ----------
     folder, out : path
         The study; a file (csv, parquet, npz) or a folder (coo, lp, mps).
     kind : str
-        "csv" and "parquet" hold one row a run; "npz" the layers; "coo" one BQM a neuron under `encoding`;
-        "lp" and "mps" one constrained model a neuron. Published QUBOs are written as they are.
+        "csv" and "parquet" hold one row per run; "npz" the layers; "coo" one BQM per neuron under `encoding`;
+        "lp" and "mps" one constrained model per neuron. Published QUBOs are written as they are.
 
     Raises
     ------
     ValueError
-        Unknown format, an encoding that refuses a neuron, or "npz" of a study without layers.
+        Unknown format, neurons that the encoding refuses, or "npz" of a study without layers.
     FileNotFoundError
         No study.
     """
@@ -40,11 +47,8 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
         raise ValueError(f"unknown format {kind!r}; there are {', '.join(FORMATS)}")
     if kind in ("csv", "parquet"):
         return _rows(Path(folder), target, kind)
-    store = Store(Path(folder))
-    try:
-        layers = store.layers()
-    finally:
-        store.close()
+    with StudyStore(Path(folder)) as store:
+        layers = list(store.layers().values())
     if kind == "npz":
         kept = [layer for layer in layers if isinstance(layer, LayerInstance)]
         if not kept:
@@ -58,7 +62,8 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
     target.mkdir(parents=True, exist_ok=True)
     count = 0
     for place, layer in enumerate(layers):
-        for j, problem in enumerate(problems_of(arrays_of(layer))):
+        problems: Sequence[Any] = layer.problems
+        for j, problem in enumerate(problems):
             head = f"{layer.name} neuron {j}, key {problem.key}"
             name = f"layer{place:03d}-neuron{j:03d}.{kind}"
             (target / name).write_text(f"{comment} {head}\n{write[kind](problem)}", encoding="utf-8")
@@ -66,24 +71,44 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
     return count, "neurons"
 
 
+def to_polars(runs: Runs) -> polars.DataFrame:
+    """Return the runs as a polars frame, with ``gap`` (to the proved optimum or the best bound) and ``gap_to``."""
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingPackageError('polars is not installed; pip install "qproj[report]"') from error
+    dtypes: dict[Any, Any] = {str: polars.String, str | None: polars.String, int | None: polars.Int64}
+    columns: dict[str, Any] = {}
+    for name, (_, kind) in COLUMNS.items():
+        if kind in dtypes:
+            columns[name] = polars.Series(name, runs[name].tolist(), dtypes[kind])
+        elif name != "instance_id":
+            columns[name] = polars.Series(name, runs[name], nan_to_null=True)
+    if len(runs):
+        known = references(runs)
+        columns["gap"] = polars.Series("gap", gaps(runs, known), nan_to_null=True)
+        columns["gap_to"] = np.where(known.proved[runs["problem"]], "optimum", "bound").tolist()
+    return polars.DataFrame(columns)
+
+
+def read_frame(folder: Path) -> polars.DataFrame:
+    """Return every run of a study's folder as a polars frame."""
+    with StudyStore(folder) as store:
+        return to_polars(read_runs(store))
+
+
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:
     frame = read_frame(folder)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with replacing(target) as file:
         if kind == "csv":
-            frame.write_csv(partial)
+            frame.write_csv(file)
         else:
-            frame.write_parquet(partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+            frame.write_parquet(file)
     return frame.height, "rows"
 
 
 def _distinct(layers: list[LayerInstance]) -> list[LayerInstance]:
     """Layers under names of their own: two studies of one name may have added different ones."""
-    from dataclasses import replace
-
     seen: set[str] = set()
     named = []
     for layer in layers:

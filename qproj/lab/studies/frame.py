@@ -1,38 +1,37 @@
-"""The stored runs as columns: plain arrays for metrics, a polars frame for users, csv and parquet for others."""
+"""The stored runs as columns: plain arrays for metrics and tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.lab.studies.outcome import FAILURES, REFUSED
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack
+from qproj.lab.studies.schema import OUTCOME_TYPES
+from qproj.lab.studies.store import StudyStore
 
-if TYPE_CHECKING:
-    import polars
-
-_SQL = """
-SELECT r.key AS run, i.name AS instance, i.source AS source, r.neuron AS neuron, i.n AS n, i.d AS d,
-    u.key AS neuron_key,
-    u.groups AS groups, u.classes AS classes, u.bits AS weight_bits, s.text AS solver, s.name AS solver_name,
-    s.encoding AS encoding, s.exact AS exact, s.samples AS samples, s.is_null AS is_null,
-    r.num_reads, r.time_limit_s, r.seed, r.solver_seed, r.withheld, r.status, r.message, r.termination,
-    r.gain, r.objective, r.gain_bound, r.bound, u.scale AS scale, r.raw_gain, r.descent_gain, r.descent_s, r.cosine,
-    r.reads, r.wall_s, r.build_s, r.embed_s, r.queue_s, r.solve_s, r.decode_s, r.setup_s, r.stats, r.finished,
-    r.environment, i.id AS instance_id
+#: Each column's place in the tables and its type. Of an outcome, packed bytes are read apart (`read_gains`,
+#: `read_weights`), and the neuron's own row has the scale.
+COLUMNS: dict[str, tuple[str, Any]] = {
+    "run": ("r.key", str), "instance": ("i.name", str), "source": ("i.source", str), "neuron": ("r.neuron", int),
+    "n": ("i.n", int), "d": ("i.d", int), "neuron_key": ("u.key", str), "groups": ("u.groups", int),
+    "classes": ("u.classes", int), "weight_bits": ("u.bits", int), "solver": ("s.text", str),
+    "solver_name": ("s.name", str), "encoding": ("s.encoding", str), "exact": ("s.exact", bool),
+    "samples": ("s.samples", bool), "is_null": ("s.is_null", bool), "num_reads": ("r.num_reads", int | None),
+    "time_limit_s": ("r.time_limit_s", float | None), "seed": ("r.seed", int | None), "withheld": ("r.withheld", str),
+    **{name: (f"r.{name}", kind) for name, kind in OUTCOME_TYPES.items() if kind != bytes | None},
+    "scale": ("u.scale", float | None), "finished": ("r.finished", float | None),
+    "environment": ("r.environment", int), "instance_id": ("i.id", int),
+}  # fmt: skip
+_SQL = f"""
+SELECT {", ".join(f"{place} AS {name}" for name, (place, _) in COLUMNS.items())}
 FROM run r JOIN neuron u ON u.instance = r.instance AND u.neuron = r.neuron
 JOIN instance i ON i.id = r.instance JOIN solver s ON s.id = r.solver
 ORDER BY i.id, r.neuron, s.id, r.num_reads, r.time_limit_s, r.seed
-"""
-_FLOATS = (
-    "time_limit_s", "gain", "objective", "gain_bound", "bound", "scale", "raw_gain", "descent_gain", "descent_s",
-    "cosine", "wall_s", "build_s", "embed_s", "queue_s", "solve_s", "decode_s", "setup_s", "finished",
-)  # fmt: skip
+"""  # nosec B608: our own names
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +41,9 @@ class Runs:
     Attributes
     ----------
     columns : dict of arrays
-        As in the store, with ``ceiling`` (what bounds the gain without a solver: Σ|τ|; of a model its published
-        optimum or what its signs allow), ``label`` (solver, and budget where there are several) and ``problem`` (index
-        of the neuron among all neurons) added.
+        As in the store, with ``ceiling`` (the bound on the gain that needs no solver: Σ|τ|; of a model its published
+        optimum, else what its signs allow), ``label`` (solver, and budget where there are several) and ``problem``
+        (index of the neuron among all neurons) added.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -61,35 +60,29 @@ class Runs:
 
     @property
     def failed(self) -> NDArray[np.bool_]:
-        """Runs that broke off or came back with what is not so."""
+        """Runs that broke off, or whose answer was wrong."""
         return np.isin(self["status"].astype(str), FAILURES)
 
     @property
     def refused(self) -> NDArray[np.bool_]:
         """Runs that the solver did not take: not applicable."""
-        mask: NDArray[np.bool_] = self["status"].astype(str) == REFUSED
-        return mask
+        return np.asarray(self["status"].astype(str) == REFUSED, np.bool_)
+
+    @property
+    def cut_short(self) -> NDArray[np.bool_]:
+        """Runs that the clock ended: they need not repeat."""
+        return np.asarray(self["termination"] == "clock", np.bool_)
 
     @property
     def usable(self) -> NDArray[np.bool_]:
         """Runs whose incumbent counts."""
-        mask: NDArray[np.bool_] = ~np.isnan(self["gain"]) & ~self.failed
-        return mask
+        return np.asarray(~np.isnan(self["gain"]) & ~self.failed, np.bool_)
 
 
-def read_runs(store: Store) -> Runs:
+def read_runs(store: StudyStore) -> Runs:
     """Return every stored run in columns."""
     rows = store.query(_SQL)
-    names = rows[0].keys() if rows else [*_FLOATS, "run", "status", "solver"]
-    columns: dict[str, NDArray[Any]] = {}
-    for name in names:
-        values = [row[name] for row in rows]
-        if name in _FLOATS:
-            columns[name] = np.array([np.nan if value is None else value for value in values], np.float64)
-        elif name in ("neuron", "n", "d", "groups", "classes", "weight_bits", "exact", "samples", "is_null"):
-            columns[name] = np.array(values, np.int64)
-        else:
-            columns[name] = np.array(values, object)
+    columns = {name: _array([row[name] for row in rows], kind) for name, (_, kind) in COLUMNS.items()}
     if rows:
         columns["label"] = _labels(columns)
         pairs = [(row["instance_id"], row["neuron"]) for row in rows]
@@ -100,8 +93,15 @@ def read_runs(store: Store) -> Runs:
     return Runs(columns)
 
 
+def _array(values: list[Any], kind: Any) -> NDArray[Any]:
+    """Return a column; texts and numbers that may be missing stay Python's own."""
+    if kind == float | None:
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+    return np.array(values, {int: np.int64, bool: np.bool_}.get(kind, object))
+
+
 def _scales(columns: dict[str, NDArray[Any]]) -> FloatArray:
-    """Half of what a gap is divided by: Σ|τ| of a neuron; max(1, |best objective|)/2 of a model, which has no rows."""
+    """Half of a gap's denominator: Σ|τ| of a neuron; max(1, |best objective|)/2 of a model, which has no rows."""
     model, problem = columns["n"] == 0, columns["problem"]
     size = np.ones(int(problem.max(initial=-1)) + 1)
     known = model & ~np.isnan(columns["gain"])
@@ -112,19 +112,15 @@ def _scales(columns: dict[str, NDArray[Any]]) -> FloatArray:
     return scales
 
 
-def read_gains(store: Store, runs: Runs) -> dict[str, FloatArray]:
+def read_gains(store: StudyStore, runs: Runs) -> dict[str, FloatArray]:
     """Return the gains of all reads, best first, by run, where they were kept."""
-    from qproj.lab.studies.outcome import decompress
-
     wanted = set(runs["run"].tolist())
     rows = store.query("SELECT key, read_gains FROM run WHERE read_gains IS NOT NULL")
     return {row["key"]: decompress(row["read_gains"]) for row in rows if row["key"] in wanted}
 
 
-def read_weights(store: Store, runs: Runs) -> dict[str, NDArray[np.int8]]:
+def read_weights(store: StudyStore, runs: Runs) -> dict[str, NDArray[np.int8]]:
     """Return the incumbents, (d,), by run."""
-    from qproj.lab.studies.outcome import unpack
-
     wanted = set(runs["run"].tolist())
     rows = store.query(
         "SELECT r.key, r.best, i.d FROM run r JOIN instance i ON i.id = r.instance WHERE r.best NOT NULL"
@@ -147,45 +143,3 @@ def _labels(columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
             parts.append("no limit" if np.isnan(limit) else f"{limit:g} s")
         labels.append(" · ".join(parts))
     return np.array(labels, object)
-
-
-def to_polars(runs: Runs) -> polars.DataFrame:
-    """Return the runs as a polars frame, with ``gap`` (to the proved optimum or the best bound) and ``gap_to``."""
-    try:
-        import polars
-    except ImportError as error:
-        from qproj.solvers.contract import MissingPackageError
-
-        raise MissingPackageError('polars is not installed; pip install "qproj[report]"') from error
-    from qproj.lab.studies.metrics import gaps, references
-
-    columns: dict[str, Any] = {}
-    for name, column in runs.columns.items():
-        if name in ("instance_id", "problem", "label", "ceiling"):
-            continue
-        if column.dtype.kind == "f":
-            columns[name] = polars.Series(name, column, nan_to_null=True)
-        elif name in ("num_reads", "seed", "solver_seed", "reads", "environment"):
-            columns[name] = polars.Series(name, column.tolist(), polars.Int64)
-        elif name in ("exact", "samples", "is_null"):
-            columns[name] = polars.Series(name, column.astype(bool))
-        elif column.dtype.kind == "i":
-            columns[name] = polars.Series(name, column)
-        else:
-            columns[name] = polars.Series(name, column.tolist(), polars.String)
-    if len(runs):
-        known = references(runs)
-        columns["gap"] = polars.Series("gap", gaps(runs, known), nan_to_null=True)
-        columns["gap_to"] = polars.Series(
-            "gap_to", np.where(known.proved[runs["problem"]], "optimum", "bound").tolist(), polars.String
-        )
-    return polars.DataFrame(columns)
-
-
-def read_frame(folder: Path) -> polars.DataFrame:
-    """Return every run of a study's folder as a polars frame."""
-    store = Store(folder)
-    try:
-        return to_polars(read_runs(store))
-    finally:
-        store.close()

@@ -1,4 +1,4 @@
-"""What a study measures, each figure with its formula and source; all from gains that were recomputed.
+"""The figures of a study, each with its formula and source; all from gains that were recomputed.
 
 Gains are compared with a tolerance of 1e-9·Σ|τ|: sums in another order differ by less, different optima by more.
 """
@@ -24,7 +24,7 @@ BOOTSTRAPS = 1000
 
 @dataclass(frozen=True, eq=False)
 class References:
-    """What is known of each neuron of a study from all its runs together.
+    """The best gain, bound and proof of each neuron, from all runs of a study together.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ def references(runs: Runs) -> References:
 
 
 def gaps(runs: Runs, known: References, column: str = "gain") -> FloatArray:
-    """Return (g* − gain)/(2Σ|τ|) a run, in [0, 1]: g* is the proved optimum, else the best bound on the gain.
+    """Return (g* − gain)/(2Σ|τ|) of each run, in [0, 1]: g* is the proved optimum, else the best bound on the gain.
 
     The same as (objective − bound)/(4Σ|τ|), the objective's distance as a share of its range, without the rounding
     that the constant Σ(1 + t²) brings. NaN without an incumbent, 0 where Σ|τ| = 0.
@@ -117,13 +117,13 @@ def successes(gains: FloatArray, optimum: float, scale: float) -> int:
     return int(np.count_nonzero(gains >= optimum - TOLERANCE * scale))
 
 
-def tts(probability: ArrayLike, seconds_a_read: ArrayLike, target: float = 0.99) -> FloatArray:
+def tts(probability: ArrayLike, seconds_per_read: ArrayLike, target: float = 0.99) -> FloatArray:
     """Return the time to solution t·ln(1 − target)/ln(1 − p), at least one read.
 
     Rønnow et al., Science 345 (2014) 420.
     inf where p = 0: no read of the sample was optimal, and the sample says no more.
     """
-    p, t = np.broadcast_arrays(np.asarray(probability, np.float64), np.asarray(seconds_a_read, np.float64))
+    p, t = np.broadcast_arrays(np.asarray(probability, np.float64), np.asarray(seconds_per_read, np.float64))
     with np.errstate(divide="ignore"):
         reads = np.where(p >= target, 1.0, math.log1p(-target) / np.log1p(-np.minimum(p, target)))
     return np.where(p <= 0, np.inf, t * np.maximum(reads, 1.0))
@@ -132,7 +132,7 @@ def tts(probability: ArrayLike, seconds_a_read: ArrayLike, target: float = 0.99)
 def bootstrap(
     values: FloatArray, statistic: str = "mean", *, seed: int = 0, repeats: int = BOOTSTRAPS
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a mean or median over neurons, drawn anew with replacement.
+    """Return the 95 % percentile interval of a mean or median over neurons, drawn with replacement.
 
     B. Efron, Ann. Stat. 7 (1979) 1; `repeats` draws, seeded.
     """
@@ -197,17 +197,21 @@ def agreement(runs: Runs, labels: Sequence[str]) -> FloatArray:
 
     A solver without seeds counts for every seed of the other.
     """
-    tables = [_gains_of(runs, label) for label in labels]
+    tables: list[dict[int, list[tuple[Any, float]]]] = []
+    for label in labels:
+        own = runs.where((runs["label"] == label) & runs.usable)
+        tables.append({})
+        for problem, seed, gain in zip(own["problem"].tolist(), own["seed"], own["gain"].tolist(), strict=True):
+            tables[-1].setdefault(problem, []).append((seed, gain))
     shares = np.full((len(labels), len(labels)), np.nan)
-    scale = np.zeros(int(runs["problem"].max(initial=-1)) + 1)
-    scale[runs["problem"]] = runs["scale"]
+    scale = dict(zip(runs["problem"].tolist(), runs["scale"].tolist(), strict=True))
     for a, first in enumerate(tables):
         for b, second in enumerate(tables):
             equal = [
                 abs(x - y) <= TOLERANCE * scale[problem]
                 for problem in first.keys() & second.keys()
-                for seed, x in first[problem].items()
-                for other, y in second[problem].items()
+                for seed, x in first[problem]
+                for other, y in second[problem]
                 if seed == other or seed is None or other is None
             ]
             if equal:
@@ -215,21 +219,13 @@ def agreement(runs: Runs, labels: Sequence[str]) -> FloatArray:
     return shares
 
 
-def _gains_of(runs: Runs, label: str) -> dict[int, dict[Any, float]]:
-    table: dict[int, dict[Any, float]] = {}
-    chosen = runs.where((runs["label"] == label) & runs.usable)
-    for problem, seed, gain in zip(chosen["problem"].tolist(), chosen["seed"], chosen["gain"].tolist(), strict=True):
-        table.setdefault(problem, {})[seed] = gain
-    return table
-
-
-def means_by_problem(values: FloatArray, problem: NDArray[np.int64]) -> dict[int, float]:
+def means_by_problem(values: FloatArray, problem: NDArray[Any]) -> dict[Any, float]:
     """Return the mean of the known values of each neuron: seeds are repeats, neurons are the sample."""
-    found: dict[int, list[float]] = {}
+    found: dict[Any, list[float]] = {}
     for number, value in zip(problem.tolist(), values.tolist(), strict=True):
         if not math.isnan(value):
             found.setdefault(number, []).append(value)
-    return {number: sum(several) / len(several) for number, several in found.items()}
+    return {number: sum(known) / len(known) for number, known in found.items()}
 
 
 @dataclass(frozen=True)
@@ -242,9 +238,14 @@ class Comparison:
     p: float
     neurons: int
 
+    @property
+    def p_text(self) -> str:
+        """Three digits after the point, or that it is less."""
+        return "<0.001" if self.p < 0.001 else f"{self.p:.3f}"
+
 
 def paired_bootstrap(
-    a: Mapping[int, float], b: Mapping[int, float], *, seed: int = 0, repeats: int = 4 * BOOTSTRAPS
+    a: Mapping[Any, float], b: Mapping[Any, float], *, seed: int = 0, repeats: int = 4 * BOOTSTRAPS
 ) -> Comparison | None:
     """Return the mean of a − b over shared neurons with its percentile interval; None where nothing is shared.
 

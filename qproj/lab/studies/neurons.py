@@ -16,29 +16,31 @@ from qproj._options import nearest
 from qproj.lab.datasets.captured import Capture, capture_layers
 from qproj.lab.datasets.catalogue import TABULAR, load_tabular
 from qproj.lab.datasets.instances import LayerInstance, require_unique
-from qproj.lab.datasets.sources import SOURCES, layer_instances, planted_layers, random_layers
+from qproj.lab.datasets.sources import SOURCES, layer_instances, planted_layers, random_layers, share_neurons
 from qproj.lab.studies.stored_problems import Instance, from_file, published
 from qproj.solvers.specs import alternatives, split_commas
 
+#: Files that hold a source: layers, or one QUBO.
+FILES = (".npz", ".txt", ".coo")
 _GENERATED = {"random": random_layers, "planted": planted_layers}
 
 
 def _whole(text: str) -> int:
     if not text.strip().isdigit():
-        raise ValueError(f"{text!r} is no whole number ≥ 0")
+        raise ValueError(f"{text!r} is not a whole number ≥ 0")
     return int(text)
 
 
-def _several(text: str) -> tuple[int, ...]:
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    """Read "16+8"."""
     return tuple(_whole(part) for part in text.split("+"))
 
 
-#: Files that hold a source: layers, or one QUBO.
-FILES = (".npz", ".txt", ".coo")
-_SHAPE: dict[str, Callable[[str], Any]] = {"n": _whole, "d": _whole, "neurons": _whole, "seed": _whole}
-_TRAINED: dict[str, Callable[[str], Any]] = {
-    "hidden": _several, "batch": _whole, "steps": _several, "layers": _several, "neurons": _whole, "seed": _whole,
-    "rate": float,
+_Readers = dict[str, Callable[[str], Any]]
+_OF_GENERATED: _Readers = {"n": _whole, "d": _whole, "neurons": _whole, "seed": _whole}
+_OF_TRAINED: _Readers = {
+    "hidden": _whole_numbers, "batch": _whole, "steps": _whole_numbers, "layers": _whole_numbers, "neurons": _whole,
+    "seed": _whole, "lr": float,
 }  # fmt: skip
 
 
@@ -51,25 +53,21 @@ class Source:
     options: tuple[tuple[str, Any], ...] = ()
 
     def load(self, *, seed: int = 0, max_neurons: int | None = None) -> Sequence[Instance]:
-        """Return its layers; `seed` and `max_neurons` where it says nothing itself."""
-        told = dict(self.options)
+        """Return its layers; `seed` and `max_neurons` where the source's own options leave them open."""
+        options = dict(self.options)
         if self.name == "qubo":
-            return [published(told["name"])]
+            return [published(options["name"])]
         if self.name.endswith((".txt", ".coo")):
             return [from_file(Path(self.name))]
-        if not told:
+        if not options:
             return layer_instances(self.name, seed=seed, max_neurons=max_neurons)
-        seed, most = told.pop("seed", seed), told.pop("neurons", None)
+        seed = options.get("seed", seed)
         if self.name in _GENERATED:
-            shape = (told.pop("n", 20), told.pop("d", 9), most or 8)
+            shape = (options.get("n", 20), options.get("d", 9), options.get("neurons") or 8)
             layers = _GENERATED[self.name](seed, (shape,))
         else:
-            layers = _captured(self.name, told, seed, most)
-        if max_neurons is None:
-            return layers
-        from qproj.lab.datasets.sources import share_neurons
-
-        return share_neurons(layers, max_neurons)
+            layers = _captured(self.name, options, seed)
+        return layers if max_neurons is None else share_neurons(layers, max_neurons)
 
 
 def parse_source(text: str) -> Source:
@@ -85,38 +83,42 @@ def parse_source(text: str) -> Source:
     >>> parse_source("random:n=20,d=9").options
     (('n', 20), ('d', 9))
     """
-    name, colon, rest = text.strip().partition(":")
+    name, colon, pairs = text.strip().partition(":")
     if name.endswith(FILES) or (colon and text.strip().endswith(FILES)):
         return Source(text, text.strip())
     known = [*SOURCES, *(set(TABULAR) - set(SOURCES)), "qubo"]
-    base = name if name in known else name.split("-")[0] if name.split("-")[0] in TABULAR else name
-    if base not in known:
+    family = name.split("-")[0]  # digits-0-2 are some classes of digits
+    if name not in known and family not in TABULAR:
         raise ValueError(f"unknown source {name!r}; {nearest(name, known)}, or the path of an .npz file")
-    if not colon:
-        if name == "qubo":
-            raise ValueError("'qubo' alone is no source; say which: qubo:name=bqp50-1|gka1b")
-        if name not in SOURCES:
-            raise ValueError(f"{name!r} alone is no source; say what to train: {name}:hidden=16+8,batch=32,steps=100")
-        return Source(text, name)
-    allowed = _SHAPE if name in _GENERATED else {"name": str} if name == "qubo" else _TRAINED
+    if colon:
+        return Source(text, name, _options(name, pairs, text))
+    if name == "qubo":
+        raise ValueError("'qubo' alone names no instance; write qubo:name=bqp50-1|gka1b")
+    if name not in SOURCES:
+        raise ValueError(f"{name!r} alone names no network; write what to train: {name}:hidden=16+8,batch=32,steps=100")
+    return Source(text, name)
+
+
+def _options(name: str, pairs: str, text: str) -> tuple[tuple[str, Any], ...]:
+    allowed = _OF_GENERATED if name in _GENERATED else {"name": str} if name == "qubo" else _OF_TRAINED
     options: list[tuple[str, Any]] = []
-    for piece in split_commas(rest):
-        key, equals, value = (part.strip() for part in piece.partition("="))
+    for pair in split_commas(pairs):
+        key, equals, value = (part.strip() for part in pair.partition("="))
         if key not in allowed:
             raise ValueError(f"source {name!r} has no option {key!r}; {nearest(key, allowed)}")
         if not equals or not value:
-            raise ValueError(f"{piece!r} in {text!r} lacks a value; write option=value")
+            raise ValueError(f"{pair!r} in {text!r} lacks a value; write option=value")
         try:
             options.append((key, allowed[key](value)))
         except ValueError:
             raise ValueError(f"{key} in {text!r} is {value!r}; a number is needed, several as 16+8") from None
     if not options:
         raise ValueError(f"{text!r} has no option after the colon; write {name}, or {name}:option=value")
-    return Source(text, name, tuple(options))
+    return tuple(options)
 
 
 def parse_sources(texts: str | Sequence[str]) -> list[Source]:
-    """Return the sources of a list such as ``digits,random:n=20,d=5|9``; ``option=a|b`` makes one source a value."""
+    """Return the sources of a list such as ``digits,random:n=20,d=5|9``; ``option=a|b`` makes one source per value."""
     pieces = [piece for text in ([texts] if isinstance(texts, str) else texts) for piece in split_commas(text)]
     joined: list[str] = []
     for piece in pieces:
@@ -130,7 +132,15 @@ def parse_sources(texts: str | Sequence[str]) -> list[Source]:
 def load_instances(
     sources: Sequence[Instance | str], *, max_neurons: int | None = None, seed: int = 0
 ) -> list[Instance]:
-    """Return the layers and models of all sources; `max_neurons` is for each source."""
+    """Return the layers and models of all sources; `max_neurons` is for each source.
+
+    Raises
+    ------
+    ValueError
+        A mistake in a source (see :func:`parse_source`), a damaged file, or two layers of one name.
+    FileNotFoundError
+        A file that is missing, or a data set that is neither on this machine nor to be downloaded.
+    """
     if isinstance(sources, str | Instance):
         sources = [sources]
     layers: list[Instance] = []
@@ -144,21 +154,24 @@ def load_instances(
     return layers
 
 
-def _captured(name: str, told: dict[str, Any], seed: int, most: int | None) -> list[LayerInstance]:
-    wanted = told.pop("layers", None)
-    what = Capture(
-        told.pop("hidden", (16,)), told.pop("batch", 32), told.pop("steps", (100,)), told.pop("rate", 0.05), seed
-    )
+def _captured(name: str, options: dict[str, Any], seed: int) -> list[LayerInstance]:
+    """Train on a set of rows and return the layers that are asked for."""
+    given: dict[str, Any] = {"hidden": (16,), "batch": 32, "steps": (100,)} | {
+        key: options[key] for key in ("hidden", "batch", "steps", "lr") if key in options
+    }
+    what = Capture(**given, seed=seed)
+    wanted = options.get("layers")
     if wanted is not None and not set(wanted) <= set(range(1, len(what.hidden) + 1)):
         raise ValueError(f"layers of {name} are {wanted}; there are layers 1 to {len(what.hidden)}")
     data = load_tabular(name).signs()
     layers = capture_layers(data.X_train, data.y_train, what, source=data.name)
     layers = [layer for layer in layers if wanted is None or layer.meta["layer"] in wanted]
-    return layers if most is None else [_spread(layer, most) for layer in layers]
+    most = options.get("neurons")
+    return layers if most is None else [_first_with_targets(layer, most) for layer in layers]
 
 
-def _spread(layer: LayerInstance, most: int) -> LayerInstance:
-    """Keep at most `most` neurons, those with targets before those without: a neuron of zeros has nothing to solve."""
+def _first_with_targets(layer: LayerInstance, most: int) -> LayerInstance:
+    """Keep at most `most` neurons, those with targets before those without: targets of zero leave nothing to solve."""
     order = sorted(range(layer.num_neurons), key=lambda j: not layer.T[:, j].any())[:most]
     if len(order) == layer.num_neurons:
         return layer

@@ -1,4 +1,4 @@
-"""One finished run as plain numbers; every score is recomputed from the definition, never believed."""
+"""One finished run as plain numbers; every score is recomputed from the definition, and no claim is believed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,23 +18,29 @@ from qproj.projections import SignProjection
 from qproj.solvers.contract import Solution, Status
 from qproj.solvers.redact import redact
 
-#: Beyond a solver's own statuses: what became of a run that did not end as it should.
+#: Beyond a solver's own statuses: runs that did not end as they should.
 REFUSED = "refused"  # the solver does not take this problem: not applicable
 RAISED = "raised"
 CRASHED = "crashed"  # its process died
 HUNG = "hung"  # it was ended, past its limit and grace
-WRONG = "wrong"  # it came back with something that is not so
+WRONG = "wrong"  # its answer contradicts the definition
 FAILURES = (str(Status.ERROR), RAISED, CRASHED, HUNG, WRONG)
 #: Relative to Σ|τ|: a claimed gain may differ by rounding, no more.
 TOLERANCE = 1e-9
+#: Letters of a message that are kept.
+_MOST_LETTERS = 500
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run; None where there is no such figure.
+    """One finished run: a row of the study's store; None where a figure does not apply.
 
     Attributes
     ----------
+    key : str
+        Of the planned run.
+    status, message : str
+        A solver's status, or one of :data:`FAILURES`; the backend's or the error's own words.
     gain, objective, gain_bound, bound : float
         Recomputed from the incumbent; the bounds as claimed.
     scale : float
@@ -83,62 +89,54 @@ class Outcome:
 
 
 def perform(key: str, problem: Any, solver: Any, limits: Limits) -> Outcome:
-    """Solve a neuron or a model and return what came of it, whatever the solver does short of ending the process."""
-    asked: dict[str, Any] = {}
-    if limits.num_reads is not None:
-        asked["num_reads"] = limits.num_reads
-    if limits.time_limit_s is not None:
-        asked["time_limit_s"] = limits.time_limit_s
+    """Solve a neuron or a model and return the outcome, whatever the solver does short of ending the process."""
     seed = solver_seed(problem.key, limits.seed)
-    if seed is not None:
-        asked["seed"] = seed
+    answer, failure = None, None
     start = time.perf_counter()
     try:
-        solution = solver.solve(problem, **asked)
+        answer = solver.solve(problem, **limits.keywords(seed))
     except Exception as error:
-        wall = time.perf_counter() - start
-        kind = REFUSED if isinstance(error, ValueError | TypeError) else RAISED
-        return Outcome(key, kind, _line(f"{type(error).__name__}: {error}"), wall_s=wall, solver_seed=seed)
-    wall = time.perf_counter() - start
+        failure = error
+    run = Outcome(key, WRONG, wall_s=time.perf_counter() - start, solver_seed=seed)
+    if failure is not None:
+        status = REFUSED if isinstance(failure, ValueError | TypeError) else RAISED
+        return replace(run, status=status, message=one_line(f"{type(failure).__name__}: {failure}"))
+    if not isinstance(answer, Solution):
+        return replace(run, message=f"solve() returned {type(answer).__name__}, not a Solution")
     try:
-        return _judged(key, problem, solution, wall, seed, descend=solver.capabilities.num_reads)
+        return replace(run, **_judged(problem, answer, descend=solver.capabilities.num_reads))
     except Exception as error:  # an answer so odd that it cannot be read
-        return Outcome(
-            key, WRONG, _line(f"unreadable answer: {type(error).__name__}: {error}"), wall_s=wall, solver_seed=seed
-        )
+        return replace(run, message=one_line(f"unreadable answer: {type(error).__name__}: {error}"))
 
 
-def _judged(key: str, problem: Any, solution: Any, wall: float, seed: int | None, *, descend: bool) -> Outcome:
-    if not isinstance(solution, Solution):
-        return Outcome(
-            key, WRONG, f"solve() returned {type(solution).__name__}, not a Solution", wall_s=wall, solver_seed=seed
-        )
+def _judged(problem: Any, solution: Solution, *, descend: bool) -> dict[str, Any]:
+    """Return the fields of an outcome that a solution fills, all scores recomputed."""
     timing = solution.timing
-    common: dict[str, Any] = {
-        "termination": str(solution.termination), "wall_s": wall, "solver_seed": seed,
-        "build_s": timing.build, "embed_s": timing.embed, "queue_s": timing.queue, "solve_s": timing.solve,
-        "decode_s": timing.decode, "scale": _scale(problem), "stats": _stats(solution.stats),
-        "gain_bound": _number(solution.gain_bound), "bound": _number(solution.bound),
+    fields: dict[str, Any] = {
+        "status": str(solution.status), "message": one_line(solution.message), "termination": str(solution.termination),
+        "build_s": timing.build, "embed_s": timing.embed, "queue_s": timing.queue,
+        "solve_s": timing.solve, "decode_s": timing.decode, "scale": _scale(problem),
+        "stats": _plain_stats(solution.stats), "gain_bound": _finite(solution.gain_bound),
+        "bound": _finite(solution.bound),
     }  # fmt: skip
-    status, message = str(solution.status), _line(solution.message)
     if solution.best is None:
-        return Outcome(key, status, message, **common)
+        return fields
     best = np.asarray(solution.best)
-    gain = float(problem.gain(best))  # refuses what is not ±1 or of another length
-    lie = _lie(problem, solution, gain)
-    if lie:
-        status, message = WRONG, _line(f"{lie}; {message}" if message else lie)
+    gain = float(problem.gain(best))  # refuses entries other than ±1, and another length
+    false = false_claim(problem, solution, gain)
+    if false:
+        words = fields["message"]
+        fields |= {"status": WRONG, "message": one_line(f"{false}; {words}" if words else false)}
     reads, gains = _reads(problem, solution)
-    common |= {
-        "gain": gain, "objective": float(problem.objective_of_gain(gain)),
+    fields |= {
+        "gain": gain, "objective": float(problem.objective_of_gain(gain)), "best": pack(best), "reads": reads,
+        "read_gains": None if gains is None else compress(gains),
         "cosine": alignment(problem, best) if isinstance(problem, SignProjection) else None,
-        "best": pack(best), "reads": reads, "read_gains": None if gains is None else compress(gains),
+        "raw_gain": None if solution.raw_best is None else float(problem.gain(np.asarray(solution.raw_best))),
     }  # fmt: skip
-    if solution.raw_best is not None:
-        common["raw_gain"] = float(problem.gain(np.asarray(solution.raw_best)))
     if descend and len(solution.candidates) and isinstance(problem, SignProjection):
-        common |= _descent(problem, solution.candidates)
-    return Outcome(key, status, message, **common)
+        fields |= _descent(problem, solution.candidates)
+    return fields
 
 
 def _scale(problem: Any) -> float:
@@ -146,8 +144,8 @@ def _scale(problem: Any) -> float:
     return abs(float(problem.gain_bound))
 
 
-def _lie(problem: Any, solution: Solution, gain: float) -> str:
-    """Return what the solution claims and is not so, or ""."""
+def false_claim(problem: Any, solution: Solution, gain: float) -> str:
+    """Return the first claim of a solution that its weights, of this gain, contradict; "" where there is none."""
     tolerance = TOLERANCE * _scale(problem)
     if solution.gain is None or not abs(solution.gain - gain) <= tolerance:
         return f"claims gain {solution.gain!r}, its weights have {gain!r}"
@@ -163,17 +161,17 @@ def _lie(problem: Any, solution: Solution, gain: float) -> str:
 
 def _reads(problem: Any, solution: Solution) -> tuple[int | None, FloatArray | None]:
     """Return how many reads came back and their gains, best first, where each candidate is one read."""
-    told = solution.stats.get("reads")
-    if not isinstance(told, int | np.integer):
+    reported = solution.stats.get("reads")
+    if not isinstance(reported, int | np.integer):
         return None, None
     candidates = np.asarray(solution.candidates)
-    if len(candidates) != told:
-        return int(told), None
+    if len(candidates) != reported:
+        return int(reported), None
     gains: FloatArray = np.sort(np.asarray(problem.gain(candidates), np.float64))[::-1]
-    return int(told), gains
+    return int(reported), gains
 
 
-def _descent(problem: SignProjection, candidates: NDArray[Any]) -> dict[str, float]:
+def _descent(problem: SignProjection, candidates: NDArray[Any]) -> dict[str, Any]:
     from qproj.solvers.composites.polished import polish
 
     start = time.perf_counter()
@@ -215,8 +213,8 @@ def decompress(data: bytes) -> FloatArray:
     return np.frombuffer(zlib.decompress(data), "<f8").astype(np.float64)
 
 
-def _stats(stats: Any) -> str:
-    """Keep the plain numbers and short texts of a solver's own figures, as JSON."""
+def _plain_stats(stats: Any) -> str:
+    """Return the plain numbers and short texts of a solver's own figures, as JSON."""
     kept: dict[str, Any] = {}
     for name, value in dict(stats).items():
         plain = value.item() if isinstance(value, np.generic) else value
@@ -227,10 +225,11 @@ def _stats(stats: Any) -> str:
     return json.dumps(kept, sort_keys=True)
 
 
-def _number(value: float | None) -> float | None:
+def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a message on one line, without secrets, cut where it is long."""
     joined = redact(" ".join(str(text).split()))
-    return joined if len(joined) <= 500 else joined[:497] + "..."
+    return joined if len(joined) <= _MOST_LETTERS else joined[: _MOST_LETTERS - 3] + "..."

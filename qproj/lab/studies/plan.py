@@ -1,87 +1,85 @@
-"""What a study is going to run: neurons × solvers × encodings × budgets × seeds, every run keyed by content."""
+"""The runs of a study: neurons × solvers × encodings × budgets × seeds, every run keyed by its content."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from qproj._options import nearest
 from qproj.lab.datasets.instances import require_unique
 from qproj.lab.studies.stored_problems import Instance
 from qproj.projections import SignProjection
 from qproj.solvers.contract import Capabilities, check_limits
 from qproj.solvers.specs import SolverSpec, parse_solver, takes_encoding
 
-if TYPE_CHECKING:
-    from qproj.lab.studies.estimate import Estimate
-
 #: Part of every run's key: raised when a run comes to mean something else.
 KEY_VERSION = 1
-#: Neurons that one task of a worker holds: exact solvers may take long over each.
+#: Runs per batch, which one worker does in turn: exact solvers may take long over each.
 EXACT_BATCH, HEURISTIC_BATCH = 4, 16
-
-
-@dataclass(frozen=True)
-class Budget:
-    """One budget of the cross product; None: the solver's own default."""
-
-    reads: int | None = None
-    time_limit_s: float | None = None
+#: The null models: what chance reaches, without and with descent.
+NULLS = ("random", "polished(random)")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one solver is given of a budget, by its declared capabilities, and what was withheld."""
+    """Reads, time limit and seed of a run, None for the solver's own; and the names of those withheld from it."""
 
     num_reads: int | None
     time_limit_s: float | None
     seed: int | None
-    withheld: tuple[str, ...]
+    withheld: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, capabilities: Capabilities, budget: Budget, seed: int) -> Limits:
-        """Return the part of a budget that the capabilities declare; a seed that changes nothing is withheld too."""
-        withheld = []
-        if budget.reads is not None and not capabilities.num_reads:
-            withheld.append("num_reads")
-        if budget.time_limit_s is not None and not capabilities.time_limit:
-            withheld.append("time_limit_s")
-        if not capabilities.seed:
-            withheld.append("seed")
-        return cls(
-            budget.reads if capabilities.num_reads else None,
-            budget.time_limit_s if capabilities.time_limit else None,
-            seed if capabilities.seed else None,
-            tuple(withheld),
-        )
+    def declared(self, capabilities: Capabilities) -> Limits:
+        """Return the part that a solver declares it takes; the rest, and a seed without effect, are withheld."""
+        takes = {
+            "num_reads": capabilities.num_reads, "time_limit_s": capabilities.time_limit, "seed": capabilities.seed
+        }  # fmt: skip
+        withheld = tuple(name for name in takes if not takes[name] and getattr(self, name) is not None)
+        return replace(self, **dict.fromkeys(withheld), withheld=withheld)
+
+    def keywords(self, seed: int | None) -> dict[str, Any]:
+        """Return what ``solve`` is called with; `seed` is the neuron's own (:func:`solver_seed`)."""
+        asked = {"num_reads": self.num_reads, "time_limit_s": self.time_limit_s, "seed": seed}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class PlannedSolver:
-    """A solver of the plan: its spec (or the object that a Python caller gave) and what it declares."""
+    """A solver of the plan: its spec, or the object that a Python caller gave, and its declared capabilities."""
 
     text: str
     name: str
     encoding: str
     capabilities: Capabilities
     spec: SolverSpec | None
-    made: Any = None
+    given: Any = None
     is_null: bool = False
     costs_money: bool = False
 
     def make(self) -> Any:
         """Return the solver itself."""
-        return self.made if self.spec is None else self.spec.make()
+        return self.given if self.spec is None else self.spec.make()
 
 
 @dataclass(frozen=True)
-class Run:
-    """One row of the study: one neuron × solver × encoding × budget × seed."""
+class PlannedRun:
+    """One row of the study: one neuron × solver × encoding × budget × seed.
+
+    Attributes
+    ----------
+    key : str
+        SHA-256 of all that decides the run (:func:`run_key`).
+    instance, neuron, solver : int
+        Places in the plan; the neuron's is its column of T.
+    limits : Limits
+    """
 
     key: str
     instance: int
@@ -91,32 +89,36 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Batch:
+class RunBatch:
     """Runs that one worker does one after the other: neurons of one layer by one solver within one budget."""
 
     key: str
-    runs: tuple[Run, ...]
+    runs: tuple[PlannedRun, ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[PlannedRun]) -> RunBatch:
+        """Return the batch of these runs; its key is the digest of theirs."""
+        return cls(hashlib.sha256("".join(run.key for run in runs).encode()).hexdigest(), tuple(runs))
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """Everything that a study runs.
 
     Attributes
     ----------
     instances : tuple of LayerInstance or ModelInstance
     solvers : tuple of PlannedSolver
-    budgets : tuple of Budget
-    seeds : tuple of int
+    limits : tuple of Limits
+        Reads × time limits × seeds, as they were asked for.
     """
 
     instances: tuple[Instance, ...]
     solvers: tuple[PlannedSolver, ...]
-    budgets: tuple[Budget, ...]
-    seeds: tuple[int, ...]
+    limits: tuple[Limits, ...]
 
     @cached_property
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[RunBatch]:
         """All batches, those of exact solvers first: they take longest, and the end of a study should not wait."""
         order = sorted(range(len(self.solvers)), key=lambda i: not self.solvers[i].capabilities.exact)
         batches = []
@@ -124,26 +126,26 @@ class Plan:
             solver = self.solvers[number]
             size = EXACT_BATCH if solver.capabilities.exact else HEURISTIC_BATCH
             for place, instance in enumerate(self.instances):
-                for limits in self._limits(solver):
+                # each once: where reads or seed are withheld, limits that differ in them are one run
+                for limits in dict.fromkeys(asked.declared(solver.capabilities) for asked in self.limits):
                     runs = [
-                        Run(run_key(instance, j, solver.text, limits), place, j, number, limits)
+                        PlannedRun(run_key(instance, j, solver.text, limits), place, j, number, limits)
                         for j in range(instance.num_neurons)
                     ]
-                    batches += [_batch(runs[i : i + size]) for i in range(0, len(runs), size)]
+                    batches += [RunBatch.of(runs[i : i + size]) for i in range(0, len(runs), size)]
         return batches
 
-    def _limits(self, solver: PlannedSolver) -> list[Limits]:
-        """Each once: where reads or seed are withheld, budgets and seeds that differ in them are one run."""
-        found = [Limits.of(solver.capabilities, b, s) for b in self.budgets for s in self.seeds]
-        return list(dict.fromkeys(found))
-
     @property
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[PlannedRun]:
         return (run for batch in self.batches for run in batch.runs)
 
     @cached_property
     def num_runs(self) -> int:
         return sum(len(batch.runs) for batch in self.batches)
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(dict.fromkeys(asked.seed for asked in self.limits if asked.seed is not None))
 
     @property
     def num_neurons(self) -> int:
@@ -159,7 +161,7 @@ def make_plan(
     time_limits_s: Sequence[float | None] = (5.0,),
     seeds: int | Sequence[int] = 3,
     nulls: bool = True,
-) -> Plan:
+) -> StudyPlan:
     """Return the plan of a study.
 
     Parameters
@@ -172,33 +174,46 @@ def make_plan(
     reads, time_limits_s : sequences
         Budgets are their cross product.
     seeds : int or sequence of int
-        A number means 0, 1, …
+        A count, for the seeds 0, 1, …, or the seeds themselves.
     nulls : bool
         Add ``random`` where anything samples, and ``polished(random)`` where anything descends.
 
     Raises
     ------
     ValueError, TypeError
-        Nothing to run, an unknown encoding, limits that mean nothing, two layers or solvers of one name.
+        Nothing to run, an unknown encoding, a limit or seed that no solver takes, two layers of one name.
     """
     if not instances:
         raise ValueError("no instance is given; name a source, such as 'digits'")
     require_unique(instances)  # type: ignore[arg-type]
     for encoding in encodings:
         if encoding not in SignProjection.encodings:
-            raise ValueError(f"unknown encoding {encoding!r}; there are {', '.join(SignProjection.encodings)}")
+            raise ValueError(f"unknown encoding {encoding!r}; {nearest(encoding, SignProjection.encodings)}")
+    asked = itertools.product(dict.fromkeys(reads), dict.fromkeys(time_limits_s), seed_numbers(seeds))
+    limits = tuple(Limits(*one) for one in asked)
+    if not limits:
+        raise ValueError("no budget is given; give at least one of reads and time limits, None for the default")
+    for one in limits:
+        check_limits(one.time_limit_s, one.seed, one.num_reads)
+    return StudyPlan(tuple(instances), _planned(solvers, encodings, nulls), limits)
+
+
+def seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the seeds that a count (0, 1, …) or a list stands for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        No seed, one that is negative or not an integer, or one that is there twice.
+    """
     numbers = tuple(range(seeds)) if isinstance(seeds, int) and not isinstance(seeds, bool) else tuple(seeds)  # type: ignore[arg-type]
     if not numbers:
         raise ValueError(f"seeds is {seeds!r}; at least one seed is needed")
-    budgets = tuple(dict.fromkeys(Budget(r, t) for r in reads for t in time_limits_s))
-    if not budgets:
-        raise ValueError("no budget is given; give at least one of reads and time limits, None for the default")
-    for budget in budgets:
-        check_limits(budget.time_limit_s, 0, budget.reads)
     for number in numbers:
         check_limits(None, number, None)
-    planned = _planned(solvers, encodings, nulls)
-    return Plan(tuple(instances), planned, budgets, tuple(dict.fromkeys(numbers)))
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"seeds is {list(numbers)}; each seed once")
+    return numbers
 
 
 def _planned(solvers: Sequence[Any], encodings: Sequence[str], nulls: bool) -> tuple[PlannedSolver, ...]:
@@ -214,24 +229,20 @@ def _planned(solvers: Sequence[Any], encodings: Sequence[str], nulls: bool) -> t
         raise ValueError("no solver is given; name at least one, such as 'auto': `qproj solvers` lists them")
     found = {solver.text: solver for solver in listed}
     if nulls:
-        wanted = []
-        if any(s.capabilities.num_reads for s in found.values()):
-            wanted.append("random")
-        if any(s.text.startswith(("polished(", "refined(")) for s in found.values()):
-            wanted.append("polished(random)")
-        for text in wanted:
-            if text not in found:
+        samples = any(solver.capabilities.num_reads for solver in found.values())
+        descends = any(text.startswith(("polished(", "refined(")) for text in found)
+        for text, wanted in zip(NULLS, (samples, descends), strict=True):
+            if wanted and text not in found:
                 found[text] = planned_solver(parse_solver(text))
     return tuple(found.values())
 
 
 def planned_solver(spec: SolverSpec) -> PlannedSolver:
-    """Return a spec with what the solver declares; makes it once, so that bad values fail before any run."""
+    """Return a spec with its solver's capabilities; makes the solver once, so that bad values fail before any run."""
     made = spec.make()
     return PlannedSolver(
-        spec.text, spec.base, _encoding_of(made), made.capabilities, spec,
-        is_null=spec.text in ("random", "polished(random)"),
-        costs_money=type(_innermost(made)).availability().token is not None,
+        spec.text, spec.base, _encoding_of(made), made.capabilities, spec, is_null=spec.text in NULLS,
+        costs_money=type(innermost(made)).availability().token is not None,
     )  # fmt: skip
 
 
@@ -239,24 +250,27 @@ def _of_object(solver: Any) -> PlannedSolver:
     if not callable(getattr(solver, "solve", None)) or not isinstance(
         getattr(solver, "capabilities", None), Capabilities
     ):
-        raise TypeError(f"{type(solver).__name__} is no solver; pass a spec, or an object with solve and capabilities")
+        raise TypeError(
+            f"{type(solver).__name__} is not a solver; pass a spec, or an object with solve and capabilities"
+        )
     name = str(getattr(solver, "name", type(solver).__name__))
-    return PlannedSolver(name, name, _encoding_of(solver), solver.capabilities, None, made=solver)
+    return PlannedSolver(name, name, _encoding_of(solver), solver.capabilities, None, given=solver)
 
 
-def _innermost(solver: Any) -> Any:
+def innermost(solver: Any) -> Any:
+    """Return the solver inside all composites."""
     while hasattr(solver, "solver"):
         solver = solver.solver
     return solver
 
 
 def _encoding_of(solver: Any) -> str:
-    encoding = getattr(_innermost(solver), "encoding", "")
+    encoding = getattr(innermost(solver), "encoding", "")
     return encoding if isinstance(encoding, str) else ""
 
 
 def run_key(instance: Instance, neuron: int, solver: str, limits: Limits) -> str:
-    """Return the SHA-256 that names a run: what is solved, by what, within which limits."""
+    """Return the SHA-256 of a run: its problem, its solver and its limits."""
     asked = [KEY_VERSION, instance.key, neuron, solver, limits.num_reads, limits.time_limit_s, limits.seed]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
@@ -267,31 +281,3 @@ def solver_seed(problem_key: str, seed: int | None) -> int | None:
         return None
     state = np.random.SeedSequence([seed, int(problem_key[:16], 16)]).generate_state(1, np.uint32)
     return int(state[0] >> 1)
-
-
-def _batch(runs: Sequence[Run]) -> Batch:
-    digest = hashlib.sha256("".join(run.key for run in runs).encode())
-    return Batch(digest.hexdigest(), tuple(runs))
-
-
-def plan_table(plan: Plan, estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
-    """Return the titles and rows of a dry run: each solver's runs, those that are new, what time they take and may."""
-    titles = ["solver", "encoding", "kind", "runs", "new", "about", "from", "at most", "QPU access", "withheld", "note"]
-    found: dict[int, list[Run]] = {}
-    for run in plan.runs:
-        found.setdefault(run.solver, []).append(run)
-    rows = []
-    for number, (solver, one) in enumerate(zip(plan.solvers, estimates, strict=True)):
-        runs = found.get(number, [])
-        limits = [run.limits.time_limit_s for run in runs]
-        share = one.new / max(len(runs), 1)
-        longest = "no limit" if None in limits else f"{share * sum(limit or 0.0 for limit in limits):.0f} s"
-        withheld = sorted({name for run in runs for name in run.limits.withheld})
-        note = "null model" if solver.is_null else "costs money" if solver.costs_money else solver.capabilities.note
-        rows.append([
-            solver.text, solver.encoding or "–", "exact" if solver.capabilities.exact else "heuristic",
-            str(len(runs)), str(one.new), "unknown" if one.seconds is None else f"{one.seconds:.3g} s",
-            one.known_from or "–", longest, "–" if one.qpu_s is None else f"{one.qpu_s:.3g} s",
-            ", ".join(withheld) or "–", note,
-        ])  # fmt: skip
-    return titles, rows

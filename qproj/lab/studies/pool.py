@@ -1,4 +1,7 @@
-"""Worker processes that can be ended: one that crashes or hangs costs one row, never the study."""
+"""Worker processes that can be ended: one that crashes or hangs costs one row, never the study.
+
+No kept library does all of this on every machine: ``docs/decisions.md`` lists those that were tried.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from qproj.lab.studies.outcome import CRASHED, HUNG, Outcome
@@ -21,34 +23,16 @@ from qproj.lab.studies.worker import Task
 
 #: Seconds that importing a backend and compiling may take before a worker counts as hung.
 START_S = 180.0
+#: Seconds until the exit code of a process whose socket is closed must be there.
+_EXIT_S = 2.0
 #: Threads of numeric libraries in a worker: the cores belong to the workers.
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 
 
-@dataclass
-class _Worker:
-    process: subprocess.Popen[bytes]
-    connection: Connection
-    lifeline: int
-    task: Task | None = None
-    done: int = 0
-    ready: bool = False
-    since: float = 0.0
-
-    def deadline(self, grace_s: float) -> float | None:
-        """When it counts as hung, on the monotonic clock."""
-        if self.task is None:
-            return None
-        if not self.ready:
-            return self.since + START_S
-        limit = self.task.runs[self.done][2].time_limit_s
-        return None if limit is None else self.since + limit + max(grace_s, limit)
-
-
-class Pool:
-    """`workers` processes; use as a context manager.
+class WorkerPool:
+    """`workers` processes, started as they are needed; use as a context manager.
 
     Parameters
     ----------
@@ -63,16 +47,14 @@ class Pool:
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise ValueError(f"workers is {workers!r}; an integer ≥ 1 is needed")
         self.size, self.grace_s, self.log = workers, grace_s, log
-        self._workers: list[_Worker] = []
-        self._cold: set[str] = set()  # solvers that a warm-up ends
-        self.start_seconds = 0.0
+        self._workers: list[_WorkerProcess] = []
+        self._waiting: list[Task] = []  # the remaining runs of lost workers
+        self._no_warm_up: set[str] = set()  # solvers whose warm-up ends the process
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def run(self, next_task: Callable[[], Task | None]) -> Iterator[list[Outcome]]:
@@ -80,46 +62,103 @@ class Pool:
 
         Ends when it gives None while no worker is busy.
         """
-        waiting: list[Task] = []
         while True:
-            for worker in self._idle():
-                task = waiting.pop() if waiting else next_task()
-                if task is None:
-                    break
-                self._assign(worker, task)
+            self._assign(next_task)
             busy = [worker for worker in self._workers if worker.task is not None]
-            if not busy:
-                if not waiting:
-                    return
-                continue
-            finished = self._collect(busy, waiting)
-            if finished:
-                yield finished
+            if busy:
+                finished = self._collect(busy)
+                if finished:
+                    yield finished
+            elif not self._waiting:
+                return
 
     def close(self) -> None:
         """End every worker now."""
         for worker in self._workers:
-            self._end(worker)
+            worker.end()
         self._workers.clear()
+        self._waiting.clear()
 
-    def _idle(self) -> Iterator[_Worker]:
-        """Yield workers without a task, starting new processes up to the pool's size."""
-        yield from [worker for worker in self._workers if worker.task is None]
-        while len(self._workers) < self.size:
-            worker = self._start()
-            self._workers.append(worker)
-            yield worker
-            if worker.task is None:  # it was not needed
+    def kill(self) -> None:
+        """Kill the processes from another thread; the one that is in :meth:`run` finds them dead."""
+        for worker in list(self._workers):
+            worker.kill()
+
+    def _assign(self, next_task: Callable[[], Task | None]) -> None:
+        """Give every idle worker a task, starting processes up to the pool's size."""
+        idle = [worker for worker in self._workers if worker.task is None]
+        while idle or len(self._workers) < self.size:
+            task = self._waiting.pop() if self._waiting else next_task()
+            if task is None:
                 return
+            if task.solver_text in self._no_warm_up:
+                task = replace(task, warm_up=False)
+            worker = idle.pop() if idle else self._start()
+            worker.begin(task)
 
-    def _start(self) -> _Worker:
+    def _start(self) -> _WorkerProcess:
+        worker = _WorkerProcess(self.log)
+        self._workers.append(worker)
+        return worker
+
+    def _collect(self, busy: list[_WorkerProcess]) -> list[Outcome]:
+        """Wait for the next message or deadline, and return the outcomes that it brings."""
+        deadlines = [deadline for worker in busy if (deadline := worker.deadline(self.grace_s)) is not None]
+        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        readable = set(wait([worker.connection for worker in busy], timeout))
+        finished: list[Outcome] = []
+        for worker in busy:
+            if worker.connection in readable:
+                outcomes, alive = worker.read()
+                finished += outcomes
+                if not alive:
+                    finished += self._lost(worker, hung=False)
+            else:
+                deadline = worker.deadline(self.grace_s)
+                if deadline is not None and time.monotonic() >= deadline:
+                    finished += self._lost(worker, hung=True)
+        return finished
+
+    def _lost(self, worker: _WorkerProcess, *, hung: bool) -> list[Outcome]:
+        """End a worker; its current run becomes one row, the rest of its task goes to another."""
+        task, done, ready = worker.task, worker.done, worker.ready
+        spent = time.monotonic() - worker.since
+        self._workers.remove(worker)
+        code = worker.end(wait_s=0.0 if hung else _EXIT_S)
+        if task is None:
+            return []
+        if not ready and task.warm_up:  # the small problem may be at fault: the runs themselves decide
+            self._no_warm_up.add(task.solver_text)
+            self._waiting.append(replace(task, warm_up=False))
+            return []
+        if hung:
+            status = HUNG
+            text = f"ended after {spent:.1f} s, past its limit" if ready else f"not ready after {spent:.0f} s"
+        else:
+            status = CRASHED
+            text = f"its process died ({_cause(code)})" + ("" if ready else " while the solver was made")
+        lost = task.runs[done : done + 1] if ready else task.runs[done:]
+        rest = task.runs[done + len(lost) :]
+        if rest:
+            self._waiting.append(replace(task, runs=rest))
+        return [Outcome(run.key, status, text, wall_s=spent) for run in lost]
+
+
+class _WorkerProcess:
+    """A process that runs :mod:`qproj.lab.studies.worker`, and the task that it is at.
+
+    A socket carries tasks there and messages back. The lifeline is a pipe that nothing is written to: its other end
+    closes when this process ends, however it ends, and the worker then ends as well.
+    """
+
+    def __init__(self, log: Path | None) -> None:
         ours, theirs = socket.socketpair()
-        read_end, write_end = os.pipe()
+        read_end, self.lifeline = os.pipe()
         theirs.set_inheritable(True)
         os.set_inheritable(read_end, True)
         with contextlib.ExitStack() as stack:
-            output = subprocess.DEVNULL if self.log is None else stack.enter_context(self.log.open("ab"))
-            process = subprocess.Popen(
+            output = subprocess.DEVNULL if log is None else stack.enter_context(log.open("ab"))
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "qproj.lab.studies.worker", str(theirs.fileno()), str(read_end)],
                 pass_fds=(theirs.fileno(), read_end),
                 stdin=subprocess.DEVNULL,
@@ -130,91 +169,60 @@ class Pool:
             )
         theirs.close()
         os.close(read_end)
-        return _Worker(process, Connection(ours.detach()), write_end)
+        self.connection = Connection(ours.detach())
+        self.task: Task | None = None
+        self.done, self.ready, self.since = 0, False, 0.0
 
-    def _assign(self, worker: _Worker, task: Task) -> None:
-        if task.solver_text in self._cold:
-            task = replace(task, warm_up=False)
-        worker.task, worker.done, worker.ready, worker.since = task, 0, False, time.monotonic()
-        with contextlib.suppress(OSError):  # a dead worker is found when its answer is read
-            worker.connection.send(task)
+    def begin(self, task: Task) -> None:
+        """Send a task."""
+        self.task, self.done, self.ready, self.since = task, 0, False, time.monotonic()
+        with contextlib.suppress(OSError):  # a dead process is noticed when its answer is read
+            self.connection.send(task)
 
-    def _collect(self, busy: list[_Worker], waiting: list[Task]) -> list[Outcome]:
-        deadlines = [d for worker in busy if (d := worker.deadline(self.grace_s)) is not None]
-        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-        spoken = set(wait([worker.connection for worker in busy], timeout))
-        finished: list[Outcome] = []
-        for worker in busy:
-            if worker.connection in spoken:
-                finished += self._read(worker, waiting)
-            else:
-                deadline = worker.deadline(self.grace_s)
-                if deadline is not None and time.monotonic() >= deadline:
-                    finished += self._lost(worker, waiting, hung=True)
-        return finished
+    def deadline(self, grace_s: float) -> float | None:
+        """When the process counts as hung, on the monotonic clock; None: never."""
+        if self.task is None:
+            return None
+        if not self.ready:
+            return self.since + START_S
+        limit = self.task.runs[self.done].limits.time_limit_s
+        return None if limit is None else self.since + limit + max(grace_s, limit)
 
-    def _read(self, worker: _Worker, waiting: list[Task]) -> list[Outcome]:
+    def read(self) -> tuple[list[Outcome], bool]:
+        """Return the outcomes that have come, and whether the process lives."""
         finished: list[Outcome] = []
         try:
-            while worker.task is not None and worker.connection.poll():
-                kind, value = worker.connection.recv()
-                worker.since = time.monotonic()
-                if kind == "ready":
-                    worker.ready = True
-                    self.start_seconds += value
+            while self.task is not None and self.connection.poll():
+                outcome: Outcome | None = self.connection.recv()
+                self.since = time.monotonic()
+                if outcome is None:  # the solver is made, and the first run begins
+                    self.ready = True
                     continue
-                finished.append(value)
-                worker.done += 1
-                if worker.done == len(worker.task.runs):
-                    worker.task = None
+                finished.append(outcome)
+                self.done += 1
+                if self.done == len(self.task.runs):
+                    self.task = None
         except (EOFError, OSError):
-            finished += self._lost(worker, waiting, hung=False)
-        return finished
+            return finished, False
+        return finished, True
 
-    def _lost(self, worker: _Worker, waiting: list[Task], *, hung: bool) -> list[Outcome]:
-        """End a worker; its current run becomes a row, the rest of its task goes to another."""
-        task, done, ready = worker.task, worker.done, worker.ready
-        self._workers.remove(worker)
-        code = self._end(worker, died=not hung)
-        if task is None:
-            return []
-        spent = time.monotonic() - worker.since
-        if hung:
-            text = f"ended after {spent:.1f} s, past its limit" if ready else f"not ready after {spent:.0f} s"
-        else:
-            text = f"its process died ({_cause(code)})" + ("" if ready else " while the solver was made")
-        status = HUNG if hung else CRASHED
-        if not ready and task.warm_up:  # the small problem may be at fault: the runs themselves decide
-            self._cold.add(task.solver_text)
-            waiting.append(replace(task, warm_up=False))
-            return []
-        lost = task.runs[done:] if not ready else task.runs[done : done + 1]
-        rest = task.runs[done + len(lost) :]
-        if rest:
-            waiting.append(replace(task, runs=rest))
-        return [Outcome(key, status, text, wall_s=spent) for key, _, _ in lost]
-
-    def _end(self, worker: _Worker, *, died: bool = False) -> int:
-        """End a worker and whatever it started; return its exit code."""
-        if died:  # its socket is closed: the exit code follows
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.process.wait(timeout=2.0)
-        code = worker.process.poll()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(worker.process.pid, signal.SIGKILL)
-        worker.process.wait()
+    def end(self, *, wait_s: float = 0.0) -> int:
+        """End the process, `wait_s` later where it does not end by itself, and its children; return its exit code."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=wait_s)
+        code = self.process.poll()
+        self.kill()
+        self.process.wait()
         with contextlib.suppress(OSError):
-            worker.connection.close()
+            self.connection.close()
         with contextlib.suppress(OSError):
-            os.close(worker.lifeline)
-        return worker.process.returncode if code is None else code
+            os.close(self.lifeline)
+        return self.process.returncode if code is None else code
 
-
-def kill(pool: Pool) -> None:
-    """End what a pool's processes are at, from another thread; the pool itself finds them dead."""
-    for worker in list(pool._workers):
+    def kill(self) -> None:
+        """Kill the process and whatever it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(worker.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def _cause(code: int) -> str:

@@ -1,4 +1,4 @@
-"""A study read back: its runs, what is known of each neuron, one line a solver."""
+"""A study read back: its runs, the best that is known of each neuron, one line per solver."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.distance import distances
+from qproj.lab.studies.export import to_polars
 from qproj.lab.studies.frame import Runs, read_gains, read_runs
 from qproj.lab.studies.metrics import References, references
 from qproj.lab.studies.solver_table import SolverLine, summarise
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.training_cost import read_training
+
+if TYPE_CHECKING:
+    import polars
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a study's file says.
+    """A study's rows and what follows from them; :meth:`read` makes it.
 
     Attributes
     ----------
@@ -32,7 +36,7 @@ class Results:
     environments : list of dict
         Of every call that added to the study, oldest first.
     known : References
-        What is known of each neuron.
+        The best gain, bound and proof of each neuron.
     distances : (runs,) float64
         To the nearest proved optimum, in weights to flip; NaN where none is proved.
     training : list of dict
@@ -56,8 +60,7 @@ class Results:
         FileNotFoundError, ValueError
             No study, an unreadable one, or one without runs.
         """
-        store = Store(Path(folder))
-        try:
+        with StudyStore(Path(folder)) as store:
             runs = read_runs(store)
             if not len(runs):
                 raise ValueError(f"{folder} has no finished run yet; `qproj compare --out {folder}` runs the study")
@@ -67,17 +70,15 @@ class Results:
                 Path(folder), runs, read_gains(store, runs), [json.loads(row["content"]) for row in rows], known,
                 distances(store, runs, known), read_training(Path(folder)),
             )  # fmt: skip
-        finally:
-            store.close()
+
+    @cached_property
+    def frame(self) -> polars.DataFrame:
+        """The runs as a polars frame; see ``docs/reference/metrics.md`` for its columns."""
+        return to_polars(self.runs)
 
     @cached_property
     def lines(self) -> list[SolverLine]:
         return summarise(self.runs, self.known, self.gains, self.distances)
-
-    @cached_property
-    def stats(self) -> list[dict[str, Any]]:
-        """What each run's solver reported about itself: variables, qubits, chain breaks, …"""
-        return [json.loads(text) for text in self.runs["stats"].tolist()]
 
     @property
     def neurons(self) -> int:

@@ -1,19 +1,18 @@
-"""One line a solver: the table that `qproj compare` prints and the report opens with."""
+"""One line per solver: the table that `qproj compare` prints and the report opens with."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj.lab.studies import metrics
 from qproj.lab.studies.frame import Runs
-from qproj.lab.studies.metrics import References, bootstrap, disagreement, gaps, reached, successes, tts, wilson
+from qproj.lab.studies.metrics import References, wilson
 
 PARTS = ("build", "embed", "queue", "solve", "decode")
 
@@ -56,7 +55,7 @@ class SolverLine:
     tts_s : float
         Median over neurons of the time to solution at 99 %.
     setup_s : float
-        One-off costs a process.
+        One-off costs per process.
     distance : float
         Mean weights to flip to the nearest proved optimum.
     chain_breaks : float
@@ -95,87 +94,67 @@ class SolverLine:
     variables: float
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def summarise(
     runs: Runs, known: References, gains: Mapping[str, FloatArray], distances: FloatArray
 ) -> list[SolverLine]:
-    """Return one line a solver and budget, best mean gap first, the null models in their place among them."""
+    """Return one line per solver and budget, best mean gap first, the null models in their place among them."""
     if not len(runs):
         return []
     labels = list(dict.fromkeys(runs["label"].tolist()))
-    gap, raw, best = gaps(runs, known), reached(runs, known, "raw_gain"), reached(runs, known)
-    descent, differs = reached(runs, known, "descent_gain"), disagreement(runs)
+    gap, raw, best = metrics.gaps(runs, known), metrics.reached(runs, known, "raw_gain"), metrics.reached(runs, known)
+    descent, differs = metrics.reached(runs, known, "descent_gain"), metrics.disagreement(runs)
     lines = []
     for label in labels:
         mask = runs["label"] == label
         own = runs.where(mask)
-        problem = own["problem"]
         usable, sampled = own.usable, bool(own["samples"][0])
         proofs = (own["status"] == "optimal") & ~known.contradicted[mask]
-        per_neuron = _by_problem(gap[mask], problem)
-        low, high = bootstrap(per_neuron)
-        read, times = read_successes(own, known, gains)
-        tts_low, tts_high = bootstrap(times, "median")
+        per_neuron = np.array(list(metrics.means_by_problem(gap[mask], own["problem"]).values()), np.float64)
+        low, high = metrics.bootstrap(per_neuron)
+        read, by_neuron = read_successes(own, known, gains)
+        times = np.array(list(by_neuron.values()), np.float64)
+        tts_low, tts_high = metrics.bootstrap(times, "median")
         lines.append(
             SolverLine(
                 label=label, solver=str(own["solver"][0]), is_null=bool(own["is_null"][0]), exact=bool(own["exact"][0]),
                 runs=len(own), failed=int((own.failed | known.contradicted[mask]).sum()),
-                refused=int(own.refused.sum()), cut=int((own["termination"] == "clock").sum()),
+                refused=int(own.refused.sum()), cut=int(own.cut_short.sum()),
                 proved=Share.counted(float(proofs.sum()), int(usable.sum())),
                 gap_mean=_mean(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
                 raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),
                 descent=Share.of(descent[mask]), read=read, tts_s=_median(times), tts_low=tts_low, tts_high=tts_high,
                 disagreement=_mean(differs[mask]), cosine=_mean(own["cosine"]), wall_s=_mean(own["wall_s"][usable]),
                 descent_s=_mean(own["descent_s"]), setup_s=_mean(own["setup_s"]), distance=_mean(distances[mask]),
-                chain_breaks=_mean(told(own, "chain_break_fraction")), variables=_mean(told(own, "variables")),
+                chain_breaks=_mean(reported(own, "chain_break_fraction")), variables=_mean(reported(own, "variables")),
                 seconds={part: _mean(own[f"{part}_s"]) for part in PARTS},
             )
         )  # fmt: skip
     return sorted(lines, key=lambda line: (math.isnan(line.gap_mean), line.gap_mean))
 
 
-def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> tuple[Share, FloatArray]:
-    """Return the share of optimal reads of one solver's runs, and each neuron's TTS99 in seconds."""
-    found = _read_counts(own, known, gains)
-    share = Share.counted(sum(hits for hits, _, _ in found.values()), sum(reads for _, reads, _ in found.values()))
-    return share, np.array(list(neuron_times(own, known, gains).values()), np.float64)
+def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> tuple[Share, dict[int, float]]:
+    """Return the share of optimal reads of one solver's runs, and the TTS99 in seconds by neuron.
 
-
-def neuron_times(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> dict[int, float]:
-    """Return the TTS99 in seconds by neuron, where its optimum is proved and reads were kept.
-
-    A read's seconds are the run's wall clock, from problem to weights, divided by its reads.
+    Of neurons whose optimum is proved, and runs whose reads were kept. A read's seconds are the run's wall clock, from
+    problem to weights, divided by its reads.
     """
-    found = _read_counts(own, known, gains)
-    return {p: float(tts(hits / reads, spent / reads)) for p, (hits, reads, spent) in found.items()}
-
-
-def _read_counts(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> dict[int, tuple[int, int, float]]:
-    """Optimal reads, reads and seconds by neuron."""
     counts: dict[int, tuple[int, int, float]] = {}
     for key, problem, wall in zip(own["run"], own["problem"].tolist(), own["wall_s"].tolist(), strict=True):
         values = gains.get(key)
         if values is None or not len(values) or not known.proved[problem]:
             continue
-        found = successes(values, float(known.gain[problem]), float(known.scale[problem]))
+        found = metrics.successes(values, float(known.gain[problem]), float(known.scale[problem]))
         hits, reads, spent = counts.get(problem, (0, 0, 0.0))
         counts[problem] = (hits + found, reads + len(values), spent + wall)
-    return counts
+    share = Share.counted(sum(hits for hits, _, _ in counts.values()), sum(reads for _, reads, _ in counts.values()))
+    return share, {p: float(metrics.tts(hits / reads, spent / reads)) for p, (hits, reads, spent) in counts.items()}
 
 
-def told(runs: Runs, name: str) -> FloatArray:
-    """Return one figure that solvers report about a run; NaN where they do not."""
+def reported(runs: Runs, name: str) -> FloatArray:
+    """Return a number that solvers report in their statistics, for each run; NaN where they do not."""
     found = (json.loads(text).get(name) for text in runs["stats"].tolist())
     return np.array([value if isinstance(value, int | float) else math.nan for value in found], np.float64)
-
-
-def _by_problem(values: FloatArray, problem: NDArray[np.int64]) -> FloatArray:
-    from qproj.lab.studies.metrics import means_by_problem
-
-    return np.array(list(means_by_problem(values, problem).values()), np.float64)
 
 
 def _mean(values: FloatArray) -> float:
@@ -188,7 +167,6 @@ def _median(values: FloatArray) -> float:
     return float(known[(len(known) - 1) // 2]) if len(known) else math.nan
 
 
-#: Columns of the printed table: title and text of a line.
 def table(lines: list[SolverLine]) -> tuple[list[str], list[list[str]]]:
     """Return the printed table's titles and rows."""
     titles = [

@@ -1,7 +1,7 @@
-"""The study's file: SQLite in WAL mode, one transaction a group of finished runs, several processes at once.
+"""The study's file: SQLite in WAL mode, one transaction per group of finished runs, several processes at once.
 
-A run is a row when its transaction is committed, and only then is it reported: killing any process at any moment
-loses no reported row, doubles none and leaves none half written.
+Rows are there when their transaction is committed, and only then are they reported: killing any process at any
+moment loses no reported row, doubles none and leaves none half written.
 """
 
 from __future__ import annotations
@@ -18,48 +18,24 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from qproj.lab.studies import schema
 from qproj.lab.studies.outcome import Outcome
-from qproj.lab.studies.plan import Plan, PlannedSolver, Run
-from qproj.lab.studies.stored_problems import Instance, ModelInstance, arrays_of, instance_of, problems_of, shape_of
+from qproj.lab.studies.plan import PlannedRun, PlannedSolver, StudyPlan
+from qproj.lab.studies.stored_problems import Instance, ModelInstance, instance_of
 
-SCHEMA = 2
 FILE = "study.sqlite"
 #: Seconds without a sign of life after which another process's leases are free.
 LEASE_S = 120.0
-
-_OUTCOME = [field.name for field in dataclasses.fields(Outcome) if field.name != "key"]
-_TABLES = f"""
-CREATE TABLE environment (id INTEGER PRIMARY KEY, started REAL NOT NULL, content TEXT NOT NULL) STRICT;
-CREATE TABLE instance (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, source TEXT NOT NULL, meta TEXT NOT NULL,
-    n INTEGER NOT NULL, d INTEGER NOT NULL, neurons INTEGER NOT NULL, arrays BLOB NOT NULL) STRICT;
-CREATE TABLE neuron (
-    instance INTEGER NOT NULL REFERENCES instance(id), neuron INTEGER NOT NULL, key TEXT NOT NULL,
-    scale REAL NOT NULL, groups INTEGER NOT NULL, classes INTEGER NOT NULL, bits INTEGER NOT NULL,
-    PRIMARY KEY (instance, neuron)) STRICT, WITHOUT ROWID;
-CREATE TABLE solver (
-    id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, name TEXT NOT NULL, encoding TEXT NOT NULL,
-    exact INTEGER NOT NULL, samples INTEGER NOT NULL, is_null INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
-CREATE TABLE run (
-    key TEXT PRIMARY KEY, instance INTEGER NOT NULL, neuron INTEGER NOT NULL,
-    solver INTEGER NOT NULL REFERENCES solver(id), environment INTEGER NOT NULL REFERENCES environment(id),
-    num_reads INTEGER, time_limit_s REAL, seed INTEGER, withheld TEXT NOT NULL, finished REAL NOT NULL,
-    {", ".join(name + {"status": " TEXT NOT NULL", "message": " TEXT NOT NULL", "termination": " TEXT",
-                       "stats": " TEXT NOT NULL", "reads": " INTEGER", "solver_seed": " INTEGER",
-                       "best": " BLOB", "read_gains": " BLOB"}.get(name, " REAL") for name in _OUTCOME)},
-    FOREIGN KEY (instance, neuron) REFERENCES neuron(instance, neuron)) STRICT, WITHOUT ROWID;
-CREATE TABLE owner (id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, beat REAL NOT NULL) STRICT;
-CREATE TABLE lease (batch TEXT PRIMARY KEY, owner TEXT NOT NULL REFERENCES owner(id) ON DELETE CASCADE) STRICT;
-CREATE INDEX run_by_solver ON run (solver, instance, neuron);
-"""  # fmt: skip
+#: Seconds to wait for another process's transaction.
+LOCKED_S = 60.0
 
 
-class Store:
-    """A study's file, open.
+class StudyStore:
+    """A study's file, open; a context manager, too.
 
     Parameters
     ----------
@@ -71,9 +47,9 @@ class Store:
     Raises
     ------
     FileNotFoundError
-        There is no study, and `create` is False.
+        The study is missing, and `create` is False.
     ValueError
-        The file is none of ours, or was made by a newer qproj.
+        The file is not a study, or was made by a newer qproj.
     OSError
         The disk is full or cannot be written to.
     """
@@ -88,7 +64,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         with _clear_errors(self.path):
-            self._db = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=LOCKED_S, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             try:
                 self._inode = os.stat(self.path).st_ino  # connecting makes the file
@@ -97,33 +73,21 @@ class Store:
                 self._db.close()
                 raise
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def _prepare(self) -> None:
         db = self._db
-        db.execute("BEGIN")  # one view of both: another process may be making the file
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        tables = int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-        db.execute("COMMIT")
-        if version > SCHEMA:
-            raise ValueError(f"{self.path} has schema {version}; this qproj reads up to {SCHEMA}: upgrade qproj")
-        if version == 0 and tables:
-            raise ValueError(f"{self.path} is a database, but no study of qproj; choose another folder")
+        version = schema.require_readable(db, self.path)
         db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(db)
         db.execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
+        if version < schema.SCHEMA:
             with self._transaction():
-                # another process may have been faster
-                if not db.execute("PRAGMA user_version").fetchone()[0]:
-                    for statement in _TABLES.split(";"):
-                        if statement.strip():
-                            db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {SCHEMA}")
-        elif version < SCHEMA:
-            with self._transaction():
-                # another process may have been faster
-                if db.execute("PRAGMA user_version").fetchone()[0] == 1:
-                    db.execute("ALTER TABLE run ADD COLUMN setup_s REAL")
-                    db.execute(f"PRAGMA user_version = {SCHEMA}")
+                schema.upgrade(db)
 
     def close(self) -> None:
         """Free this process's leases and close the file."""
@@ -145,7 +109,7 @@ class Store:
                 raise
 
     def _require_file(self) -> None:
-        """Refuse to go on where the file was deleted or replaced: SQLite would write on into nowhere."""
+        """Refuse to continue where the file was deleted or replaced: SQLite would write on into nowhere."""
         try:
             there = os.stat(self.path).st_ino
         except FileNotFoundError:
@@ -155,45 +119,31 @@ class Store:
                 f"{self.path} was deleted or replaced while the study ran; put it back, or run the same command again"
             )
 
-    def register(self, plan: Plan, environment: dict[str, Any]) -> _Ids:
+    def register(self, plan: StudyPlan, environment: dict[str, Any]) -> _RowIds:
         """Write a plan's layers, neurons and solvers, each once, and the environment; return their ids."""
-        db = self._db
         with self._transaction():
-            cursor = db.execute(
+            cursor = self._db.execute(
                 "INSERT INTO environment (started, content) VALUES (?, ?)",
                 (time.time(), json.dumps(environment, sort_keys=True)),
             )
             instances = [self._instance(instance) for instance in plan.instances]
             solvers = [self._solver(solver) for solver in plan.solvers]
-            return _Ids(int(cursor.lastrowid or 0), instances, solvers)
+            return _RowIds(int(cursor.lastrowid or 0), instances, solvers)
 
     def _instance(self, layer: Instance) -> int:
-        db = self._db
-        row = db.execute("SELECT id FROM instance WHERE key = ?", (layer.key,)).fetchone()
+        row = self._db.execute("SELECT id FROM instance WHERE key = ?", (layer.key,)).fetchone()
         if row is not None:
             return int(row["id"])
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays_of(layer))  # type: ignore[arg-type]
-        number = int(
-            db.execute(
-                "INSERT INTO instance (key, name, source, meta, n, d, neurons, arrays) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (layer.key, layer.name, layer.source, json.dumps(dict(layer.meta), sort_keys=True), *shape_of(layer),
-                 layer.num_neurons, buffer.getvalue()),
-            ).lastrowid or 0
+        np.savez_compressed(buffer, **layer.arrays)  # type: ignore[arg-type]
+        cursor = self._db.execute(
+            "INSERT INTO instance (key, name, source, meta, n, d, neurons, arrays) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (layer.key, layer.name, layer.source, json.dumps(dict(layer.meta), sort_keys=True), *layer.shape,
+             layer.num_neurons, buffer.getvalue()),
         )  # fmt: skip
-        if isinstance(layer, ModelInstance):
-            problem, size = problems_of(layer.arrays)[0], shape_of(layer)[1]
-            row = (number, 0, problem.key, layer.ceiling, 0, size, size)
-            db.execute("INSERT INTO neuron VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            return number
-        rows = []
-        for j, problem in enumerate(problems_of(arrays_of(layer))):
-            merged = problem.aggregated
-            columns = merged.columns
-            rows.append((
-                number, j, problem.key, problem.gain_bound, len(merged.tau), len(columns.sizes), len(columns.labels)
-            ))  # fmt: skip
-        db.executemany("INSERT INTO neuron VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        number = int(cursor.lastrowid or 0)
+        rows = [(number, j, *sizes) for j, sizes in enumerate(_neuron_sizes(layer))]
+        self._db.executemany("INSERT INTO neuron VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return number
 
     def _solver(self, solver: PlannedSolver) -> int:
@@ -210,18 +160,18 @@ class Store:
         """Return the keys of all stored runs."""
         return {row[0] for row in self._db.execute("SELECT key FROM run")}
 
-    def have(self, keys: Sequence[str]) -> set[str]:
+    def stored(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys that are stored."""
         marks = ",".join("?" * len(keys))
         return {row[0] for row in self._db.execute(f"SELECT key FROM run WHERE key IN ({marks})", list(keys))}  # nosec B608: marks only
 
-    def add(self, ids: _Ids, finished: Iterable[tuple[Run, Outcome]]) -> int:
+    def add(self, ids: _RowIds, finished: Iterable[tuple[PlannedRun, Outcome]]) -> int:
         """Write finished runs in one transaction and return how many were new; those already there stay."""
         rows = [
             (
                 run.key, ids.instances[run.instance], run.neuron, ids.solvers[run.solver], ids.environment,
                 run.limits.num_reads, run.limits.time_limit_s, run.limits.seed, ",".join(run.limits.withheld),
-                time.time(), *(getattr(outcome, name) for name in _OUTCOME),
+                time.time(), *(getattr(outcome, name) for name in schema.OUTCOME_TYPES),
             )
             for run, outcome in finished
         ]  # fmt: skip
@@ -233,7 +183,7 @@ class Store:
             self._db.executemany(f"INSERT INTO run VALUES ({marks}) ON CONFLICT (key) DO NOTHING", rows)  # nosec B608
             return self._db.total_changes - before
 
-    def forget(self, statuses: Sequence[str]) -> int:
+    def delete(self, statuses: Sequence[str]) -> int:
         """Delete the runs of these statuses, so that they are run again; return how many there were."""
         marks = ",".join("?" * len(statuses))
         with self._transaction():
@@ -253,7 +203,7 @@ class Store:
             cursor = self._db.execute("INSERT OR IGNORE INTO lease VALUES (?, ?)", (batch, self.owner))
             return cursor.rowcount == 1
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Show that this process lives."""
         with self._transaction():
             self._db.execute("UPDATE owner SET beat = ? WHERE id = ?", (time.time(), self.owner))
@@ -268,23 +218,49 @@ class Store:
         with _clear_errors(self.path):
             return self._db.execute(sql, values).fetchall()
 
-    def layers(self) -> list[Instance]:
-        """Return every stored layer, as it was given."""
-        found = []
+    def layers(self) -> dict[int, Instance]:
+        """Return every stored layer, as it was given, by the id of its row."""
+        found: dict[int, Instance] = {}
         for row in self.query("SELECT * FROM instance ORDER BY id"):
             with np.load(io.BytesIO(row["arrays"]), allow_pickle=False) as arrays:
                 plain = {name: arrays[name] for name in arrays.files}
-                found.append(instance_of(row["name"], row["source"], json.loads(row["meta"]), plain))
+            found[row["id"]] = instance_of(row["name"], row["source"], json.loads(row["meta"]), plain)
         return found
 
 
 @dataclasses.dataclass(frozen=True)
-class _Ids:
+class _RowIds:
     """Row ids of a plan's parts, in the plan's order."""
 
     environment: int
     instances: list[int]
     solvers: list[int]
+
+
+def _use_write_ahead_log(db: sqlite3.Connection) -> None:
+    """Switch to WAL mode; SQLite's own time-out does not cover this, and fails at once where two processes do it."""
+    end = time.monotonic() + LOCKED_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+def _neuron_sizes(layer: Instance) -> list[tuple[str, float, int, int, int]]:
+    """Return key, Σ|τ| (a model's ceiling), row groups, column classes and weight bits of each neuron."""
+    if isinstance(layer, ModelInstance):
+        size = layer.shape[1]
+        return [(layer.problems[0].key, layer.ceiling, 0, size, size)]
+    sizes = []
+    for problem in layer.problems:
+        merged = problem.aggregated
+        columns = merged.columns
+        sizes.append((problem.key, problem.gain_bound, len(merged.tau), len(columns.sizes), len(columns.labels)))
+    return sizes
 
 
 def _alive(owner: sqlite3.Row, now: float) -> bool:
@@ -296,14 +272,14 @@ def _alive(owner: sqlite3.Row, now: float) -> bool:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # it is another user's
+        pass
     return True
 
 
 @contextmanager
 def _clear_errors(path: Path) -> Iterator[None]:
-    """Say what SQLite's errors mean for a study, and what to do."""
+    """State what SQLite's errors mean for a study, and what to do."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -318,4 +294,4 @@ def _clear_errors(path: Path) -> Iterator[None]:
             raise OSError(f"{path} stayed locked by another process for a minute; try again later") from error
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise ValueError(f"{path} is no readable study ({text}); move it away and run the study again") from error
+        raise ValueError(f"{path} is not a readable study ({text}); move it away and run the study again") from error

@@ -1,4 +1,4 @@
-"""Published QUBOs and layers of neurons, side by side in one study: what a store keeps of each, and its problems."""
+"""Published QUBOs and layers of neurons, side by side in one study: as a store keeps them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from qproj.formats.text import read_model
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.datasets.qubo import load_qubo
-from qproj.projections import LayerProjection
 from qproj.projections.models import BQMProblem, CQMProblem
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -25,7 +24,7 @@ Meta = Mapping[str, str | int | float]
 
 @dataclass(frozen=True, eq=False)
 class ModelInstance:
-    """One BQM of a study: min energy over its own vartype, variables 0…N−1; it counts as a layer of one neuron.
+    """One BQM of a study: min energy over its own vartype, variables 0…N−1; it stands for a layer of one neuron.
 
     Attributes
     ----------
@@ -65,6 +64,11 @@ class ModelInstance:
         """(0, N): no rows, N variables."""
         return 0, len(self.arrays["linear"])
 
+    @property
+    def problems(self) -> Sequence[BQMProblem]:
+        """The one problem of the model."""
+        return [bqm_problem(self.arrays)]
+
     @cached_property
     def key(self) -> str:
         """SHA-256 of the coefficients."""
@@ -78,7 +82,7 @@ class ModelInstance:
         """An upper bound on the gain −energy: the published optimum where it is proved, else what the signs allow."""
         if self.meta.get("proved") == "y":
             return -float(self.meta["best_known"])
-        bound = bqm_problem(self.arrays).gain_bound
+        bound = self.problems[0].gain_bound
         assert bound is not None
         return bound
 
@@ -95,29 +99,11 @@ def bqm_problem(arrays: Arrays) -> BQMProblem:
     )
 
 
-def arrays_of(instance: Instance) -> Arrays:
-    """Return everything that decides an instance's problems, by value."""
-    return instance.arrays if isinstance(instance, ModelInstance) else {"X": instance.X, "T": instance.T}
-
-
-def problems_of(arrays: Arrays) -> Sequence[Any]:
-    """Return the problems of an instance's arrays: one a neuron, or the model itself."""
-    return LayerProjection(arrays["X"], arrays["T"]) if "X" in arrays else [bqm_problem(arrays)]
-
-
-def instance_of(name: str, source: str, meta: Meta, arrays: Arrays) -> LayerInstance | ModelInstance:
+def instance_of(name: str, source: str, meta: Meta, arrays: Arrays) -> Instance:
     """Return the instance that a store holds."""
     if "X" in arrays:
         return LayerInstance(name, arrays["X"], arrays["T"], source, meta)
     return ModelInstance(name, source, dict(arrays), meta)
-
-
-def shape_of(instance: Instance) -> tuple[int, int]:
-    """Return (rows, fan-in); a model has no rows."""
-    if isinstance(instance, ModelInstance):
-        return instance.shape
-    n, d = instance.X.shape
-    return int(n), int(d)
 
 
 def published(name: str) -> ModelInstance:

@@ -1,64 +1,64 @@
-"""A study: a plan, its file, and the loop that runs what is missing."""
+"""A study: solvers on the same neurons within the same budgets; :func:`run` does the missing runs and reads all."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from qproj.lab.studies.dask_pool import ClusterPool
-from qproj.lab.studies.environment import environment
+from qproj.lab.studies.estimate import Estimate, estimate
+from qproj.lab.studies.export import read_frame
 from qproj.lab.studies.neurons import load_instances
-from qproj.lab.studies.outcome import FAILURES, Outcome
-from qproj.lab.studies.plan import Batch, Plan, Run, make_plan
-from qproj.lab.studies.pool import Pool
-from qproj.lab.studies.store import Store
-from qproj.lab.studies.stored_problems import Instance, arrays_of
-from qproj.lab.studies.worker import Task
+from qproj.lab.studies.plan import StudyPlan, make_plan
+from qproj.lab.studies.pool import WorkerPool
+from qproj.lab.studies.results import Results
+from qproj.lab.studies.running import StudyProgress, StudySession
+from qproj.lab.studies.stored_problems import Instance
+from qproj.lab.studies.training_cost import TrainingPlan, run_training
 from qproj.solvers.specs import SolverSpec, parse_solvers
 
 if TYPE_CHECKING:
     import polars
 
-#: Seconds between looks at what another process on the same study has finished.
-_POLL_S = 0.5
-_BEAT_S = 30.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a study is: runs in the plan, finished, failed among the finished, seconds left as far as is known."""
-
-    total: int
-    done: int
-    failed: int
-    seconds_left: float | None
-    solver: str = ""
-
 
 class Study:
-    """Solvers × layers × encodings × budgets × seeds, one row a run, in one file that survives anything.
+    """Solvers × neurons × encodings × budgets × seeds, in a folder with one row per finished run.
+
+    Making a study loads its neurons and checks every name and limit; nothing is run or written yet. In the folder of
+    an earlier study, only the missing runs are run.
 
     Parameters
     ----------
     out : path
-        The study's folder; an existing study goes on, and only what is missing is run.
+        The study's folder; made by the first run.
     instances : sequence of LayerInstance, ModelInstance or str
         Layers, models, names of sources ("digits", …) and paths of npz and QUBO files.
-    solvers : sequence of str, SolverSpec or Solver
+    solvers : str, or sequence of str, SolverSpec or Solver
+        As after ``qproj compare --solvers``, or solver objects, which reach the workers by value.
     encodings, reads, time_limits_s, seeds, nulls
         See :func:`qproj.lab.studies.plan.make_plan`.
+    max_neurons : int, optional
+        Neurons of each source, shared by its layers.
+    instance_seed : int
+        Of training or generating the layers.
+    training : TrainingPlan, optional
+        What :func:`run` trains after the runs.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An unknown source, solver or encoding (the nearest is offered), limits that no solver takes, no run at all.
+    FileNotFoundError
+        A file of neurons is missing, or a data set that is neither on this machine nor to be downloaded.
+    MissingPackageError, MissingTokenError, MissingLicenceError
+        A solver's backend cannot be used here.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     study = Study(folder, ["random"], ["auto", "sign"], max_neurons=4, seeds=1, time_limits_s=[1.0])
-    ...     study.plan.num_runs
+    >>> study = Study("compared", ["random:n=8,d=5,neurons=4"], ["auto", "sign"], seeds=1)
+    >>> study.plan.num_runs
     8
     """
 
@@ -75,9 +75,10 @@ class Study:
         nulls: bool = True,
         max_neurons: int | None = None,
         instance_seed: int = 0,
+        training: TrainingPlan | None = None,
     ) -> None:
-        self.folder = Path(out)
-        self.plan: Plan = make_plan(
+        self.folder, self.training = Path(out), training
+        self.plan: StudyPlan = make_plan(
             load_instances(instances, max_neurons=max_neurons, seed=instance_seed),
             _specs(solvers), encodings=encodings, reads=reads, time_limits_s=time_limits_s, seeds=seeds, nulls=nulls,
         )  # fmt: skip
@@ -89,9 +90,9 @@ class Study:
         dask: Any = None,
         grace_s: float = 10.0,
         retry_failed: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> Progress:
-        """Run what is missing and return how it ended; Ctrl-C or a kill loses no finished row.
+        on_progress: Callable[[StudyProgress], None] | None = None,
+    ) -> StudyProgress:
+        """Do the missing runs and return how far the study is; Ctrl-C or a kill loses no finished row.
 
         Parameters
         ----------
@@ -105,155 +106,96 @@ class Study:
             Run failed rows again.
         on_progress : callable, optional
             Called after every transaction.
+
+        Raises
+        ------
+        OSError
+            The disk is full or the folder cannot be written; finished rows are kept.
+        ConnectionError
+            No Dask scheduler answers, or the cluster went away.
         """
-        with _Session(self, workers, grace_s, retry_failed, on_progress, dask=dask) as session:
+        pool = WorkerPool(workers, grace_s=grace_s, log=self.folder / "log.txt") if dask is None else None
+        with (
+            pool or ClusterPool(dask, grace_s=grace_s) as opened,
+            StudySession(self.plan, self.folder, opened, retry_failed=retry_failed, on_progress=on_progress) as session,
+        ):
             return session.run()
+
+    def estimate(self, *, workers: int = 2, probe: bool = True) -> list[Estimate]:
+        """Return what the missing runs will take, solver by solver; see :func:`qproj.lab.studies.estimate.estimate`."""
+        return estimate(self.plan, self.folder, workers=workers, probe=probe)
 
     @property
     def frame(self) -> polars.DataFrame:
         """Every stored run as a polars frame; see ``docs/reference/metrics.md`` for its columns."""
-        from qproj.lab.studies.frame import read_frame
-
         return read_frame(self.folder)
 
 
-class _Session:
-    """One process's work on a study."""
+def run(
+    study: Study | str | Path,
+    out: str | Path = "study",
+    *,
+    workers: int = 0,
+    dask: Any = None,
+    grace_s: float | None = None,
+    retry_failed: bool = False,
+    on_progress: Callable[[StudyProgress], None] | None = None,
+    on_training: Callable[[int, int], None] | None = None,
+) -> Results:
+    """Do a study's missing runs, its training included, and return its results; ``qproj compare`` calls this.
 
-    def __init__(
-        self, study: Study, workers: int, grace_s: float, retry_failed: bool,
-        on_progress: Callable[[Progress], None] | None, *, dask: Any = None,
-    ) -> None:  # fmt: skip
-        self.plan, self.on_progress = study.plan, on_progress
-        self.pool = _pool(workers, dask, grace_s, study.folder)
-        self.store = Store(study.folder, create=True)
-        if retry_failed:
-            self.store.forget(FAILURES)
-        machines = {"cluster": self.pool.machines} if isinstance(self.pool, ClusterPool) else {}
-        self.ids = self.store.register(self.plan, environment(list(self.plan.seeds)) | machines)
-        self.by_key: dict[str, Run] = {run.key: run for run in self.plan.runs}
-        self.finished = self.store.done() & self.by_key.keys()
-        self.failed = 0
-        self.todo: list[Batch] = [b for b in self.plan.batches if any(r.key not in self.finished for r in b.runs)]
-        self.passed: list[Batch] = []  # held by another process
-        self.pickles: dict[int, bytes] = {}
-        self.times: dict[int, tuple[float, int]] = {}
-        self.left: Counter[int] = Counter()
-        self._count_left()
-        self.last_beat = time.monotonic()
+    Parameters
+    ----------
+    study : Study or path
+        A study, or a study file (.toml, .yaml).
+    out : path
+        The folder of a study file's results; a :class:`Study` has its own.
+    workers : int
+        Processes; 0: as many as the study file states, else one per core.
+    grace_s : float, optional
+        A run is ended this long past its time limit; None: as the study file states, else 10.
+    dask, retry_failed, on_progress
+        See :meth:`Study.run`.
+    on_training : callable, optional
+        Called with (training runs done, all training runs).
 
-    def __enter__(self) -> Self:
-        return self
+    Raises
+    ------
+    ValueError, TypeError, FileNotFoundError
+        A mistake in the study file (with its line) or in the study, before any run.
+    OSError, ConnectionError
+        See :meth:`Study.run`. A solver that fails raises nothing: its rows have the error.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.pool.close()
-        self.store.close()
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = run(Study(folder, ["random:n=8,d=5,neurons=2"], "sign", seeds=1), workers=1)
+    >>> [(line.label, line.runs, line.failed) for line in results.lines]
+    [('sign', 2, 0)]
+    """
+    if not isinstance(study, Study):
+        from qproj.lab.studies.study_file import read_study_file
 
-    def run(self) -> Progress:
-        self._tell("")
-        while True:
-            for group in self.pool.run(self._next):
-                self._keep(group)
-            self.todo, self.passed = [b for b in self.passed if self._missing(b)], []
-            if not self.todo:
-                break
-            time.sleep(_POLL_S)
-            self._look()
-        return self.progress
-
-    @property
-    def progress(self) -> Progress:
-        return Progress(len(self.by_key), len(self.finished), self.failed, self._seconds_left())
-
-    def _next(self) -> Task | None:
-        """Claim the next batch that no other process has."""
-        while self.todo:
-            batch = self.todo.pop(0)
-            if not self._missing(batch):
-                continue
-            if not self.store.claim(batch.key):
-                self.passed.append(batch)
-                continue
-            runs = self._missing(batch)  # after the claim: another process may have finished it before
-            if runs:
-                return self._task(runs)
-        return None
-
-    def _missing(self, batch: Batch) -> list[Run]:
-        self.finished |= self.store.have([run.key for run in batch.runs])
-        return [run for run in batch.runs if run.key not in self.finished]
-
-    def _task(self, runs: list[Run]) -> Task:
-        number = runs[0].solver
-        solver, layer = self.plan.solvers[number], self.plan.instances[runs[0].instance]
-        if number not in self.pickles:
-            self.pickles[number] = _by_value(solver.spec if solver.spec is not None else solver.made)
-        return Task(
-            solver.text, self.pickles[number], layer.key, arrays_of(layer),
-            tuple((run.key, run.neuron, run.limits) for run in runs), warm_up=not solver.costs_money,
-        )  # fmt: skip
-
-    def _keep(self, group: list[Outcome]) -> None:
-        self.store.add(self.ids, [(self.by_key[outcome.key], outcome) for outcome in group])
-        for outcome in group:
-            number = self.by_key[outcome.key].solver
-            self.left[number] -= outcome.key not in self.finished
-            self.finished.add(outcome.key)
-            self.failed += outcome.status in FAILURES
-            spent, count = self.times.get(number, (0.0, 0))
-            self.times[number] = (spent + (outcome.wall_s or 0.0), count + 1)
-        if time.monotonic() - self.last_beat > _BEAT_S:
-            self.store.beat()
-            self.last_beat = time.monotonic()
-        self._tell(self.plan.solvers[self.by_key[group[-1].key].solver].text)
-
-    def _count_left(self) -> None:
-        self.left = Counter(run.solver for key, run in self.by_key.items() if key not in self.finished)
-
-    def _look(self) -> None:
-        self.finished = self.store.done() & self.by_key.keys()
-        self._count_left()
-        self._tell("another process")
-
-    def _tell(self, solver: str) -> None:
-        if self.on_progress is not None:
-            now = self.progress
-            self.on_progress(Progress(now.total, now.done, now.failed, now.seconds_left, solver))
-
-    def _seconds_left(self) -> float | None:
-        """Mean seconds of each solver's finished runs, times what it has left, shared among the workers."""
-        left = {number: count for number, count in self.left.items() if count}
-        if not left:
-            return 0.0
-        known = {number: spent / count for number, (spent, count) in self.times.items()}
-        if not known:
-            return None
-        typical = sum(known.values()) / len(known)
-        return sum(count * known.get(number, typical) for number, count in left.items()) / self.pool.size
+        content = read_study_file(study)
+        study, workers = Study(out, **content.study()), workers or content.workers
+        grace_s = content.grace_s if grace_s is None else grace_s
+    study.run(
+        workers=workers or cores(), dask=dask, grace_s=10.0 if grace_s is None else grace_s, retry_failed=retry_failed,
+        on_progress=on_progress,
+    )  # fmt: skip
+    if study.training is not None:
+        run_training(study.training, study.folder, watch=on_training)
+    return Results.read(study.folder)
 
 
-def _pool(workers: int, dask: Any, grace_s: float, folder: Path) -> Pool | ClusterPool:
-    if dask is not None:
-        return ClusterPool(dask, grace_s=grace_s)
-    return Pool(workers, grace_s=grace_s, log=folder / "log.txt")
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _specs(solvers: Sequence[Any] | str) -> list[SolverSpec | Any]:
-    if isinstance(solvers, str):
-        return list(parse_solvers(solvers))
     specs: list[SolverSpec | Any] = []
-    for solver in solvers:
+    for solver in [solvers] if isinstance(solvers, str) else solvers:
         specs += parse_solvers(solver) if isinstance(solver, str) else [solver]
     return specs
-
-
-def _by_value(value: object) -> bytes:
-    """Pickle, classes of ``__main__`` and notebooks included."""
-    try:
-        import cloudpickle  # type: ignore[import-untyped]
-    except ImportError:  # joblib carried its own until 1.5
-        from joblib.externals import cloudpickle
-    data: bytes = cloudpickle.dumps(value)
-    return data

@@ -1,4 +1,4 @@
-"""What a worse projection costs in training: one run with solver after solver, accuracy beside the gap."""
+"""The cost of a worse projection in training: the same run with each solver, accuracy beside the gap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from qproj.solvers.contract import MissingPackageError
 from qproj.solvers.specs import SolverSpec
 
-#: Below a study's folder: the runs, their weights, and what was asked for.
+#: Below a study's folder: the runs with their weights, and the plan.
 FOLDER, FILE = "training", "training.json"
 
 
@@ -65,7 +65,7 @@ def plain_solvers(specs: Sequence[SolverSpec | Any], *, nulls: bool) -> tuple[st
 def run_training(
     plan: TrainingPlan, folder: Path, *, watch: Callable[[int, int], None] | None = None
 ) -> list[dict[str, Any]]:
-    """Train what is missing and return all records; `watch` is called with (runs done, runs).
+    """Do the training runs that are missing and return all records; `watch` is called with (runs done, runs).
 
     Raises
     ------
@@ -79,8 +79,8 @@ def run_training(
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(asdict(plan), indent=1) + "\n", encoding="utf-8")
-    tell = None if watch is None else lambda now: watch(now.done, now.runs)
-    return run_all(configs, folder / FOLDER, watch=tell)
+    report = None if watch is None else lambda now: watch(now.done, now.runs)
+    return run_all(configs, folder / FOLDER, watch=report)
 
 
 def check_training(plan: TrainingPlan) -> list[Any]:
@@ -143,7 +143,7 @@ class TrainingLine:
 
 
 def training_lines(records: Sequence[Mapping[str, Any]]) -> list[TrainingLine]:
-    """Return one line an experiment and solver, best accuracy first within an experiment."""
+    """Return one line per experiment and solver, best accuracy first within an experiment."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for record in records:
         if record["test_accuracy"] is not None:

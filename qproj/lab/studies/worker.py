@@ -1,4 +1,4 @@
-"""The process that solves: takes batches from a socket, sends back one outcome a run; it may be killed at any time."""
+"""The process that solves: takes batches from a socket, sends one outcome per run; it may be killed at any time."""
 
 from __future__ import annotations
 
@@ -7,81 +7,104 @@ import pickle  # nosec B403: the parent process is the only other end
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
-from qproj.lab.studies.outcome import RAISED, Outcome, _line, perform
-from qproj.lab.studies.plan import Limits
-from qproj.lab.studies.stored_problems import Arrays, problems_of
+from qproj.lab.studies.outcome import RAISED, Outcome, one_line, perform
+from qproj.lab.studies.plan import PlannedRun, PlannedSolver, StudyPlan
+from qproj.lab.studies.stored_problems import Instance
+from qproj.projections import SignProjection
 from qproj.solvers.redact import RedactedStream
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs for one batch, all by value.
+    """One batch with everything that a worker needs for it, by value.
 
     Attributes
     ----------
+    solver_text : str
+        Its name: each worker makes the solver once for all tasks of that name.
     solver : bytes
-        Pickled; made anew in the worker where it is a spec.
-    layer : mapping of arrays
-        Of a layer (X, T), or of a model.
-    runs : tuple of (key, neuron, Limits)
+        Pickled: a spec, or the solver itself.
+    layer : LayerInstance or ModelInstance
+    runs : tuple of PlannedRun
     warm_up : bool
         Solve a small problem first: compilation and imports are not a solver's time.
     """
 
     solver_text: str
     solver: bytes
-    layer_key: str
-    layer: Arrays
-    runs: tuple[tuple[str, int, Limits], ...]
+    layer: Instance
+    runs: tuple[PlannedRun, ...]
     warm_up: bool
 
 
+def make_task(plan: StudyPlan, runs: Sequence[PlannedRun], pickled: bytes | None = None) -> Task:
+    """Return the task of runs that share a layer and a solver; `pickled` is that solver where it is known already."""
+    solver, layer = plan.solvers[runs[0].solver], plan.instances[runs[0].instance]
+    pickled = pickled_by_value(solver) if pickled is None else pickled
+    return Task(solver.text, pickled, layer, tuple(runs), warm_up=not solver.costs_money)
+
+
+def pickled_by_value(solver: PlannedSolver) -> bytes:
+    """Return a solver's spec, or the object itself, pickled together with classes of ``__main__`` and notebooks."""
+    try:
+        import cloudpickle  # type: ignore[import-untyped]
+    except ImportError:  # joblib carried its own until 1.5
+        from joblib.externals import cloudpickle
+    data: bytes = cloudpickle.dumps(solver.spec if solver.spec is not None else solver.given)
+    return data
+
+
 def main(socket: int, lifeline: int) -> None:
-    """Serve until the parent closes the socket."""
+    """Serve until the parent closes the socket, or dies."""
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
     sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
     connection = Connection(socket)
-    solvers: dict[str, Any] = {}
-    layers: dict[str, Any] = {}
+    bench = _Bench()
     while True:
         try:
             task = connection.recv()
         except (EOFError, OSError):
             return
-        serve(task, connection, solvers, layers)
+        bench.serve(task, connection)
 
 
-def serve(task: Task, connection: Any, solvers: dict[str, Any], layers: dict[str, Any]) -> None:
-    """Do one batch: say ("ready", seconds), then send ("done", Outcome) for each run."""
-    start = time.perf_counter()
-    setup_s: float | None = None
-    try:
-        if task.solver_text not in solvers:
-            solvers[task.solver_text] = _make(task)
-            setup_s = time.perf_counter() - start
-        solver = solvers[task.solver_text]
-        if task.layer_key not in layers:
-            layers.clear()
-            layers[task.layer_key] = problems_of(task.layer)
-        layer = layers[task.layer_key]
-    except Exception as error:
-        text = _line(f"{type(error).__name__}: {error}")
-        connection.send(("ready", time.perf_counter() - start))
-        for key, _, _ in task.runs:
-            connection.send(("done", Outcome(key, RAISED, f"the solver could not be made: {text}")))
-        return
-    connection.send(("ready", time.perf_counter() - start))
-    for key, neuron, limits in task.runs:
-        outcome = perform(key, layer[neuron], solver, limits)
-        if setup_s is not None:  # paid once a process, told with its first run, never part of a run's time
-            outcome, setup_s = replace(outcome, setup_s=setup_s), None
-        connection.send(("done", outcome))
+class _Bench:
+    """The solvers that this process has made, each once, and the layer that it is at."""
+
+    def __init__(self) -> None:
+        self.solvers: dict[str, Any] = {}
+        self.layer_key, self.problems = "", ()  # type: tuple[str, Sequence[Any]]
+
+    def serve(self, task: Task, connection: Any) -> None:
+        """Do one batch: send None when its solver is made, then the outcome of each run."""
+        setup_s: float | None = None
+        try:
+            if task.solver_text not in self.solvers:
+                start = time.perf_counter()
+                self.solvers[task.solver_text] = _make(task)
+                setup_s = time.perf_counter() - start
+            solver = self.solvers[task.solver_text]
+            if task.layer.key != self.layer_key:
+                self.layer_key, self.problems = task.layer.key, task.layer.problems
+        except Exception as error:
+            text = one_line(f"the solver could not be made: {type(error).__name__}: {error}")
+            connection.send(None)
+            for run in task.runs:
+                connection.send(Outcome(run.key, RAISED, text))
+            return
+        connection.send(None)
+        for run in task.runs:
+            outcome = perform(run.key, self.problems[run.neuron], solver, run.limits)
+            if setup_s is not None:  # paid once per process, stored with its first run, never part of a run's time
+                outcome, setup_s = replace(outcome, setup_s=setup_s), None
+            connection.send(outcome)
 
 
 def _make(task: Task) -> Any:
@@ -94,8 +117,6 @@ def _make(task: Task) -> Any:
 
 def _warm_up(solver: Any) -> None:
     """Solve one small problem that no sign pattern meets, so that every stage of a solver is compiled and loaded."""
-    from qproj.projections import SignProjection
-
     rng = np.random.default_rng(0)
     problem = SignProjection(rng.choice([-1, 1], (26, 13)), rng.normal(size=26))
     limits = {"seed": 0, "time_limit_s": 0.2} if solver.capabilities.time_limit else {"seed": 0}
@@ -103,7 +124,7 @@ def _warm_up(solver: Any) -> None:
         limits["num_reads"] = 2
     try:
         solver.solve(problem, **limits)
-    except Exception as error:  # its runs will say the same
+    except Exception as error:  # its runs will fail in the same way, and have rows
         print(f"warm-up of {type(solver).__name__}: {error}", file=sys.stderr)
 
 

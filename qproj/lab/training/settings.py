@@ -111,7 +111,7 @@ class Config:
         Of the first weights, the order of rows and the solver.
     settings : Settings
     solver : str
-        Of the projection, as :func:`qproj.lab.studies.parse_solver` reads it; unused where the optimiser has none.
+        Of the projection, as :func:`qproj.solvers.specs.parse_solver` reads it; unused where the optimiser has none.
     tuning : bool
         True: accuracy is that on the validation rows, and test rows are never read.
     """

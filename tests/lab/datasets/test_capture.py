@@ -123,7 +123,7 @@ def test_one_seed_one_result():
     ("changes", "message"),
     [
         ({"hidden": ()}, "hidden"), ({"hidden": (0,)}, "hidden"), ({"batch": 0}, "batch"), ({"steps": ()}, "steps"),
-        ({"steps": (-1,)}, "steps"), ({"rate": 0.0}, "rate"), ({"rate": float("nan")}, "rate"), ({"seed": -1}, "seed"),
+        ({"steps": (-1,)}, "steps"), ({"lr": 0.0}, "lr"), ({"lr": float("nan")}, "lr"), ({"seed": -1}, "seed"),
     ],
 )  # fmt: skip
 def test_bad_settings_are_refused(changes, message):

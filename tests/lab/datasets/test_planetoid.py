@@ -200,7 +200,7 @@ def test_damaged_pickles_are_refused_or_read(data):
         found = read_pickle(bytes(content))
     except ValueError as error:
         message = str(error)
-        assert "fetch the file anew" in message
+        assert "fetch the file again" in message
     else:
         assert sp.issparse(found) or isinstance(found, np.ndarray | dict)
 

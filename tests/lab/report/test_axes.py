@@ -1,11 +1,11 @@
 """Figures on matplotlib axes hold the report's numbers."""
 
-import math
+import itertools
 
 import pytest
 
-from qproj.lab.report.axes import draw, names
-from qproj.lab.report.figures import figures
+from qproj.lab.report import draw, figure_names
+from qproj.lab.report.study_figures import study_figures
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.study import Study
 
@@ -27,23 +27,34 @@ def axes():
 
 
 def test_every_figure_is_drawn_with_the_page_s_numbers(results, axes):
-    drawn = {figure.name: figure for figure in figures(results)}
-    assert {"gaps", "sizes", "success-d", "reads", "time", "tts", "alignment", "scan-encoding.kappa"} <= set(
-        names(results)
-    )
-    for name in names(results):
+    drawn = {figure.name: figure for figure in study_figures(results)}
+    wanted = {"gaps", "sizes", "success-d", "reads", "time", "tts", "split", "alignment", "scan-encoding.kappa"}
+    assert wanted <= set(figure_names(results)) == set(drawn)
+    for name, figure in drawn.items():
         axes.clear()
         assert draw(axes, results, name) is axes
-        lines = [line for line in axes.get_lines() if len(line.get_xdata())]
-        for trace in drawn[name].traces:
-            wanted = [math.nan if y is None else y for y in trace["y"]]
-            assert any(
-                list(line.get_ydata()) == pytest.approx(wanted, nan_ok=True)
-                for line in lines
-                if len(line.get_ydata()) == len(wanted)
-            ), (name, trace["name"])
+        lines = [list(line.get_ydata()) for line in axes.get_lines() if len(line.get_xdata())]
+        lines += [[bar.get_width() for bar in bars] for bars in axes.containers if hasattr(bars, "patches")]
+        for series in figure.series:
+            numbers = list(series.x if series.kind == "bars" else series.y)
+            assert any(line == pytest.approx(numbers, nan_ok=True) for line in lines if len(line) == len(numbers)), (
+                name,
+                series.name,
+            )
         assert axes.get_xlabel()
         axes.figure.canvas.draw()
+
+
+def test_bars_are_stacked_to_one(results, axes):
+    draw(axes, results, "split")
+    ends = {}
+    for bar in axes.patches:
+        ends.setdefault(round(bar.get_y(), 6), []).append((bar.get_x(), bar.get_x() + bar.get_width()))
+    assert len(ends) == len(results.lines)
+    for pieces in ends.values():
+        assert pieces[0][0] == 0.0
+        assert all(a[1] == pytest.approx(b[0]) for a, b in itertools.pairwise(pieces))
+        assert pieces[-1][1] == pytest.approx(1.0)
 
 
 def test_a_folder_does_and_an_unknown_figure_is_named(results, axes):

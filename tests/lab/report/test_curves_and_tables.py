@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from qproj.lab.report.curves import draw, panels
-from qproj.lab.report.training_page import write_training_report
+from qproj.lab.report import write_curves, write_training_report
+from qproj.lab.report.training_figures import training_figures
 from qproj.lab.training.tables import figure_table, groups, mean_std, summaries
 from tests.lab.report.test_study_page import browser  # noqa: F401 -- a fixture
 
@@ -64,20 +64,20 @@ def test_figures_of_functions_have_their_own_table():
 
 def test_lines_are_means_with_the_range_of_the_seeds():
     records = [record(seed=0, accuracy=0.8), record(seed=1, accuracy=1.0)]
-    drawn = {panel.title: lines for panel, lines in panels(records)}
+    drawn = {figure.title: figure.series for figure in training_figures(records)}
     (line,) = drawn["test accuracy"]
-    assert (line.x, line.mean, line.low, line.high) == ([2.0, 4.0], [0.45, 0.9], [0.4, 0.8], [0.5, 1.0])
+    assert (line.x, line.y, line.low, line.high) == ([2.0, 4.0], [0.45, 0.9], [0.4, 0.8], [0.5, 1.0])
     assert set(drawn) == {"test accuracy", "training loss", "cosine of V and −∇f", "gap of the projections"}
-    assert len(panels([record("signsgd") | {"history": [{"step": 1, "test": 0.5, "loss": 1.0}]}])) == 2
+    assert len(training_figures([record("signsgd") | {"history": [{"step": 1, "test": 0.5, "loss": 1.0}]}])) == 2
 
 
 def test_curves_are_png_and_svg_and_repeat(tmp_path):
     pytest.importorskip("matplotlib")
-    png, svg = draw([record(seed=s) for s in range(3)], tmp_path)
+    png, svg = write_curves([record(seed=s) for s in range(3)], tmp_path)
     assert png.read_bytes().startswith(b"\x89PNG")
     text = svg.read_text()
     assert "<svg" in text
-    draw([record(seed=s) for s in range(3)], tmp_path)
+    write_curves([record(seed=s) for s in range(3)], tmp_path)
     assert svg.read_text() == text
     assert (png, svg) == (tmp_path / "curves" / "digits-0-2.png", tmp_path / "curves" / "digits-0-2.svg")
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from qproj.lab.report.cost import training_cost, training_rows
-from qproj.lab.report.figures import figures
 from qproj.lab.report.scaling import fit_slope, medians
+from qproj.lab.report.study_figures import study_figures
 from qproj.lab.studies.distance import distances
 from qproj.lab.studies.metrics import gaps, means_by_problem
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import neuron_times, read_successes
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.solver_table import read_successes
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.study import Study
 from qproj.lab.studies.training_cost import FILE, FOLDER, TrainingPlan, training_lines
 
@@ -30,15 +30,15 @@ def results(tmp_path_factory):
 
 
 def test_success_against_fan_in_and_batch_is_that_of_the_rows(results):
-    drawn = {figure.name: figure for figure in figures(results)}
+    drawn = {figure.name: figure for figure in study_figures(results)}
     for axis, sizes in (("d", [3, 5, 7]), ("n", [10, 16])):
-        traces = {trace["name"]: trace for trace in drawn[f"success-{axis}"].traces}
-        assert "random (null model)" in traces
-        assert "auto" not in traces
+        series = {one.name: one for one in drawn[f"success-{axis}"].series}
+        assert "random (null model)" in series
+        assert "auto" not in series
         for label in ("sa:encoding=margin,encoding.kappa=1.5", "random"):
-            trace = traces[label + (" (null model)" if label == "random" else "")]
-            assert trace["x"] == sizes
-            for size, value in zip(sizes, trace["y"], strict=True):
+            one = series[label + (" (null model)" if label == "random" else "")]
+            assert one.x == sizes
+            for size, value in zip(sizes, one.y, strict=True):
                 own = results.runs.where((results.runs["label"] == label) & (results.runs[axis] == size))
                 hits = total = 0
                 for key, problem in zip(own["run"], own["problem"].tolist(), strict=True):
@@ -51,7 +51,7 @@ def test_success_against_fan_in_and_batch_is_that_of_the_rows(results):
 def test_times_to_solution_are_by_neuron_and_slopes_are_those_of_exact_growth(results):
     own = results.of("random")
     share, times = read_successes(own, results.known, results.gains)
-    assert len(times) == len(neuron_times(own, results.known, results.gains)) == results.optima == 11
+    assert len(times) == results.optima == 11
     assert share.trials == 11 * 20
     d = np.repeat([4, 8, 12, 16], 3)
     slope = fit_slope(d, 10.0 ** (0.25 * d - 3))
@@ -64,30 +64,30 @@ def test_times_to_solution_are_by_neuron_and_slopes_are_those_of_exact_growth(re
 
 
 def test_growth_is_drawn_beyond_what_was_run_only_dotted(results):
-    figure = next(figure for figure in figures(results) if figure.name == "tts")
-    measured = [trace for trace in figure.traces if "extrapolated" not in trace["name"]]
-    beyond = [trace for trace in figure.traces if "extrapolated" in trace["name"]]
+    figure = next(figure for figure in study_figures(results) if figure.name == "tts")
+    measured = [one for one in figure.series if "extrapolated" not in one.name]
+    beyond = [one for one in figure.series if "extrapolated" in one.name]
     assert measured
-    assert all(max(trace["x"]) <= results.runs["weight_bits"].max() for trace in measured)
+    assert all(max(one.x) <= results.runs["weight_bits"].max() for one in measured)
     assert beyond
-    assert all(trace["line"]["dash"] == "dot" and not trace["showlegend"] for trace in beyond)
+    assert all(one.style.dash == "dot" and not one.in_legend for one in beyond)
 
 
 def test_an_option_with_three_numbers_is_a_scan_beside_the_null_model(results):
-    (scan,) = [figure for figure in figures(results) if figure.name.startswith("scan-")]
+    (scan,) = [figure for figure in study_figures(results) if figure.name.startswith("scan-")]
     assert scan.name == "scan-encoding.kappa"
-    trace, null = scan.traces
-    assert trace["x"] == [0.5, 1.5, 5.0]
+    curve, null = scan.series
+    assert curve.x == [0.5, 1.5, 5.0]
     gap = gaps(results.runs, results.known)
     own = results.runs["label"] == "sa:encoding=margin,encoding.kappa=1.5"
     by_neuron = list(means_by_problem(gap[own], results.runs["problem"][own]).values())
-    assert trace["y"][1] == pytest.approx(np.mean(by_neuron))
-    assert null["name"] == "random (null model)"
-    assert len(set(null["y"])) == 1
+    assert curve.y[1] == pytest.approx(np.mean(by_neuron))
+    assert null.name == "random (null model)"
+    assert len(set(null.y)) == 1
 
 
 def test_distances_are_to_the_nearest_optimum_and_ignore_what_changes_nothing(results):
-    store = Store(results.folder)
+    store = StudyStore(results.folder)
     found = distances(store, results.runs, results.known)
     store.close()
     assert np.array_equal(found, results.distances, equal_nan=True)
@@ -118,10 +118,10 @@ def test_training_is_shown_beside_the_gap(results, tmp_path):
     )
     lines = training_lines(records)
     assert [(line.solver, line.accuracy, line.deviation) for line in lines] == [("auto", 0.9, 0.0), ("sign", 0.8, 0.0)]
-    (trace,) = training_cost(with_training).traces
+    (points,) = training_cost(with_training).series
     gap = {line.label: line.gap_mean for line in results.lines}
-    assert trace["x"] == [gap["auto"], gap["sign"]]
-    assert trace["y"] == [0.9, 0.8]
+    assert points.x == [gap["auto"], gap["sign"]]
+    assert points.y == [0.9, 0.8]
     assert [row["accuracy"] for row in training_rows(with_training)] == ["90.0%", "80.0%"]
     assert training_cost(results) is None
     assert TrainingPlan(("a", "b"), ("auto",), seeds=(0, 1, 2)).num_runs == 6

@@ -10,8 +10,9 @@ import pytest
 
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.report import write_report
-from qproj.lab.report.figures import figures
 from qproj.lab.report.markdown import render_markdown
+from qproj.lab.report.plotly_json import to_plotly
+from qproj.lab.report.study_figures import study_figures
 from qproj.lab.report.study_page import render
 from qproj.lab.studies.metrics import gaps
 from qproj.lab.studies.results import Results
@@ -91,7 +92,7 @@ def test_names_are_text_and_nothing_is_loaded(results):
     assert not seen.handlers
     assert seen.tags.count("script") == 3
     assert any(HOSTILE in text for text in seen.texts)  # the failure's message and the names, as they are
-    drawn = json.dumps([[f.traces, f.layout] for f in figures(results)])
+    drawn = json.dumps([to_plotly(figure) for figure in study_figures(results)])
     assert "&lt;img" in drawn
     assert "<img" not in drawn
 
@@ -106,16 +107,16 @@ def test_failures_are_listed_and_counted(results):
 
 
 def test_figures_hold_what_they_say(results):
-    drawn = {figure.name: figure for figure in figures(results)}
+    drawn = {figure.name: figure for figure in study_figures(results)}
     assert set(drawn) == {"gaps", "sizes", "reads", "time", "split", "alignment"}  # one size: no growth with it
-    profile = {trace["name"]: trace for trace in drawn["gaps"].traces}
-    assert profile["auto"]["y"][0] == profile["auto"]["y"][-1] == 1.0
-    assert all(0 <= y <= 1 and trace["y"] == sorted(trace["y"]) for trace in profile.values() for y in trace["y"])
+    profile = {one.name: one for one in drawn["gaps"].series}
+    assert profile["auto"].y[0] == profile["auto"].y[-1] == 1.0
+    assert all(0 <= y <= 1 and one.y == sorted(one.y) for one in profile.values() for y in one.y)
     assert "random (null model)" in profile
-    for trace in drawn["reads"].traces:
-        assert trace["y"] == sorted(trace["y"], reverse=True)
+    for one in drawn["reads"].series:
+        assert one.y == sorted(one.y, reverse=True)
     for i in range(len(results.lines)):
-        assert sum(trace["x"][i] for trace in drawn["split"].traces) == pytest.approx(1.0)
+        assert sum(one.x[i] for one in drawn["split"].series) == pytest.approx(1.0)
 
 
 def test_markdown_keeps_hostile_names_in_their_cells(results):

@@ -7,22 +7,21 @@ import sys
 
 import pytest
 
-from qproj.lab.studies.dask_pool import ClusterPool, _leave, _places, _solve
+from qproj.lab.studies.dask_pool import ClusterPool, _end_study, _pools, _solve_batch
 from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.outcome import Outcome
-from qproj.lab.studies.plan import Limits
-from qproj.lab.studies.pool import Pool
-from qproj.lab.studies.store import Store
-from qproj.lab.studies.stored_problems import arrays_of
-from qproj.lab.studies.study import Study, _by_value
-from qproj.lab.studies.worker import Task
+from qproj.lab.studies.plan import Limits, PlannedRun, planned_solver
+from qproj.lab.studies.pool import WorkerPool
+from qproj.lab.studies.store import StudyStore
+from qproj.lab.studies.study import Study
+from qproj.lab.studies.worker import Task, pickled_by_value
 from qproj.solvers.specs import parse_solver
 
 COLUMNS = ("status", "gain", "gain_bound", "raw_gain", "descent_gain", "cosine", "reads", "solver_seed")
 
 
 def rows(folder):
-    store = Store(folder)
+    store = StudyStore(folder)
     runs = read_runs(store)
     table = {run: tuple(str(runs[c][i]) for c in COLUMNS) for i, run in enumerate(runs["run"].tolist())}
     assert store.query("PRAGMA integrity_check")[0][0] == "ok"
@@ -74,11 +73,11 @@ def test_a_cluster_gives_the_rows_of_a_local_run_also_when_a_worker_is_killed(tm
     assert reported == sorted(reported)  # nothing that was reported done was lost again
     assert rows(tmp_path / "killed") == expected
 
-    store = Store(tmp_path / "killed")
+    store = StudyStore(tmp_path / "killed")
     (told,) = store.query("SELECT content FROM environment")
     store.close()
     assert '"cluster": [{' in told["content"]
-    assert sum(client.run(lambda: len(sys.modules["qproj.lab.studies.dask_pool"]._places)).values()) == 0  # all ended
+    assert sum(client.run(lambda: len(sys.modules["qproj.lab.studies.dask_pool"]._pools)).values()) == 0  # all ended
 
 
 @pytest.mark.slow
@@ -86,7 +85,7 @@ def test_solvers_that_crash_or_hang_are_rows_on_a_cluster_too(tmp_path, layers, 
     solvers = [odd_solvers.Crashing(), odd_solvers.Hanging(), odd_solvers.Nonsense()]
     study = Study(tmp_path, layers[:1], solvers, reads=[5], time_limits_s=[1.0], seeds=1, nulls=False)
     study.run(dask=cluster[0], grace_s=4.0)
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     runs = read_runs(store)
     store.close()
     found = {str(s): runs["status"][runs["solver"] == s].tolist() for s in set(runs["solver"])}
@@ -130,27 +129,27 @@ class _Future:
 
 
 def _task(layers, text="random"):
-    solver = parse_solver(text)
+    solver = planned_solver(parse_solver(text))
     return Task(
-        text, _by_value(solver), layers[0].key, arrays_of(layers[0]),
-        tuple((f"key{j}", j, Limits(5, 1.0, 0, ())) for j in range(3)), warm_up=False,
+        text, pickled_by_value(solver), layers[0],
+        tuple(PlannedRun(f"key{j}", 0, j, 0, Limits(5, 1.0, 0, ())) for j in range(3)), warm_up=False,
     )  # fmt: skip
 
 
 def test_a_batch_is_done_beside_the_thread_and_ends_with_its_study(layers):
-    outcomes = _solve(_task(layers), 60.0, "first")
+    outcomes = _solve_batch(_task(layers), 60.0, "first")
     assert [o.key for o in outcomes] == ["key0", "key1", "key2"]
-    with Pool(1, grace_s=60.0) as pool:
+    with WorkerPool(1, grace_s=60.0) as pool:
         tasks = [_task(layers)]
         expected = [o for group in pool.run(lambda: tasks.pop() if tasks else None) for o in group]
     assert [(o.gain, o.best) for o in outcomes] == [(o.gain, o.best) for o in expected]
-    (place,) = _places.values()
-    (process,) = [worker.process for worker in place.pool._workers]
-    _leave("another")
+    (local,) = _pools.values()
+    (process,) = [worker.process for worker in local.pool._workers]
+    _end_study("another")
     assert process.poll() is None
-    _leave("first")
+    _end_study("first")
     assert process.poll() is not None
-    assert not _places
+    assert not _pools
 
 
 def test_workers_that_keep_dying_are_rows_and_a_gone_cluster_is_said(layers):

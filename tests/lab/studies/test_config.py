@@ -59,7 +59,11 @@ def test_a_yaml_file(tmp_path):
         ("max_neurons = 12", 'max_neurons = "all"', r"line 10: max_neurons: .*valid integer, not 'all'"),
         ('instances = ["digits", "layers.npz"]', "", r"instances is missing; add it"),
         ("max_neurons = 12", "max_neurons = ", r"study.toml: .*line 10"),
-        ("max_neurons = 12", 'encodings = ["margin", "margn"]', r"line 10: encodings: 'margn' is no encoding"),
+        (
+            "max_neurons = 12",
+            'encodings = ["margin", "margn"]',
+            r"line 10: encodings: 'margn': unknown encoding; did you mean 'margin'",
+        ),
     ],
 )
 def test_toml_mistakes_name_their_line(tmp_path, old, new, message):
@@ -91,7 +95,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"neither \.toml nor \.yaml"):
         read_study_file(write(tmp_path, "{}", "study.json"))
-    with pytest.raises(FileNotFoundError, match="is no file"):
+    with pytest.raises(FileNotFoundError, match="is not a file"):
         read_study_file(tmp_path / "none.toml")
 
 

@@ -50,8 +50,8 @@ def test_bare_names_files_and_layers_pass_through(tmp_path):
         ("random:n=many", "a number is needed"),
         ("digits:hidden=3-4", "several as 16"),
         ("random:", "no option after the colon"),
-        ("mnist", "say what to train"),
-        ("digits-0-2", "say what to train"),
+        ("mnist", "write what to train"),
+        ("digits-0-2", "write what to train"),
     ],
 )
 def test_mistakes_are_named(text, message):

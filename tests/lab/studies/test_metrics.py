@@ -22,7 +22,7 @@ from qproj.lab.studies.metrics import (
     wilson,
 )  # fmt: skip
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.study import Study
 
 
@@ -172,9 +172,9 @@ def test_the_summary_counts_what_the_rows_say(tmp_path, layers, odd_solvers):
 
 
 def test_an_empty_study_says_so(tmp_path, layers):
-    Store(tmp_path, create=True).close()
+    StudyStore(tmp_path, create=True).close()
     with pytest.raises(ValueError, match="no finished run"):
         Results.read(tmp_path)
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     assert len(read_runs(store)) == 0
     store.close()

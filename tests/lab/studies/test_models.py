@@ -8,8 +8,8 @@ from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.studies.metrics import gaps, reached
 from qproj.lab.studies.neurons import load_instances, parse_source
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.store import Store
-from qproj.lab.studies.stored_problems import ModelInstance, arrays_of, bqm_problem, problems_of, published
+from qproj.lab.studies.store import StudyStore
+from qproj.lab.studies.stored_problems import ModelInstance, bqm_problem, published
 from qproj.lab.studies.study import Study
 from qproj.projections.models import BQMProblem
 
@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_model_s_energies_and_key_survive_its_arrays(vartype):
     bqm = dimod.BinaryQuadraticModel({"b": 1.5, "a": -2.0}, {("a", "b"): 3.0}, 0.25, vartype)
     instance = ModelInstance.of("ab", bqm, "test")
-    (problem,) = problems_of(arrays_of(instance))
+    (problem,) = instance.problems
     low = -1 if vartype == "SPIN" else 0
     for a in (low, 1):
         for b in (low, 1):
@@ -58,8 +58,8 @@ def test_gaps_are_to_the_published_optimum_whoever_reaches_it(folder):
     assert np.isnan(reached(runs, results.known)[other & sampled]).all()
     assert runs["status"][(three | other) & (runs["solver"] == "sign")].tolist() == ["refused"] * 2
     assert np.isnan(runs["cosine"][three]).all()
-    store = Store(folder / "s")
-    back = {one.name: one for one in store.layers()}
+    store = StudyStore(folder / "s")
+    back = {one.name: one for one in store.layers().values()}
     store.close()
     assert back["qubo/three"].key == published("three").key
     assert isinstance(back["random/n6-d3/seed0"], LayerInstance)
@@ -79,7 +79,11 @@ def test_files_are_sources_and_mistakes_are_named(folder):
     (mine,) = load_instances([str(folder / "qubo" / "three.txt")])
     assert mine.key == published("three").key
     assert isinstance(bqm_problem(mine.arrays), BQMProblem)
-    for text, message in (("qubo", "say which"), ("qubo:nam=three", "did you mean 'name'"), ("qubo:", "no option")):
+    for text, message in (
+        ("qubo", "alone names no instance; write qubo:name="),
+        ("qubo:nam=three", "did you mean 'name'"),
+        ("qubo:", "no option"),
+    ):
         with pytest.raises(ValueError, match=message):
             parse_source(text)
     with pytest.raises(ValueError, match="did you mean 'three'"):

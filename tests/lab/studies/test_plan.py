@@ -3,8 +3,8 @@
 import pytest
 
 from qproj.lab.datasets.instances import LayerInstance
-from qproj.lab.studies.estimate import estimate
-from qproj.lab.studies.plan import Budget, Limits, make_plan, plan_table, run_key, solver_seed
+from qproj.lab.studies.estimate import plan_table
+from qproj.lab.studies.plan import Limits, make_plan, run_key, solver_seed
 from qproj.lab.studies.study import Study
 from qproj.solvers.specs import parse_solvers
 
@@ -36,7 +36,7 @@ def test_budgets_are_a_cross_product_and_what_is_withheld_does_not_multiply(laye
     runs = [made.solvers[run.solver].text for run in made.runs]
     assert runs.count("sa") == 6 * 4
     assert runs.count("sign") == 6 * 2
-    assert Budget(20, None) in made.budgets
+    assert Limits(20, None, 0) in made.limits
 
 
 def test_keys_depend_on_content_only(layers):
@@ -96,13 +96,13 @@ def test_nothing_to_run_and_equal_names_are_refused(layers):
         plan([])
     with pytest.raises(ValueError, match="names have to be unique"):
         plan([layers[0], layers[0]])
-    with pytest.raises(TypeError, match="is no solver"):
+    with pytest.raises(TypeError, match="is not a solver"):
         make_plan(layers, [object()])
 
 
 def test_the_dry_run_counts_what_is_new_and_estimates_it(layers, tmp_path):
     study = Study(tmp_path / "s", layers, "sa,sign", seeds=2)
-    found = estimate(study, workers=1)
+    found = study.estimate(workers=1)
     titles, rows = plan_table(study.plan, found)
     table = {row[0]: dict(zip(titles, row, strict=True)) for row in rows}
     assert (table["sa"]["runs"], table["sa"]["new"], table["sa"]["at most"]) == ("12", "12", "60 s")
@@ -114,7 +114,7 @@ def test_the_dry_run_counts_what_is_new_and_estimates_it(layers, tmp_path):
 
     study.run(workers=1)
     larger = Study(tmp_path / "s", layers, "sa,sign", seeds=3)
-    told = {one.solver: one for one in estimate(larger, probe=False)}
+    told = {one.solver: one for one in larger.estimate(probe=False)}
     assert (told["sa"].runs, told["sa"].new, told["sa"].known_from) == (18, 6, "stored rows")
     frame = larger.frame
     mean = frame.filter(frame["solver"] == "sa")["wall_s"].mean()
@@ -125,5 +125,5 @@ def test_the_dry_run_counts_what_is_new_and_estimates_it(layers, tmp_path):
 @pytest.mark.slow
 def test_an_emulated_machine_says_what_a_real_one_would_charge(layers, tmp_path):
     pytest.importorskip("dwave.system")
-    found = estimate(Study(tmp_path / "s", layers, "dwave-emulated", seeds=1, nulls=False), workers=1)
+    found = Study(tmp_path / "s", layers, "dwave-emulated", seeds=1, nulls=False).estimate(workers=1)
     assert found[0].qpu_s == pytest.approx(6 * (15_000 + 100 * 140) * 1e-6)  # programming, then a hundred reads

@@ -11,35 +11,36 @@ import time
 import pytest
 
 from qproj.lab.studies.frame import read_runs
-from qproj.lab.studies.store import FILE, SCHEMA, Store
+from qproj.lab.studies.schema import SCHEMA
+from qproj.lab.studies.store import FILE, StudyStore
 from qproj.lab.studies.study import Study
 
 
 def test_another_database_a_newer_one_and_no_database_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no study"):
-        Store(tmp_path)
+        StudyStore(tmp_path)
     other = sqlite3.connect(tmp_path / FILE)
     other.execute("CREATE TABLE things (x)")
     other.commit()
     other.close()
-    with pytest.raises(ValueError, match="no study of qproj"):
-        Store(tmp_path)
+    with pytest.raises(ValueError, match="not a study of qproj"):
+        StudyStore(tmp_path)
     (tmp_path / FILE).unlink()
-    Store(tmp_path, create=True).close()
+    StudyStore(tmp_path, create=True).close()
     newer = sqlite3.connect(tmp_path / FILE)
     newer.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     newer.close()
     with pytest.raises(ValueError, match="upgrade qproj"):
-        Store(tmp_path)
+        StudyStore(tmp_path)
     (tmp_path / FILE).write_bytes(b"not a database" * 100)
-    with pytest.raises(ValueError, match="no readable study"):
-        Store(tmp_path)
+    with pytest.raises(ValueError, match="not a readable study"):
+        StudyStore(tmp_path)
 
 
 def test_a_full_disk_is_said_and_finished_runs_are_kept(tmp_path, layers):
     study = Study(tmp_path, layers, "sign", seeds=1)
     study.run(workers=1)
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     pages = store.query("PRAGMA page_count")[0][0]
     store.query(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(OSError, match="free some space and run the same command"):
@@ -49,7 +50,7 @@ def test_a_full_disk_is_said_and_finished_runs_are_kept(tmp_path, layers):
 
 
 def test_foreign_keys_and_types_are_enforced(tmp_path):
-    store = Store(tmp_path, create=True)
+    store = StudyStore(tmp_path, create=True)
     with pytest.raises(sqlite3.IntegrityError):
         store.query("INSERT INTO neuron VALUES (99, 0, 'k', 1.0, 1, 1, 1)")
     assert store.query("PRAGMA journal_mode")[0][0] == "wal"
@@ -57,7 +58,7 @@ def test_foreign_keys_and_types_are_enforced(tmp_path):
 
 
 def test_a_batch_belongs_to_one_living_process(tmp_path):
-    first, second = Store(tmp_path, create=True), Store(tmp_path)
+    first, second = StudyStore(tmp_path, create=True), StudyStore(tmp_path)
     assert first.claim("batch")
     assert not second.claim("batch")
     assert second.claim("other")
@@ -66,8 +67,37 @@ def test_a_batch_belongs_to_one_living_process(tmp_path):
     second.close()
 
 
+_OPEN_ALL = """
+import sys, time
+from pathlib import Path
+from qproj.lab.studies.store import StudyStore
+print("ready", flush=True)
+start = float(sys.stdin.readline())
+for number in range(60):
+    while time.time() < start + 0.02 * number:
+        pass
+    StudyStore(Path(sys.argv[1]) / str(number), create=True).close()
+"""
+
+
+def test_two_processes_may_make_a_study_at_the_same_moment(tmp_path):
+    """Switching a file to WAL mode fails at once where another process does it: SQLite's time-out does not cover it."""
+    command = [sys.executable, "-c", _OPEN_ALL, str(tmp_path)]
+    both = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+    start = f"{time.time() + 0.1}\n"
+    for process in both:
+        process.stdin.write(start)
+        process.stdin.flush()
+    ends = [process.communicate(timeout=60)[1] for process in both]
+    assert ends == ["", ""]
+
+
 def test_leases_of_the_dead_are_free(tmp_path):
-    store = Store(tmp_path, create=True)
+    store = StudyStore(tmp_path, create=True)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     import socket
@@ -86,10 +116,12 @@ def test_leases_of_the_dead_are_free(tmp_path):
 _SCRIPT = """
 import sys
 from pathlib import Path
-from qproj.lab.studies.study import Study, _Session
+from qproj.lab.studies.pool import WorkerPool
+from qproj.lab.studies.running import StudySession
+from qproj.lab.studies.study import Study
 study = Study(sys.argv[1], ["random"], "sa,sign,random", reads=[20], seeds=3, max_neurons=10)
 seen = set()
-with _Session(study, 2, 10.0, False, None) as session:
+with WorkerPool(2, log=study.folder / "log.txt") as pool, StudySession(study.plan, study.folder, pool) as session:
     def tell(now):
         for key in sorted(session.finished - seen):
             seen.add(key)
@@ -105,7 +137,7 @@ def _start(folder):
 
 
 def _rows(folder):
-    store = Store(folder)
+    store = StudyStore(folder)
     runs = read_runs(store)
     check = store.query("PRAGMA integrity_check")[0][0]
     broken = store.query("PRAGMA foreign_key_check")
@@ -160,7 +192,7 @@ def test_two_processes_share_one_study(tmp_path):
     rows = _rows(tmp_path)
     study = Study(tmp_path, ["random"], "sa,sign,random", reads=[20], seeds=3, max_neurons=10)
     assert sorted(rows) == sorted(run.key for run in study.plan.runs)
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     assert not store.query("SELECT * FROM lease")
     assert len({row[0] for row in store.query("SELECT environment FROM run")}) == 2
     store.close()

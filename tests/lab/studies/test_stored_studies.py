@@ -8,8 +8,7 @@ import pytest
 from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.outcome import FAILURES, perform
 from qproj.lab.studies.plan import Limits
-from qproj.lab.studies.store import Store
-from qproj.lab.studies.stored_problems import arrays_of, problems_of
+from qproj.lab.studies.store import StudyStore
 from qproj.solvers.specs import parse_solver
 
 ROOT = Path(__file__).parents[3]
@@ -31,11 +30,10 @@ def test_a_random_hundredth_comes_out_the_same(path, tmp_path):
 
     with tarfile.open(path, "r:xz") as tar:
         tar.extractall(tmp_path, filter="data")
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     runs, layers = read_runs(store), store.layers()
-    ids = [row["id"] for row in store.query("SELECT id FROM instance ORDER BY id")]
     store.close()
-    problems = {number: problems_of(arrays_of(layer)) for number, layer in zip(ids, layers, strict=True)}
+    problems = {number: layer.problems for number, layer in layers.items()}
     # what a clock cut short or a process lost need not repeat
     repeatable = [
         i

@@ -5,14 +5,14 @@ import pytest
 
 import qproj
 from qproj.lab.studies.frame import read_gains, read_runs, read_weights
-from qproj.lab.studies.store import Store
+from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.study import Study
 
 COLUMNS = ("run", "status", "gain", "gain_bound", "raw_gain", "descent_gain", "cosine", "reads", "solver_seed")
 
 
 def rows(folder, columns=COLUMNS):
-    store = Store(folder)
+    store = StudyStore(folder)
     runs = read_runs(store)
     table = {run: tuple(runs[c][i] for c in columns[1:]) for i, run in enumerate(runs["run"].tolist())}
     store.close()
@@ -33,10 +33,10 @@ def test_every_run_has_a_row_with_recomputed_scores(tmp_path, layers):
     assert (ended.total, ended.done, ended.failed) == (study.plan.num_runs, study.plan.num_runs, 0)
     assert heard[0].done == 0
     assert heard[-1].done == ended.total
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     runs, weights, gains = read_runs(store), None, None
     weights, gains = read_weights(store, runs), read_gains(store, runs)
-    by_name = {layer.name: layer for layer in store.layers()}
+    by_name = {layer.name: layer for layer in store.layers().values()}
     store.close()
     assert len(runs) == ended.total == len(weights)
     for i, key in enumerate(runs["run"].tolist()):
@@ -80,7 +80,7 @@ def test_misbehaving_solvers_are_rows_and_cost_nobody_else(tmp_path, layers, odd
     study = Study(tmp_path, layers, ["sign", *solvers], reads=[5], seeds=1, nulls=False)
     ended = study.run(workers=2)
     assert ended.done == ended.total == 6 * 10
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     runs = read_runs(store)
     store.close()
     bad = runs["neuron"] % 2 == 0  # where the first target is positive
@@ -95,7 +95,7 @@ def test_misbehaving_solvers_are_rows_and_cost_nobody_else(tmp_path, layers, odd
 def test_a_solver_that_hangs_is_ended(tmp_path, layers, odd_solvers):
     study = Study(tmp_path, layers[:1], [odd_solvers.Hanging()], reads=[5], time_limits_s=[0.3], seeds=1, nulls=False)
     study.run(workers=1, grace_s=3.0)
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     runs = read_runs(store)
     store.close()
     assert runs["status"].tolist() == ["hung", "feasible", "hung"]
@@ -104,7 +104,7 @@ def test_a_solver_that_hangs_is_ended(tmp_path, layers, odd_solvers):
 def test_failed_runs_are_kept_until_they_are_asked_for_again(tmp_path, layers, odd_solvers):
     def run(**options):
         Study(tmp_path, layers[:1], [odd_solvers.Raising()], seeds=1, nulls=False).run(workers=1, **options)
-        store = Store(tmp_path)
+        store = StudyStore(tmp_path)
         found = {row["key"]: row["finished"] for row in store.query("SELECT key, finished FROM run")}
         store.close()
         return found
@@ -118,7 +118,7 @@ def test_failed_runs_are_kept_until_they_are_asked_for_again(tmp_path, layers, o
 
 def test_only_what_is_declared_is_passed(tmp_path, layers, odd_solvers):
     Study(tmp_path, layers[:1], [odd_solvers.Narrow()], seeds=3, nulls=False).run(workers=1)
-    store = Store(tmp_path)
+    store = StudyStore(tmp_path)
     runs = read_runs(store)
     store.close()
     assert runs["status"].tolist() == ["feasible"] * 3

@@ -102,5 +102,5 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(tmp_path):
     _, err = process.communicate(timeout=250)
     assert process.returncode == 130
     assert "0 of 1 runs are kept" in err
-    assert "the same command goes on from there" in err
+    assert "the same command continues from there" in err
     assert "Traceback" not in err
