@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qproj
-from qproj.encodings.verify import minimum_energies
+from qproj.encodings.encoding import minimum_energies
 from qproj.solvers import MissingLicenceError
 
 

@@ -28,7 +28,7 @@ def ramp(reps: int, step: float = 0.75) -> FloatArray:
     return np.concatenate((step * times, -step * (1.0 - times)))
 
 
-class Budget:
+class AngleSearch:
     """Counts evaluations, remembers the best angles, and ends the search at a deadline."""
 
     def __init__(self, deadline: float | None) -> None:
@@ -58,18 +58,18 @@ def search(
     *,
     optimizer: str,
     maxiter: int,
-    budget: Budget,
+    progress: AngleSearch,
     rng: np.random.Generator,
     gradient: bool = False,
 ) -> None:
-    """Minimise value(angles) from one start; the best angles seen are in `budget`.
+    """Minimise value(angles) from one start; the best angles seen are in `progress`.
 
     With ``gradient``, `value` returns (value, gradient).
     """
 
     def counted(angles: FloatArray) -> Any:
         result = value(angles)
-        budget.saw(result[0] if gradient else result, angles)
+        progress.saw(result[0] if gradient else result, angles)
         return result
 
     method: Any = spsa if optimizer == "SPSA" else optimizer

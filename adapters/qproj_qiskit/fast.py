@@ -14,7 +14,7 @@ from qproj._arrays import FloatArray
 from qproj.encodings import SampledModel
 from qproj.solvers import Capabilities, Reads, Request, SamplingAdapter, Termination, TooLargeError
 from qproj.solvers.contract import check_positive
-from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
+from qproj_qiskit.angles import AngleSearch, check_optimizer, ramp, search
 
 #: Bytes per amplitude: energies in order and in strips, Σ Z, scratch (ψ and its adjoint state, twice), reads.
 BYTES_PER_STATE = 8 + 8 + 8 + 2 * (16 + 16) + 16
@@ -72,24 +72,24 @@ class QAOAFast(SamplingAdapter):
 
         rng = request.rng()
         state = Diagonal(energies(model.bqm), warm_axes(model, request.hint, self.warm_start), self.cvar)
-        budget = Budget(request.deadline)
+        progress = AngleSearch(request.deadline)
         angles = self.angles
         if angles is None:
             for start in range(self.restarts):
                 first = ramp(self.reps) if start == 0 else rng.uniform(-1.0, 1.0, 2 * self.reps)
                 search(
                     state.value_and_gradient if self.optimizer == "L-BFGS-B" else state.value, first,
-                    optimizer=self.optimizer, maxiter=self.maxiter, budget=budget, rng=rng,
+                    optimizer=self.optimizer, maxiter=self.maxiter, progress=progress, rng=rng,
                     gradient=self.optimizer == "L-BFGS-B",
                 )  # fmt: skip
-                if budget.late:
+                if progress.late:
                     break
-            angles = budget.best_angles
+            angles = progress.best_angles
         assert angles is not None
         samples = state.sample(angles, request.num_reads or self.default_reads, rng)
         expectation = state.value(angles) * model.scale + model.offset
-        stats = {"evaluations": budget.evaluations, "angles": angles.tolist(), "expectation": expectation}
-        termination = Termination.CLOCK if budget.late else Termination.BUDGET
+        stats = {"evaluations": progress.evaluations, "angles": angles.tolist(), "expectation": expectation}
+        termination = Termination.CLOCK if progress.late else Termination.BUDGET
         return Reads(model, sampleset_of_bits(model, samples), termination, stats)
 
 

@@ -25,7 +25,7 @@ from qproj.solvers import (
 )
 from qproj.solvers.contract import check_positive
 from qproj.solvers.sampling import check_encoding
-from qproj_qiskit.angles import Budget, check_optimizer, ramp, search
+from qproj_qiskit.angles import AngleSearch, check_optimizer, ramp, search
 from qproj_qiskit.fast import check_angles, check_share, require_memory, sampleset_of_bits, warm_axes
 
 DEFAULT_READS = 1024
@@ -120,18 +120,18 @@ class QAOA(Adapter[tuple[SampledModel, Any], Reads]):
             order = np.sort(scaled.bqm.energies(sampleset_of_bits(scaled, bits)))
             return float(order[: max(1, round(self.cvar * len(order)))].mean())
 
-        budget = Budget(request.deadline)
+        progress = AngleSearch(request.deadline)
         angles = self.angles
         if angles is None:
-            search(value, ramp(self.reps), optimizer=self.optimizer, maxiter=self.maxiter, budget=budget, rng=rng)
-            angles = budget.best_angles
+            search(value, ramp(self.reps), optimizer=self.optimizer, maxiter=self.maxiter, progress=progress, rng=rng)
+            angles = progress.best_angles
         assert angles is not None
         bits = self._shots(circuit, angles, reads, rng)
         stats: dict[str, Any] = {
-            "evaluations": budget.evaluations, "angles": angles.tolist(), "depth": circuit.depth(),
-            "two_qubit_gates": circuit.num_nonlocal_gates(), "shots": budget.evaluations * self.shots + reads,
+            "evaluations": progress.evaluations, "angles": angles.tolist(), "depth": circuit.depth(),
+            "two_qubit_gates": circuit.num_nonlocal_gates(), "shots": progress.evaluations * self.shots + reads,
         }  # fmt: skip
-        termination = Termination.CLOCK if budget.late else Termination.BUDGET
+        termination = Termination.CLOCK if progress.late else Termination.BUDGET
         return Reads(scaled, sampleset_of_bits(scaled, bits), termination, stats)
 
     def decode(self, raw: Reads, problem: Any) -> Found:

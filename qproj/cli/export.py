@@ -27,7 +27,7 @@ def export(
     Example: qproj export DIR --format parquet --out runs.parquet
     """
     from qproj.cli.output import print_json
-    from qproj.lab.studies.export import FORMATS, export_study
+    from qproj.lab.studies.study_export import FORMATS, export_study
 
     if kind not in FORMATS:
         from qproj._options import nearest

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.encodings.columns import Label
-from qproj.encodings.quantise import quantise
-from qproj.encodings.rows import Rows
+from qproj.encodings.rows import Rows, quantise
 
 
 @dataclass(frozen=True, eq=False)

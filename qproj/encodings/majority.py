@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray, frozen
 from qproj.encodings.columns import Label
 from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
-from qproj.encodings.penalty import squares
-from qproj.encodings.quantise import quantise
-from qproj.encodings.rows import Rows
+from qproj.encodings.quadratic import squares
+from qproj.encodings.rows import Rows, quantise
 
 
 def majority(rows: Rows, *, factor: float = 4.5, bits: int = 6) -> Encoding:

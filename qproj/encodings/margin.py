@@ -6,7 +6,7 @@ import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
-from qproj.encodings.penalty import squares
+from qproj.encodings.quadratic import squares
 from qproj.encodings.rows import Rows
 
 

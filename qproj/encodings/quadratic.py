@@ -1,8 +1,10 @@
-"""Encodings of projections that are quadratic in the weights already: no slack, no penalty, exact."""
+"""Quadratic forms as coefficients: objectives that are quadratic in the weights, and squared penalties."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+import numpy as np
 
 from qproj._arrays import FloatArray, SignArray
 from qproj.encodings.columns import Columns
@@ -34,3 +36,26 @@ def spin_quadratic(
         gain=gain,
         structure="clique",
     )
+
+
+def squares(L: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Return (linear, quadratic, offset) of Σ_g weights_g (L_g·x + a_g)² over x ∈ {0,1}^B.
+
+    Parameters
+    ----------
+    L : (G, B) float64
+    a, weights : (G,) float64
+
+    Returns
+    -------
+    linear : (B,) float64
+        Squares too, since x² = x.
+    quadratic : (B, B) float64
+        Above the diagonal, 0 elsewhere.
+    offset : float
+    """
+    weighted = weights[:, None] * L
+    gram = L.T @ weighted
+    linear = np.diagonal(gram) + 2.0 * (a @ weighted)
+    place = np.arange(len(gram))
+    return linear, np.where(place[:, None] < place, 2.0 * gram, 0.0), float(weights @ (a * a))

@@ -7,9 +7,8 @@ import numpy as np
 from qproj.encodings.columns import Label
 from qproj.encodings.encoding import Encoding, require_positive, require_precision, require_size
 from qproj.encodings.majority import agreement
-from qproj.encodings.penalty import squares
-from qproj.encodings.quantise import quantise
-from qproj.encodings.rows import Rows
+from qproj.encodings.quadratic import squares
+from qproj.encodings.rows import Rows, quantise
 
 
 def unbalanced(

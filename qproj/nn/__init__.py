@@ -21,9 +21,9 @@ from qproj.nn.affine import BatchNorm1d, BatchNorm2d, Scale, Threshold
 from qproj.nn.binarize import binarize_, clip_latents_
 from qproj.nn.binary_layer import BinaryLayer, binary_layers
 from qproj.nn.graph import BinaryGCNConv, normalized_adjacency
-from qproj.nn.layers import BinaryConv, BinaryConv1d, BinaryConv2d, BinaryConv3d, BinaryLinear
 from qproj.nn.packing import PackedModel, pack, unpack
 from qproj.nn.summary import ModelSummary, model_summary
+from qproj.nn.torch_layers import BinaryConv, BinaryConv1d, BinaryConv2d, BinaryConv3d, BinaryLinear
 
 __all__ = [
     "BatchNorm1d",

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from qproj.nn.binary_layer import BinaryLayer, binary_layers
-from qproj.nn.layers import BinaryConv, BinaryConv1d, BinaryConv2d, BinaryConv3d, BinaryLinear
+from qproj.nn.torch_layers import BinaryConv, BinaryConv1d, BinaryConv2d, BinaryConv3d, BinaryLinear
 
 _KINDS: dict[type[nn.Module], type[BinaryLayer]] = {
     nn.Linear: BinaryLinear,

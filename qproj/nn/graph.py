@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from qproj.nn.layers import BinaryLinear
+from qproj.nn.torch_layers import BinaryLinear
 
 
 def normalized_adjacency(edges: Tensor, num_nodes: int, dtype: torch.dtype = torch.float32) -> Tensor:

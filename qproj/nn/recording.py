@@ -51,7 +51,7 @@ class ForwardPass:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class RecordedRows:
     """One recorded pass of one layer.
 
     Attributes
@@ -113,14 +113,14 @@ class Recorder:
     ----------
     keeps_targets : bool
         Whether ∂L/∂Z is kept too, which sign and margin projections need.
-    rows : list of Rows
+    rows : list of RecordedRows
     """
 
     def __init__(self, channel: int = -1) -> None:
         self.channel = channel
         self.keeps_targets = True
-        self.rows: list[Rows] = []
-        self._arrived: list[tuple[int, Rows]] = []
+        self.rows: list[RecordedRows] = []
+        self._arrived: list[tuple[int, RecordedRows]] = []
         self._weight: weakref.ref[nn.Parameter] | None = None
         self._grad: tuple[int, int] | None = None
         self._handle = next(_HANDLES)
@@ -149,7 +149,7 @@ class Recorder:
 
     def arrive(self, x: Tensor, grad: Tensor, forward: ForwardPass) -> None:
         """Note that a backward pass has reached a tap."""
-        rows = Rows(x, grad.detach() if self.keeps_targets else None, forward)
+        rows = RecordedRows(x, grad.detach() if self.keeps_targets else None, forward)
         self._arrived.append((torch._C._current_graph_task_id(), rows))
 
     def _accumulated(self, weight: Tensor) -> None:
@@ -167,7 +167,7 @@ class Recorder:
             rows.forward.counted = True
         self.rows += arrived
 
-    def take(self) -> list[Rows]:
+    def take(self) -> list[RecordedRows]:
         """Return the rows and forget them."""
         rows, self.rows = self.rows, []
         self._grad = None

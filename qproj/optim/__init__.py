@@ -16,10 +16,10 @@ except ModuleNotFoundError as error:  # pragma: no cover - needs an installation
 
 from qproj.optim.batch import capture
 from qproj.optim.binaryconnect import BinaryConnect
+from qproj.optim.projection_report import LayerReport, ProjectionReport
 from qproj.optim.projector import Projector, project_grad_, projector_of
 from qproj.optim.proxquant import ProxQuant
 from qproj.optim.qpsbgd import QPSBGD, ProjectedQPSBGD
-from qproj.optim.report import LayerReport, ProjectionReport
 from qproj.optim.signsgd import SignSGD
 
 __all__ = [

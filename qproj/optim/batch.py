@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from qproj._arrays import FloatArray, SignArray
 from qproj.nn.binary_layer import BinaryLayer, binary_layers
-from qproj.nn.recording import Rows
+from qproj.nn.recording import RecordedRows
 
 TARGETS = ("preactivations", "outputs")
 
@@ -39,7 +39,7 @@ class Batch:
     implicit: bool
 
 
-def gather(name: str, layer: BinaryLayer, recorded: list[Rows], targets: str) -> Batch:
+def gather(name: str, layer: BinaryLayer, recorded: list[RecordedRows], targets: str) -> Batch:
     """Return the rows of all passes, one below the other.
 
     Parameters
@@ -73,7 +73,7 @@ def gather(name: str, layer: BinaryLayer, recorded: list[Rows], targets: str) ->
     return Batch(_small(X), T, exact, not outputs)
 
 
-def require_rows(name: str, recorded: list[Rows]) -> None:
+def require_rows(name: str, recorded: list[RecordedRows]) -> None:
     """Raise ValueError for a layer whose last backward pass recorded nothing."""
     if not recorded:
         raise ValueError(
@@ -82,7 +82,7 @@ def require_rows(name: str, recorded: list[Rows]) -> None:
         )
 
 
-def _target(rows: Rows, outputs: bool) -> Tensor:
+def _target(rows: RecordedRows, outputs: bool) -> Tensor:
     if not outputs:
         assert rows.grad is not None
         return -rows.grad
@@ -95,7 +95,7 @@ def _target(rows: Rows, outputs: bool) -> Tensor:
     return target * rows.forward.turn.to(target).reshape(shape)
 
 
-def _is_exact(rows: Rows, fan_in: int) -> bool:
+def _is_exact(rows: RecordedRows, fan_in: int) -> bool:
     """Return whether σ(slope·z + offset) = ±σ(z) for every z: σ(−z) = −σ(z) unless z = 0, which odd ±1 rows exclude."""
     turn = rows.forward.turn
     return rows.forward.exact and (turn is None or fan_in % 2 == 1 or bool((turn > 0).all()))

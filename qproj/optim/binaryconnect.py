@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from qproj.optim.base import BinaryOptimizer, averaged, check_beta
+from qproj.optim.binary_optimizer import BinaryOptimizer, averaged, check_beta
 
 
 class BinaryConnect(BinaryOptimizer):
@@ -21,7 +21,7 @@ class BinaryConnect(BinaryOptimizer):
     momentum : float
         β of a running mean of the gradient.
     float_lr, groups
-        As for :class:`~qproj.optim.base.BinaryOptimizer`.
+        As for :class:`~qproj.optim.binary_optimizer.BinaryOptimizer`.
     """
 
     def __init__(

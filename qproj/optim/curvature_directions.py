@@ -12,11 +12,20 @@ from torch import Tensor
 
 from qproj._seeds import derived_seed
 from qproj.nn.binary_layer import BinaryLayer
-from qproj.optim import curvature
 from qproj.optim.batch import require_rows
-from qproj.optim.curvature import CurvatureState
-from qproj.optim.report import Direction, LayerReport, alignment
-from qproj.optim.settings import ProjectionSettings
+from qproj.optim.curvature_state import (
+    CurvatureState,
+    averaged_gradient,
+    descend_,
+    direction,
+    filtered,
+    given,
+    refresh,
+    scaled,
+    second_moment,
+)
+from qproj.optim.projection_report import Direction, LayerReport, alignment
+from qproj.optim.projection_settings import ProjectionSettings
 from qproj.projections import CurvatureLayerProjection
 from qproj.solvers import project
 
@@ -45,15 +54,15 @@ class CurvatureDirections:
             state = self.states[name] = CurvatureState.of(layer)
         failures = 0
         reused = place[0] % settings.every != 0 and state.has_moment
-        H, finite = curvature.averaged_gradient(state, grad, settings.momentum)
+        H, finite = averaged_gradient(state, grad, settings.momentum)
         rows = self._refresh(name, layer, place, state, H)
         H = self._filtered(state, H, first=place[1] == 0)
-        unit, rho = curvature.scaled(state, H, settings.tau)
+        unit, rho = scaled(state, H, settings.tau)
         if solver != "auto" and not reused:
             failures = self._solve_(state, unit, rho, solver, place, time_limit_s)
         elif not reused:
-            curvature.descend_(state.A, unit, rho, state.V, state.F, settings.sweeps)
-        found = curvature.given(state, H, unit, rho, settings.tau)
+            descend_(state.A, unit, rho, state.V, state.F, settings.sweeps)
+        found = given(state, H, unit, rho, settings.tau)
         figures = alignment(grad, found.V) | {"objective": found.objective, "agreement": found.agreement}
         seconds = time.perf_counter() - start
         report = LayerReport(
@@ -70,7 +79,7 @@ class CurvatureDirections:
                 trial = state.copy()
                 H = -state.mean / state.weight.clamp(min=1e-30)
                 H = self._filtered(state, H, first=i == 0)
-                found[name] = curvature.direction(trial, H, tau, self.settings.sweeps).V
+                found[name] = direction(trial, H, tau, self.settings.sweeps).V
         return found
 
     def state_dict(self) -> dict[str, Any]:
@@ -86,7 +95,7 @@ class CurvatureDirections:
     def _filtered(self, state: CurvatureState, H: Tensor, *, first: bool) -> Tensor:
         if not first or self.settings.filter == 0 or not state.has_moment:
             return H
-        return curvature.filtered(H, state.A, self.settings.filter)
+        return filtered(H, state.A, self.settings.filter)
 
     def _refresh(self, name: str, layer: BinaryLayer, place: tuple[int, int], state: CurvatureState, H: Tensor) -> int:
         """Take a new second moment where it is due, and return the number of recorded rows."""
@@ -98,8 +107,8 @@ class CurvatureDirections:
         if not state.has_moment:
             require_rows(name, recorded)
         generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, *place))
-        A, count = curvature.second_moment(layer, recorded, self.settings.max_rows, generator, self.settings.group)
-        curvature.refresh(state, A, count, H)
+        A, count = second_moment(layer, recorded, self.settings.max_rows, generator, self.settings.group)
+        refresh(state, A, count, H)
         return rows
 
     def _solve_(

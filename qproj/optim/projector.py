@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from qproj.nn.binary_layer import BinaryLayer, binary_layers, require_binary_layers
 from qproj.optim.curvature_directions import CurvatureDirections
-from qproj.optim.report import Direction, ProjectionReport, is_finite
-from qproj.optim.settings import SWEEPS, ProjectionSettings, checked_metric, checked_tau
+from qproj.optim.projection_report import Direction, ProjectionReport, is_finite
+from qproj.optim.projection_settings import SWEEPS, ProjectionSettings, checked_metric, checked_tau
 from qproj.optim.target_directions import TargetDirections
 from qproj.solvers import get_solver
 

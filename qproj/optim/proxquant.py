@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qproj.nn.binary_layer import binary_layers
-from qproj.optim.base import BinaryOptimizer, averaged, check_beta
+from qproj.optim.binary_optimizer import BinaryOptimizer, averaged, check_beta
 
 
 class ProxQuant(BinaryOptimizer):
@@ -28,7 +28,7 @@ class ProxQuant(BinaryOptimizer):
     momentum : float
         β of a running mean of the gradient.
     float_lr, groups
-        As for :class:`~qproj.optim.base.BinaryOptimizer`.
+        As for :class:`~qproj.optim.binary_optimizer.BinaryOptimizer`.
 
     Raises
     ------

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qproj.optim.base import BinaryOptimizer, averaged, check_beta
+from qproj.optim.binary_optimizer import BinaryOptimizer, averaged, check_beta
 from qproj.optim.lookahead import LookAhead
+from qproj.optim.projection_report import ProjectionReport
 from qproj.optim.projector import Projector
-from qproj.optim.report import ProjectionReport
 
 #: β of the running mean of the gradient, for the curvature projection.
 DEFAULT_MOMENTUM = 0.8
@@ -32,7 +32,7 @@ class QPSBGD(BinaryOptimizer):
     momentum : float, optional
         β of the running mean: of the gradient for "curvature", 0.8 by default; of V for the other projections, 0.
     float_lr, groups
-        As for :class:`~qproj.optim.base.BinaryOptimizer`.
+        As for :class:`~qproj.optim.binary_optimizer.BinaryOptimizer`.
     **projection
         Options of :class:`~qproj.optim.Projector`: ``projection``, ``tau``, ``kappa``, ``every``, ``audit``, ``seed``,
         …. With ``tau="auto"``, its default, and a closure, ``step`` looks ahead every 25 steps: the step that each of

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qproj.optim.base import BinaryOptimizer, averaged, check_beta
+from qproj.optim.binary_optimizer import BinaryOptimizer, averaged, check_beta
 
 
 class SignSGD(BinaryOptimizer):
@@ -24,7 +24,7 @@ class SignSGD(BinaryOptimizer):
     box : bool
         Clip W to [−1, 1] after each step, as the projected QP-SBGD does.
     float_lr, groups
-        As for :class:`~qproj.optim.base.BinaryOptimizer`.
+        As for :class:`~qproj.optim.binary_optimizer.BinaryOptimizer`.
     """
 
     def __init__(

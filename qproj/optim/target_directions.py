@@ -17,8 +17,8 @@ from qproj._seeds import derived_seed
 from qproj.nn.binary_layer import BinaryLayer
 from qproj.optim.batch import Batch, gather, signs_of
 from qproj.optim.distributed import gather_rows, join, own_share
-from qproj.optim.report import Direction, LayerReport, alignment, is_finite
-from qproj.optim.settings import ProjectionSettings
+from qproj.optim.projection_report import Direction, LayerReport, alignment, is_finite
+from qproj.optim.projection_settings import ProjectionSettings
 from qproj.optim.target_projections import TargetOptions, project_metric, project_targets, sign_scores
 from qproj.solvers import LayerSolution
 

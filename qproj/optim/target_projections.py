@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
 from qproj._seeds import neuron_seeds
-from qproj.optim.margin import margin_search
+from qproj.optim.margin_search import margin_search
 from qproj.projections import CurvatureLayerProjection, LayerProjection, MetricProjection, linear_layer
 from qproj.solvers import LayerFound, LayerSolution, Termination, Timing, get_solver, project, solve_many
-from qproj.solvers.layers import scored_layer
+from qproj.solvers.layer_solution import scored_layer
 
 PROJECTIONS = ("curvature", "sign", "margin", "linear", "metric")
 

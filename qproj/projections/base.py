@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dimod
@@ -99,24 +99,6 @@ class Problem(ABC):
     def linear_direction(self) -> FloatArray:
         """Return u, (d,), such that sign(u) maximises the linear part of the gain."""
         raise TypeError(f"{type(self).__name__} has no linear direction; use 'auto'")
-
-    def sampled_model(self, encoding: str, options: Mapping[str, Any]) -> SampledModel:
-        """Return the scaled BQM for a sampler; `encoding` names one where the problem has several."""
-        from qproj.projections.models import BQMProblem
-
-        return BQMProblem(self.bqm).sampled_model(encoding, options)
-
-    def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
-        """Return the mixed-integer linear model, which begins at `start` or at a cheap feasible assignment."""
-        from qproj.projections.models import BQMProblem
-
-        return BQMProblem(self.bqm).linear_task(start, row_bits)
-
-
-def hook(problem: Any, name: str) -> Callable[..., Any]:
-    """Return a method of :class:`Problem`, by default the base's own for an object that only has the protocol."""
-    found: Callable[..., Any] | None = getattr(problem, name, None)
-    return partial(getattr(Problem, name), problem) if found is None else found
 
 
 class Projection(ByContent, Problem):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import dimod
@@ -263,6 +263,17 @@ class CQMProblem(PlainModel):
     def key(self) -> str:
         """SHA-256 of the model's LP-like text."""
         return hashlib.sha256(str(self.model).encode()).hexdigest()
+
+
+def hook(problem: Any, name: str) -> Callable[..., Any]:
+    """Return a method that solvers ask of a problem; for an object that has only the protocol, what its BQM gives."""
+    found: Callable[..., Any] | None = getattr(problem, name, None)
+    if found is not None:
+        return found
+    if name in ("sampled_model", "linear_task"):
+        method: Callable[..., Any] = getattr(BQMProblem(problem.bqm), name)
+        return method
+    return partial(getattr(Problem, name), problem)
 
 
 def as_problem(problem: Any) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qproj._seeds import child_seeds
 from qproj.projections import Problem, as_problem
-from qproj.solvers.adapter import Adapter, Availability, LayerRequest
+from qproj.solvers.adapter import Adapter, Availability
 from qproj.solvers.contract import (
     Capabilities,
     MalformedSolutionError,
@@ -22,7 +22,8 @@ from qproj.solvers.contract import (
     check_positive,
 )
 from qproj.solvers.found import Found, LayerFound, rescored, scored
-from qproj.solvers.layers import LayerSolution, project, solve_many
+from qproj.solvers.layer_solution import LayerSolution
+from qproj.solvers.layers import LayerRequest, project, solve_many
 from qproj.solvers.registry import SolverInfo, get_solver, list_solvers, solver_names
 from qproj.solvers.sampling import Reads, SamplingAdapter, decode_reads, sampled_model
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from qproj._options import nearest
 from qproj.projections import Layer, Problem, as_problem
-from qproj.projections.base import hook
+from qproj.projections.models import hook
 from qproj.solvers.contract import (
     LIMITS,
     Capabilities,
@@ -24,54 +24,15 @@ from qproj.solvers.contract import (
     check_limits,
     checked_hint,
 )
-from qproj.solvers.found import Found, LayerFound, scored
+from qproj.solvers.found import Found, LayerFound, scored, scored_here
 from qproj.solvers.interrupt import interrupt_raised
+from qproj.solvers.layers import LayerRequest, solve_many
+from qproj.solvers.least_squares import alternate
 from qproj.solvers.redact import logger, scrub
-
-#: The least time limit that is passed on, in seconds.
-LEAST_S = 1e-3
+from qproj.solvers.registry import missing_modules
 
 Model = TypeVar("Model")
 Raw = TypeVar("Raw")
-
-
-@dataclass(frozen=True, eq=False)
-class LayerRequest:
-    """The limits of a call for many problems, the neurons of a layer above all.
-
-    Attributes
-    ----------
-    seeds : (dout,) of int or None
-        One independent seed per neuron, so that a neuron's result does not depend on the others searched with it.
-    num_reads : int or None
-        Per neuron.
-    hints : (dout, d) array, optional
-        Assignments to start from.
-    deadline : float or None
-        The layer's time limit on the clock of ``time.perf_counter``.
-    """
-
-    seeds: Sequence[int | None]
-    num_reads: int | None = None
-    hints: Any = None
-    deadline: float | None = None
-
-    def part(self, part: slice) -> LayerRequest:
-        """Return the request for some of the neurons."""
-        return replace(self, seeds=self.seeds[part], hints=None if self.hints is None else self.hints[part])
-
-    def left_s(self, share: float = 1.0) -> float | None:
-        """Return a share of the seconds that are left; None without a deadline."""
-        return None if self.deadline is None else max(share * (self.deadline - time.perf_counter()), LEAST_S)
-
-    def of_neuron(self, index: int) -> Request:
-        """Return the request for the next neuron: with its equal share of the time that is left for the rest."""
-        hint = None if self.hints is None else self.hints[index]
-        if self.deadline is None:
-            return Request(None, self.seeds[index], self.num_reads, hint)
-        now = time.perf_counter()
-        share = max((self.deadline - now) / (len(self.seeds) - index), LEAST_S)
-        return Request(share, self.seeds[index], self.num_reads, hint, now + share)
 
 
 @dataclass(frozen=True)
@@ -127,8 +88,6 @@ class Adapter(ABC, Generic[Model, Raw]):
     @classmethod
     def availability(cls) -> Availability:
         """Return whether the backend can be used, without importing it."""
-        from qproj.solvers.registry import missing_modules
-
         missing = missing_modules(cls.requires)
         if missing:
             return Availability(
@@ -138,6 +97,7 @@ class Adapter(ABC, Generic[Model, Raw]):
             )
         return Availability()
 
+    @scored_here
     def solve(
         self,
         problem: Any,
@@ -187,8 +147,6 @@ class Adapter(ABC, Generic[Model, Raw]):
             if not self.capabilities.exact:  # which would draw one at random, or pay for it
                 return scored(target, Found(optimum[None, :], Termination.PROVED), self.name)
         if getattr(target, "alternates", False):
-            from qproj.solvers.least_squares import alternate
-
             return alternate(self, target, request)
         self.check(target, request)
         return self._run(target, request)
@@ -211,6 +169,7 @@ class Adapter(ABC, Generic[Model, Raw]):
         spent = Timing(t1 - t0, found.embed_s, found.queue_s, t2 - t1 - found.embed_s - found.queue_s, t3 - t2)
         return replace(solution, timing=spent)
 
+    @scored_here
     def solve_many(
         self,
         problems: Sequence[Any],
@@ -221,13 +180,6 @@ class Adapter(ABC, Generic[Model, Raw]):
         hints: ArrayLike | None = None,
     ) -> Sequence[Solution]:
         """Return one solution per problem; `time_limit_s` is shared, and every problem gets a seed of its own."""
-        from qproj.solvers.layers import solve_many
-
         return solve_many(
             self, problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints, own_loop=False
         )
-
-
-def is_scored_here(solver: Any, method: str = "solve") -> bool:
-    """Return whether a solver's answers were scored by :class:`Adapter` itself, whose method it does not override."""
-    return getattr(getattr(solver, method, None), "__func__", None) is getattr(Adapter, method)

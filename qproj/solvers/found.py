@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import dimod
 import numpy as np
@@ -13,6 +14,8 @@ from qproj._arrays import FloatArray
 from qproj.projections import Problem
 from qproj.projections.models import sampleset_of
 from qproj.solvers.contract import MalformedSolutionError, Solution, Termination, solver_name
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,3 +174,14 @@ def rescored(problem: Problem, answer: Any, solver: Any) -> Solution:
     except (TypeError, ValueError) as error:
         raise MalformedSolutionError(f"{name} returned a vector that is not an assignment: {error}") from error
     return replace(solution, timing=answer.timing)
+
+
+def scored_here(method: Method) -> Method:
+    """Mark a method of the base class, whose answers are scored from the definition; an override loses the mark."""
+    method.answers_are_scored = True  # type: ignore[attr-defined]
+    return method
+
+
+def is_scored_here(solver: Any, method: str = "solve") -> bool:
+    """Return whether a solver's answers were scored by the base class, whose method it does not override."""
+    return bool(getattr(getattr(solver, method, None), "answers_are_scored", False))

@@ -9,27 +9,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import FloatArray, SignArray, as_signs
+from qproj._arrays import as_signs
 from qproj._seeds import child_seeds
 from qproj.projections import Layer, LayerProjection, as_problem
-from qproj.solvers.adapter import LEAST_S, Adapter, LayerRequest, is_scored_here
 from qproj.solvers.contract import (
     MalformedSolutionError,
     Request,
     Solution,
-    Termination,
     Timing,
     check_limits,
     solver_name,
 )
-from qproj.solvers.found import Found, LayerFound, rescored, scored
+from qproj.solvers.found import Found, LayerFound, is_scored_here, rescored, scored
+from qproj.solvers.layer_solution import LayerSolution, joined, scored_layer
 from qproj.solvers.redact import logger
 from qproj.solvers.registry import get_solver
 
@@ -39,121 +37,47 @@ BATCH = 32
 JOINT_BATCH = 1024
 
 
+#: The least time limit that is passed on, in seconds.
+LEAST_S = 1e-3
+
+
 @dataclass(frozen=True, eq=False)
-class LayerSolution(Sequence[Solution]):
-    """What a solver found for a layer, in arrays; ``layer[i]`` is the :class:`Solution` of neuron i.
+class LayerRequest:
+    """The limits of a call for many problems, the neurons of a layer above all.
 
     Attributes
     ----------
-    weights : (dout, d) int8
-        0 for a neuron without incumbent.
-    gain, objective, bound, gap, gain_bound : (dout,) float64
-        As in :class:`Solution`; NaN where a neuron has no incumbent or no bound.
-    terminations : (dout,) object
-        A Termination per neuron.
-    timing : Timing
-        Of the whole layer; times of several processes are added.
-    stats : mapping
+    seeds : (dout,) of int or None
+        One independent seed per neuron, so that a neuron's result does not depend on the others searched with it.
+    num_reads : int or None
+        Per neuron.
+    hints : (dout, d) array, optional
+        Assignments to start from.
+    deadline : float or None
+        The layer's time limit on the clock of ``time.perf_counter``.
     """
 
-    weights: SignArray
-    gain: FloatArray
-    objective: FloatArray
-    bound: FloatArray
-    gap: FloatArray
-    gain_bound: FloatArray
-    terminations: NDArray[Any]
-    timing: Timing = field(default_factory=Timing)
-    solver: str = ""
-    stats: dict[str, Any] = field(default_factory=dict)
-    _layer: Layer | None = field(repr=False, default=None)
-    _solutions: tuple[Solution, ...] = field(repr=False, default=())
+    seeds: Sequence[int | None]
+    num_reads: int | None = None
+    hints: Any = None
+    deadline: float | None = None
 
-    @classmethod
-    def of(cls, num_weights: int, solutions: Sequence[Solution], solver: str) -> LayerSolution:
-        """Return the separate solutions of a layer's neurons as one; their times are added."""
-        weights = np.zeros((len(solutions), num_weights), np.int8)
-        figures = np.full((5, len(solutions)), np.nan)
-        failures: list[str] = []
-        timing = Timing()
-        for i, found in enumerate(solutions):
-            if found.best is not None:
-                weights[i] = found.best
-            row = np.array([found.gain, found.objective, found.bound, found.gap, found.gain_bound], object)
-            figures[:, i] = row.astype(np.float64)  # None becomes NaN
-            failures += found.stats.get("failures", ())
-            timing += found.timing
-        terminations = np.empty(len(solutions), object)
-        terminations[:] = [found.termination for found in solutions]
-        weights.setflags(write=False)
-        stats = {"failures": failures} if failures else {}
-        gain, objective, bound, gap, gain_bound = figures
-        return cls(
-            weights,
-            gain,
-            objective,
-            bound,
-            gap,
-            gain_bound,
-            terminations,
-            timing,
-            solver,
-            stats,
-            None,
-            tuple(solutions),
-        )
+    def part(self, part: slice) -> LayerRequest:
+        """Return the request for some of the neurons."""
+        return replace(self, seeds=self.seeds[part], hints=None if self.hints is None else self.hints[part])
 
-    @property
-    def status(self) -> NDArray[Any]:
-        """(dout,) of Status."""
-        found = ~np.isnan(self.gain)
-        return np.array([t.status(f) for t, f in zip(self.terminations, found, strict=True)], dtype=object)
+    def left_s(self, share: float = 1.0) -> float | None:
+        """Return a share of the seconds that are left; None without a deadline."""
+        return None if self.deadline is None else max(share * (self.deadline - time.perf_counter()), LEAST_S)
 
-    @property
-    def proved(self) -> NDArray[np.bool_]:
-        """(dout,) whether each neuron is proved optimal."""
-        proved: NDArray[np.bool_] = (self.terminations == Termination.PROVED) & ~np.isnan(self.gain)
-        return proved
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
-    @overload
-    def __getitem__(self, index: int) -> Solution: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Solution]: ...
-    def __getitem__(self, index: int | slice) -> Solution | list[Solution]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"neuron {index} of {len(self)}")
-        i = index % len(self)
-        if self._solutions:
-            return self._solutions[i]
-        assert self._layer is not None
-        found = Found(self.weights[i : i + 1], self.terminations[i], float(self.gain_bound[i]), stats=dict(self.stats))
-        return scored(self._layer[i], found, self.solver)
-
-    @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], stats: dict[str, Any] | None = None) -> LayerSolution:
-        """Return the solution with the given figures, as ``arrays`` returns them; it keeps no separate solutions."""
-        return cls(**dict(arrays), stats=stats or {})  # type: ignore[arg-type]
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the figures per neuron by name, each (dout,) or (dout, d)."""
-        names = ("weights", "gain", "objective", "bound", "gap", "gain_bound", "terminations")
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def has_solutions(self) -> bool:
-        """Whether the neurons were solved one by one, so that each keeps its candidates and sample set."""
-        return bool(self._solutions)
-
-    def require(self) -> LayerSolution:
-        """Return self where every neuron has an incumbent; raise NoSolutionError for the first that has none."""
-        for i in np.flatnonzero(np.isnan(self.gain)):
-            self[int(i)].require()
-        return self
+    def of_neuron(self, index: int) -> Request:
+        """Return the request for the next neuron: with its equal share of the time that is left for the rest."""
+        hint = None if self.hints is None else self.hints[index]
+        if self.deadline is None:
+            return Request(None, self.seeds[index], self.num_reads, hint)
+        now = time.perf_counter()
+        share = max((self.deadline - now) / (len(self.seeds) - index), LEAST_S)
+        return Request(share, self.seeds[index], self.num_reads, hint, now + share)
 
 
 def project(
@@ -256,7 +180,7 @@ def solve_many(
         share = None if time_limit_s is None else time_limit_s / max(1, rounds)
         results = iter(Parallel(n_jobs=workers)(delayed(solve_part)(*job, share, own_loop) for job in jobs))
     if isinstance(work, Layer):
-        return _joined(work, parts, results, solver_name(solver))
+        return joined(work, parts, results, solver_name(solver))
     return [solution for part in results for solution in part]
 
 
@@ -323,63 +247,6 @@ def _scored_each(layer: Layer, found: Sequence[Found], solver: str, seconds: flo
     return solutions
 
 
-def scored_layer(layer: Layer, found: LayerFound, solver: str, timing: Timing) -> LayerSolution:
-    """Return a layer's solution from weights that were found together, scored by the definition.
-
-    A neuron that reaches its layer's own bound is proved besides those that the search has proved.
-    """
-    score = layer.score(found.weights)
-    terminations = np.array(found.terminations, dtype=object)
-    proved = score.met | (terminations == Termination.PROVED)
-    terminations[proved] = Termination.PROVED
-    bound = score.gain_bound if found.gain_bound is None else np.minimum(score.gain_bound, found.gain_bound)
-    bound = np.where(proved, score.gain, np.maximum(bound, score.gain))
-    size = np.abs(score.constant) + 2.0 * np.abs(bound)
-    slack = 2.0 * max(score.terms, 1) * np.finfo(np.float64).eps * size  # as in `round_down`
-    found.weights.setflags(write=False)
-    return LayerSolution(
-        weights=found.weights,
-        gain=score.gain,
-        objective=score.constant - 2.0 * score.gain,
-        bound=np.nextafter(score.constant - 2.0 * bound - slack, -np.inf),
-        gap=np.minimum(2.0 * (bound - score.gain) / np.where(proved, 1.0, score.gap_scale), 1.0),
-        gain_bound=bound,
-        terminations=terminations,
-        timing=timing,
-        solver=solver,
-        stats=found.stats,
-        _layer=layer,
-    )
-
-
-def _joined(layer: Layer, parts: Sequence[slice], results: Iterator[Any], solver: str) -> LayerSolution:
-    """Return one layer's solution from those of its parts, in order."""
-    weights = np.empty((len(layer), layer.num_weights), np.int8)
-    figures = np.empty((5, len(layer)))
-    terminations = np.empty(len(layer), object)
-    solutions: list[Solution] = []
-    stats: dict[str, Any] = {}
-    timing = Timing()
-    for part, result in zip(parts, results, strict=True):
-        weights[part], terminations[part] = result.weights, result.terminations
-        figures[:, part] = result.gain, result.objective, result.bound, result.gap, result.gain_bound
-        timing += result.timing
-        solutions += result._solutions
-        _merge(stats, result.stats)
-    weights.setflags(write=False)
-    gain, objective, bound, gap, gain_bound = figures
-    return LayerSolution(
-        weights, gain, objective, bound, gap, gain_bound, terminations, timing, solver, stats, layer, tuple(solutions)
-    )
-
-
-def _merge(stats: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add up what the parts of a layer report: numbers and lists."""
-    for name, value in more.items():
-        if isinstance(value, (int, float)) or (isinstance(value, list) and value):
-            stats[name] = stats[name] + value if name in stats else value
-
-
 def _part(work: Sequence[Any], part: slice) -> Sequence[Any]:
     if part == slice(0, len(work)):
         return work
@@ -388,7 +255,7 @@ def _part(work: Sequence[Any], part: slice) -> Sequence[Any]:
 
 def _part_size(solver: Any, work: Sequence[Any], workers: int | None) -> int:
     """Return how many problems go together; where that can change a result, the number of workers does not."""
-    if isinstance(solver, Adapter) and solver.searches_jointly:
+    if getattr(solver, "searches_jointly", False):
         return JOINT_BATCH
     if workers is not None:
         return BATCH

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from qproj.solvers.contract import Request, Solution, Termination
 
-if TYPE_CHECKING:
-    from qproj.solvers.adapter import Adapter
-
 #: Rounds of v and α; each lowers the objective or ends the alternation.
 MAX_ROUNDS = 8
 
 
-def alternate(solver: Adapter[Any, Any], problem: Any, request: Request) -> Solution:
+def alternate(solver: Any, problem: Any, request: Request) -> Solution:
     """Return a local minimiser of Σ a (α x·v − t)² over v and α: a heuristic, without a bound but 0.
 
     It starts from the α of the direction sign(Xᵀ(a t)), and ends when a round does not lower the objective.
@@ -31,7 +28,7 @@ def alternate(solver: Adapter[Any, Any], problem: Any, request: Request) -> Solu
             if limit <= 0:
                 break
         fixed = problem.with_scale(problem.best_scale(v) or 1.0)
-        inner = solver.solve(fixed, time_limit_s=limit, seed=request.seed, num_reads=request.num_reads)
+        inner: Solution = solver.solve(fixed, time_limit_s=limit, seed=request.seed, num_reads=request.num_reads)
         if inner.best is None:
             return inner
         if best is not None and problem.gain(inner.best) <= problem.gain(best.best):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.encodings.linear_task import LinearTask
-from qproj.projections.base import hook
+from qproj.projections.models import hook
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import MissingPackageError, Request, Termination
 from qproj.solvers.found import Found
@@ -52,7 +52,7 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
 
     def call(self, model: tuple[Any, LinearTask], request: Request) -> Found:
         problem, task = model
-        search = _Search(problem, task)
+        search = _Rounds(problem, task)
         if not task.model.num_own or not _constants_hold(task.model):
             return search.without_variables()
         start = search.first_incumbent()
@@ -74,7 +74,7 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
         return search.found(Termination.BUDGET, "optimal within the backend's tolerances, which prove no more")
 
 
-class _Search:
+class _Rounds:
     """The incumbents of a search in rounds, and the ceiling: the lowest valid bound on the gain."""
 
     def __init__(self, problem: Any, task: LinearTask) -> None:

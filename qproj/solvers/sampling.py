@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from qproj.encodings import SampledModel
 from qproj.projections import Layer, SignProjection
-from qproj.projections.base import hook
-from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.projections.models import hook
+from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
+from qproj.solvers.layers import LayerRequest
 
 #: Capabilities of a sampler: reads of an encoding, or of a plain BQM.
 SAMPLING = Capabilities(forms=frozenset({"projection", "bqm"}), num_reads=True)

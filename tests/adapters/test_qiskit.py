@@ -7,7 +7,7 @@ import pytest
 import qproj
 from qproj.solvers import TooLargeError
 from qproj.solvers.sampling import sampled_model
-from qproj_qiskit.angles import Budget, ramp, search
+from qproj_qiskit.angles import AngleSearch, ramp, search
 from qproj_qiskit.diagonal import Diagonal, energies
 from qproj_qiskit.programs import ProgramSolver, from_quadratic_program, to_quadratic_program
 from qproj_qiskit.qaoa import QAOA, ansatz, operator_of
@@ -85,14 +85,14 @@ def test_small_neurons_are_solved_and_a_seed_repeats(name):
 @pytest.mark.parametrize("optimizer", ["COBYLA", "SPSA", "Nelder-Mead", "L-BFGS-B"])
 def test_a_search_improves_on_its_start(optimizer):
     state = Diagonal(energies(sampled_model(neuron(5), "margin").bqm), axes(5, False))
-    budget = Budget(None)
+    progress = AngleSearch(None)
     gradient = optimizer == "L-BFGS-B"
     search(
         state.value_and_gradient if gradient else state.value, ramp(2), optimizer=optimizer, maxiter=60,
-        budget=budget, rng=np.random.default_rng(0), gradient=gradient,
+        progress=progress, rng=np.random.default_rng(0), gradient=gradient,
     )  # fmt: skip
-    assert budget.best_value < state.value(ramp(2))
-    assert budget.best_value == state.value(budget.best_angles)
+    assert progress.best_value < state.value(ramp(2))
+    assert progress.best_value == state.value(progress.best_angles)
 
 
 def test_angles_of_the_simulator_fit_the_circuit():

@@ -20,7 +20,7 @@ def test_a_table_of_checks():
 
 
 def test_json_and_a_class_by_its_path():
-    done = run("qproj.solvers.builtin.sign:Sign", "--json")
+    done = run("qproj.solvers.builtin.sign_direction:Sign", "--json")
     report = json.loads(done.stdout)
     assert report["passed"] is True
     assert {c["outcome"] for c in report["checks"]} == {"passed", "skipped"}
@@ -37,7 +37,7 @@ def test_a_failing_check_is_exit_code_one():
     [
         (["sgn"], "did you mean 'sign'"),
         (["no_module:Solver"], "module:Class"),
-        (["qproj.solvers.builtin.sign:Sing"], "module:Class"),
+        (["qproj.solvers.builtin.sign_direction:Sing"], "module:Class"),
         (["json:dumps"], "no solver"),
         (["sign", "--expect-failure", "timing"], "unknown check"),
         (["tabu", "--instances", "/nowhere"], "is not a folder"),

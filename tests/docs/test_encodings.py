@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qproj
-from qproj.encodings.quantise import quantise
+from qproj.encodings.rows import quantise
 
 
 def bits_of(d):

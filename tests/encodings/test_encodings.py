@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qproj import SignProjection
 from qproj.encodings import Columns
-from qproj.encodings.verify import minimum_energies
+from qproj.encodings.encoding import minimum_energies
 
 
 def every_vector(d):

@@ -14,8 +14,7 @@ from torch import nn
 import qproj
 from qproj.nn import BinaryConv2d, BinaryLinear, SignActivation, binary_layers
 from qproj.optim import QPSBGD, Projector, project_grad_, projector_of
-from qproj.optim import curvature as curvature_module
-from qproj.optim.curvature import CurvatureState, descend_in_blocks_, direction
+from qproj.optim.curvature_state import CurvatureState, descend_in_blocks_, direction, filtered, refresh, scaled
 from tests.optim._nets import loss_of, mixed, plain, signs
 
 
@@ -31,7 +30,7 @@ def _state(A, H):
     A, H = (torch.as_tensor(x, dtype=torch.float32)[None] for x in (A, H))
     zeros = torch.zeros_like(H)
     state = CurvatureState(zeros, torch.zeros(()), A, torch.zeros(H.shape[:2]), zeros.clone(), zeros.clone())
-    curvature_module.refresh(state, A, torch.tensor(1.0), H)
+    refresh(state, A, torch.tensor(1.0), H)
     return state, H
 
 
@@ -100,7 +99,7 @@ def test_steps_are_aligned_with_the_gradient_by_construction(seed, d, dout, rank
 
 
 def _energies(state, H, tau):
-    unit, rho = curvature_module.scaled(state, H, tau)
+    unit, rho = scaled(state, H, tau)
     return 0.5 * rho * ((state.V @ state.A) * state.V).sum(-1) - (unit * state.V).sum(-1)
 
 
@@ -111,7 +110,7 @@ def test_flips_in_blocks_reach_the_energy_of_single_flips(d, tau):
     state, H = _state(A, H)
     blocks = state.copy()
     direction(state, H, tau, 5)
-    unit, rho = curvature_module.scaled(blocks, H, tau)
+    unit, rho = scaled(blocks, H, tau)
     before = _energies(blocks, H, tau)
     descend_in_blocks_(blocks.A, unit, rho, blocks.V, blocks.F, 5)
     single, block = _energies(state, H, tau), _energies(blocks, H, tau)
@@ -126,7 +125,7 @@ def test_a_few_sweeps_come_near_the_proved_optimum(tau):
     A, H = _random_layer(1, 12, 20, 40, 1.0)
     state, H = _state(A, H)
     direction(state, H, tau, 50)
-    unit, rho = curvature_module.scaled(state, H, tau)
+    unit, rho = scaled(state, H, tau)
     best = np.array([_brute(A, h, r) for h, r in zip(unit[0].double().numpy(), rho[0].double().numpy())])
     found = _energies(state, H, tau)[0].double().numpy()
     assert (found >= best - 1e-4 * np.abs(best)).all()
@@ -260,7 +259,7 @@ def test_the_filter_is_its_formula_in_the_first_layer():
     A, H = _random_layer(5, 10, 3, 4, 1.0)
     A32, H32 = torch.as_tensor(A, dtype=torch.float32)[None], torch.as_tensor(H, dtype=torch.float32)[None]
     expected = H @ A @ np.linalg.inv(A + 3.0 * np.trace(A) / 10 * np.eye(10))
-    np.testing.assert_allclose(curvature_module.filtered(H32, A32, 3.0)[0], expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(filtered(H32, A32, 3.0)[0], expected, rtol=1e-3, atol=1e-5)
     models = [plain(), plain()]
     for model, strength in zip(models, (0.0, 1e4)):
         loss_of(model).backward()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qproj._seeds import neuron_seeds
-from qproj.optim.margin import margin_energy, margin_search
+from qproj.optim.margin_search import margin_energy, margin_search
 from qproj.optim.target_projections import sign_scores
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import qproj
 from qproj import LayerProjection, LinearProjection, MetricProjection, SignProjection
-from qproj.encodings.verify import verify
+from qproj.encodings.encoding import verify
 from qproj.projections.aggregation import class_columns, group_rows
 from qproj.projections.layer import linear_layer
 

@@ -152,9 +152,9 @@ def test_unknown_names_and_options_offer_the_nearest():
 
 
 def test_a_missing_package_names_its_extra(monkeypatch):
-    import qproj.solvers.registry as registry
+    from qproj.solvers import adapter, registry
 
-    monkeypatch.setattr(registry, "missing_modules", lambda names: list(names))
+    monkeypatch.setattr(adapter, "missing_modules", lambda names: list(names))
 
     class Absent(Scripted):
         extra, requires = "gurobi", ("gurobipy",)

@@ -36,7 +36,7 @@ def registered(folder, monkeypatch, text):
 
 SOURCE = """
 {extra}
-from qproj.solvers.builtin.sign import Sign
+from qproj.solvers.builtin.sign_direction import Sign
 
 
 class Heavy(Sign):

@@ -22,9 +22,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from qproj.lab.studies.difference import difference_table
-    from qproj.lab.studies.export import export_study
     from qproj.lab.studies.results import Results
     from qproj.lab.studies.study import Study, run
+    from qproj.lab.studies.study_export import export_study
     from qproj.lab.studies.study_file import StudyFile, read_study_file
     from qproj.lab.studies.training_cost import TrainingPlan
 
@@ -33,6 +33,6 @@ __getattr__, __dir__ = _lazy_names(
     "qproj.lab.studies",
     {
         "Results": "results", "Study": "study", "StudyFile": "study_file", "TrainingPlan": "training_cost",
-        "difference_table": "difference", "export_study": "export", "read_study_file": "study_file", "run": "study",
+        "difference_table": "difference", "export_study": "study_export", "read_study_file": "study_file", "run": "study",
     },
 )  # fmt: skip

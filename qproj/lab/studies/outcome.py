@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.lab.studies.plan import Limits, solver_seed
+from qproj.lab.studies.plan import RunLimits, solver_seed
 from qproj.projections import SignProjection
 from qproj.solvers.contract import Solution, Status
 from qproj.solvers.redact import redact
@@ -88,7 +88,7 @@ class Outcome:
     setup_s: float | None = None
 
 
-def perform(key: str, problem: Any, solver: Any, limits: Limits) -> Outcome:
+def perform(key: str, problem: Any, solver: Any, limits: RunLimits) -> Outcome:
     """Solve a neuron or a model and return the outcome, whatever the solver does short of ending the process."""
     seed = solver_seed(problem.key, limits.seed)
     answer, failure = None, None

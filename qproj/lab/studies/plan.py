@@ -28,7 +28,7 @@ NULLS = ("random", "polished(random)")
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """Reads, time limit and seed of a run, None for the solver's own; and the names of those withheld from it."""
 
     num_reads: int | None
@@ -36,7 +36,7 @@ class Limits:
     seed: int | None
     withheld: tuple[str, ...] = ()
 
-    def declared(self, capabilities: Capabilities) -> Limits:
+    def declared(self, capabilities: Capabilities) -> RunLimits:
         """Return the part that a solver declares it takes; the rest, and a seed without effect, are withheld."""
         takes = {
             "num_reads": capabilities.num_reads, "time_limit_s": capabilities.time_limit, "seed": capabilities.seed
@@ -78,14 +78,14 @@ class PlannedRun:
         SHA-256 of all that decides the run (:func:`run_key`).
     instance, neuron, solver : int
         Places in the plan; the neuron's is its column of T.
-    limits : Limits
+    limits : RunLimits
     """
 
     key: str
     instance: int
     neuron: int
     solver: int
-    limits: Limits
+    limits: RunLimits
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,13 @@ class StudyPlan:
     ----------
     instances : tuple of LayerInstance or ModelInstance
     solvers : tuple of PlannedSolver
-    limits : tuple of Limits
+    limits : tuple of RunLimits
         Reads × time limits × seeds, as they were asked for.
     """
 
     instances: tuple[Instance, ...]
     solvers: tuple[PlannedSolver, ...]
-    limits: tuple[Limits, ...]
+    limits: tuple[RunLimits, ...]
 
     @cached_property
     def batches(self) -> list[RunBatch]:
@@ -190,7 +190,7 @@ def make_plan(
         if encoding not in SignProjection.encodings:
             raise ValueError(f"unknown encoding {encoding!r}; {nearest(encoding, SignProjection.encodings)}")
     asked = itertools.product(dict.fromkeys(reads), dict.fromkeys(time_limits_s), seed_numbers(seeds))
-    limits = tuple(Limits(*one) for one in asked)
+    limits = tuple(RunLimits(*one) for one in asked)
     if not limits:
         raise ValueError("no budget is given; give at least one of reads and time limits, None for the default")
     for one in limits:
@@ -269,7 +269,7 @@ def _encoding_of(solver: Any) -> str:
     return encoding if isinstance(encoding, str) else ""
 
 
-def run_key(instance: Instance, neuron: int, solver: str, limits: Limits) -> str:
+def run_key(instance: Instance, neuron: int, solver: str, limits: RunLimits) -> str:
     """Return the SHA-256 of a run: its problem, its solver and its limits."""
     asked = [KEY_VERSION, instance.key, neuron, solver, limits.num_reads, limits.time_limit_s, limits.seed]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.distance import distances
-from qproj.lab.studies.export import to_polars
 from qproj.lab.studies.frame import Runs, read_gains, read_runs
 from qproj.lab.studies.metrics import References, references
 from qproj.lab.studies.solver_table import SolverLine, summarise
 from qproj.lab.studies.store import StudyStore
+from qproj.lab.studies.study_export import to_polars
 from qproj.lab.studies.training_cost import read_training
 
 if TYPE_CHECKING:

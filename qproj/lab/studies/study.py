@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from qproj.lab.studies.dask_pool import ClusterPool
 from qproj.lab.studies.estimate import Estimate, estimate
-from qproj.lab.studies.export import read_frame
 from qproj.lab.studies.neurons import load_instances
 from qproj.lab.studies.plan import StudyPlan, make_plan
 from qproj.lab.studies.pool import WorkerPool
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.running import StudyProgress, StudySession
 from qproj.lab.studies.stored_problems import Instance
+from qproj.lab.studies.study_export import read_frame
 from qproj.lab.studies.training_cost import TrainingPlan, run_training
 from qproj.solvers.specs import SolverSpec, parse_solvers
 

@@ -29,7 +29,7 @@ class Rest:
     history: list[dict[str, float]]
 
 
-class Layer:
+class FixedPointLayer:
     """X (6, 5) and a read-out u of three neurons, L(Y) = ½‖Y u − y‖²: V(W) = argmin ‖σ(X Vᵀ) − T‖², T = (y − Y u)uᵀ.
 
     V depends on the signs of W alone, so it is solved once a sign pattern.
@@ -61,7 +61,7 @@ class Layer:
 
 def come_to_rest(lr: float, seed: int, solver: str, watch: Callable[[int, int], None]) -> Rest:
     """Return where 200 random starts come to rest, and whether each fixed point attracts its own orthant."""
-    layer, rng = Layer(seed, solver), np.random.default_rng([seed, 10])
+    layer, rng = FixedPointLayer(seed, solver), np.random.default_rng([seed, 10])
     least = math.ceil(1 / lr)
     ends: list[tuple[str, int, FloatArray]] = []
     for i in range(STARTS):
@@ -90,7 +90,7 @@ def come_to_rest(lr: float, seed: int, solver: str, watch: Callable[[int, int], 
     return Rest(NEURONS * FAN_IN, sum(steps for _, steps, _ in ends), figures, history)
 
 
-def follow(layer: Layer, W: FloatArray, lr: float, most: int) -> tuple[str, int, FloatArray]:
+def follow(layer: FixedPointLayer, W: FloatArray, lr: float, most: int) -> tuple[str, int, FloatArray]:
     """Return ("rest", steps until V(W) = W, W), ("cycle", …) where a state came back, or ("lost", …) after `most`."""
     seen: set[bytes] = set()
     for k in range(most + 1):

@@ -25,7 +25,7 @@ from qproj.lab.training.settings import Config, projects
 from qproj.lab.training.tensorboard import events
 from qproj.nn import model_summary
 from qproj.optim import QPSBGD
-from qproj.optim.base import BinaryOptimizer
+from qproj.optim.binary_optimizer import BinaryOptimizer
 
 #: (step, steps): called after every step.
 Watch = Callable[[int, int], None]

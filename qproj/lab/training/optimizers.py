@@ -8,7 +8,7 @@ from torch import nn
 
 from qproj.lab.training.settings import Config
 from qproj.optim import QPSBGD, BinaryConnect, ProjectedQPSBGD, ProxQuant, SignSGD
-from qproj.optim.base import BinaryOptimizer
+from qproj.optim.binary_optimizer import BinaryOptimizer
 from qproj.solvers.specs import parse_solver
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from qproj.projections import Layer, LayerProjection, SignProjection
-from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.solvers.adapter import Adapter
 from qproj.solvers.builtin.layer_rows import LayerRows
 from qproj.solvers.builtin.layer_search import LayerSearch
 from qproj.solvers.builtin.timed_search import TimedSearch
 from qproj.solvers.contract import Capabilities, Request, check_positive
 from qproj.solvers.found import Found, LayerFound
+from qproj.solvers.layers import LayerRequest
 
 
 class Auto(Adapter[Any, Found]):

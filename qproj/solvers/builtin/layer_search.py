@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
 from qproj._seeds import kernel_seeds
-from qproj.solvers.adapter import LayerRequest
 from qproj.solvers.builtin.layer_rows import LayerRows
-from qproj.solvers.builtin.sign import sign_direction
+from qproj.solvers.builtin.sign_direction import sign_direction
 from qproj.solvers.contract import Termination
 from qproj.solvers.found import Found, LayerFound
+from qproj.solvers.layers import LayerRequest
 
 if TYPE_CHECKING:
     from qproj.solvers.builtin.kernels.branch_bound import BranchBoundResult

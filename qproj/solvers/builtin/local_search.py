@@ -10,12 +10,13 @@ import numpy as np
 from qproj._arrays import SignArray
 from qproj._seeds import kernel_seeds
 from qproj.projections import CurvatureLayerProjection, CurvatureProjection, Layer, LayerProjection, SignProjection
-from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.solvers.adapter import Adapter
 from qproj.solvers.builtin.layer_rows import LayerRows
 from qproj.solvers.builtin.quadratic_search import search_curvature, search_curvature_layer
-from qproj.solvers.builtin.sign import sign_direction
+from qproj.solvers.builtin.sign_direction import sign_direction
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.found import Found, LayerFound
+from qproj.solvers.layers import LayerRequest
 
 #: Sweeps on a quadratic objective per sweep on a step, whose flips cost more.
 QUADRATIC_SHARE = 10

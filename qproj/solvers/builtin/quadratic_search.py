@@ -6,16 +6,16 @@ import numpy as np
 
 from qproj._seeds import kernel_seeds
 from qproj.projections import CurvatureLayerProjection, CurvatureProjection
-from qproj.solvers.adapter import LayerRequest
 from qproj.solvers.contract import Request, Termination
 from qproj.solvers.found import Found, LayerFound
+from qproj.solvers.layers import LayerRequest
 
 
 def search_curvature_layer(
     layer: CurvatureLayerProjection, request: LayerRequest, *, sweeps: int, starts: int, threads: int | None
 ) -> LayerFound:
     """Return the best weights found for every neuron: from sign(h) or the hints, within the work budget or the time."""
-    from qproj.solvers.builtin.kernels.quadratic import Quadratic, anneal_quadratic
+    from qproj.solvers.builtin.kernels.quadratic_flips import Quadratic, anneal_quadratic
     from qproj.solvers.builtin.kernels.sharing import Limits
 
     start = np.where(layer.H >= 0, 1, -1).astype(np.int8) if request.hints is None else request.hints

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from qproj.projections import SignProjection
-from qproj.solvers.adapter import LEAST_S, Adapter
+from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, solver_name
 from qproj.solvers.found import Found
+from qproj.solvers.layers import LEAST_S
 
 
 class Composite(Adapter[Any, Found]):

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from qproj.projections import Layer, SignProjection
-from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.solvers.adapter import Adapter
 from qproj.solvers.composites.composite import Composite, child_limits
 from qproj.solvers.contract import MalformedSolutionError, Request, Solution, Termination, solver_name
 from qproj.solvers.found import Found, LayerFound, rescored
+from qproj.solvers.layers import LayerRequest
 from qproj.solvers.redact import logger, redact
 from qproj.solvers.registry import get_solver
 
@@ -61,7 +62,8 @@ class Fallback(Composite):
 
     def search_layer(self, layer: Layer, request: LayerRequest) -> LayerFound | list[Found] | None:
         """Return the outcome of all neurons: the first solver gets all at once, the next ones those it failed at."""
-        from qproj.solvers.layers import LayerSolution, has_own_loop, solve_part
+        from qproj.solvers.layer_solution import LayerSolution
+        from qproj.solvers.layers import has_own_loop, solve_part
 
         if not has_own_loop(self.solver) and getattr(type(self.solver), "search_layer", None) in (
             None,

@@ -10,7 +10,7 @@ import pytest
 from qproj.lab.studies.dask_pool import ClusterPool, _end_study, _pools, _solve_batch
 from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.outcome import Outcome
-from qproj.lab.studies.plan import Limits, PlannedRun, planned_solver
+from qproj.lab.studies.plan import PlannedRun, RunLimits, planned_solver
 from qproj.lab.studies.pool import WorkerPool
 from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.study import Study
@@ -132,7 +132,7 @@ def _task(layers, text="random"):
     solver = planned_solver(parse_solver(text))
     return Task(
         text, pickled_by_value(solver), layers[0],
-        tuple(PlannedRun(f"key{j}", 0, j, 0, Limits(5, 1.0, 0, ())) for j in range(3)), warm_up=False,
+        tuple(PlannedRun(f"key{j}", 0, j, 0, RunLimits(5, 1.0, 0, ())) for j in range(3)), warm_up=False,
     )  # fmt: skip
 
 

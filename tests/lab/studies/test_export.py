@@ -10,8 +10,8 @@ import pytest
 import qproj
 from qproj.formats.mps import mps
 from qproj.lab.datasets import read_instances
-from qproj.lab.studies.export import export_study
 from qproj.lab.studies.study import Study
+from qproj.lab.studies.study_export import export_study
 
 
 @pytest.fixture(scope="module")

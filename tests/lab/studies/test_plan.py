@@ -4,7 +4,7 @@ import pytest
 
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.studies.estimate import plan_table
-from qproj.lab.studies.plan import Limits, make_plan, run_key, solver_seed
+from qproj.lab.studies.plan import RunLimits, make_plan, run_key, solver_seed
 from qproj.lab.studies.study import Study
 from qproj.solvers.specs import parse_solvers
 
@@ -26,9 +26,9 @@ def test_every_run_is_in_one_batch_and_keys_are_unique(layers):
 def test_limits_follow_capabilities_and_withheld_is_recorded(layers):
     made = plan(layers, seeds=[7])
     limits = {made.solvers[run.solver].text: run.limits for run in made.runs}
-    assert limits["sa"] == Limits(100, 5.0, 7, ())
-    assert limits["auto"] == Limits(None, 5.0, 7, ("num_reads",))
-    assert limits["sign"] == Limits(None, 5.0, None, ("num_reads", "seed"))
+    assert limits["sa"] == RunLimits(100, 5.0, 7, ())
+    assert limits["auto"] == RunLimits(None, 5.0, 7, ("num_reads",))
+    assert limits["sign"] == RunLimits(None, 5.0, None, ("num_reads", "seed"))
 
 
 def test_budgets_are_a_cross_product_and_what_is_withheld_does_not_multiply(layers):
@@ -36,18 +36,18 @@ def test_budgets_are_a_cross_product_and_what_is_withheld_does_not_multiply(laye
     runs = [made.solvers[run.solver].text for run in made.runs]
     assert runs.count("sa") == 6 * 4
     assert runs.count("sign") == 6 * 2
-    assert Limits(20, None, 0) in made.limits
+    assert RunLimits(20, None, 0) in made.limits
 
 
 def test_keys_depend_on_content_only(layers):
-    limits = Limits(10, 1.0, 0, ())
+    limits = RunLimits(10, 1.0, 0, ())
     one = layers[0]
     renamed = LayerInstance("other", one.X, one.T, source="elsewhere")
     assert run_key(one, 0, "sa", limits) == run_key(renamed, 0, "sa", limits)
     others = [
         run_key(one, 1, "sa", limits), run_key(one, 0, "tabu", limits), run_key(layers[1], 0, "sa", limits),
-        run_key(one, 0, "sa", Limits(10, 1.0, 1, ())), run_key(one, 0, "sa", Limits(11, 1.0, 0, ())),
-        run_key(one, 0, "sa", Limits(10, 2.0, 0, ())),
+        run_key(one, 0, "sa", RunLimits(10, 1.0, 1, ())), run_key(one, 0, "sa", RunLimits(11, 1.0, 0, ())),
+        run_key(one, 0, "sa", RunLimits(10, 2.0, 0, ())),
     ]  # fmt: skip
     assert len({run_key(one, 0, "sa", limits), *others}) == 7
 

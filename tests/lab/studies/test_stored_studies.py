@@ -7,7 +7,7 @@ import pytest
 
 from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.outcome import FAILURES, perform
-from qproj.lab.studies.plan import Limits
+from qproj.lab.studies.plan import RunLimits
 from qproj.lab.studies.store import StudyStore
 from qproj.solvers.specs import parse_solver
 
@@ -50,7 +50,7 @@ def test_a_random_hundredth_comes_out_the_same(path, tmp_path):
             continue  # its backend is not installed here
         limit = float(runs["time_limit_s"][i])
         withheld = "time_limit_s" in runs["withheld"][i] or limit != limit
-        limits = Limits(runs["num_reads"][i], None if withheld else limit, runs["seed"][i], ())
+        limits = RunLimits(runs["num_reads"][i], None if withheld else limit, runs["seed"][i], ())
         problem = problems[runs["instance_id"][i]][int(runs["neuron"][i])]
         again = perform("again", problem, solver, limits)
         if again.termination == "clock" or again.status in FAILURES:

@@ -12,7 +12,7 @@ import qproj
 from qproj.functions import measure_rate, quadratic
 from qproj.lab.training import fixed_points, on_functions
 from qproj.lab.training.experiments import get_experiment
-from qproj.lab.training.fixed_points import FAN_IN, NEURONS, Layer, come_to_rest, follow
+from qproj.lab.training.fixed_points import FAN_IN, NEURONS, FixedPointLayer, come_to_rest, follow
 from qproj.lab.training.session import plan
 from qproj.lab.training.settings import Config
 
@@ -101,7 +101,7 @@ def test_measured_rates_need_no_watch():
 
 
 def test_a_layers_target_is_the_slope_of_its_loss():
-    layer = Layer(3, "exhaustive")
+    layer = FixedPointLayer(3, "exhaustive")
     W = np.random.default_rng(0).normal(size=(NEURONS, FAN_IN))
     Y = np.where(layer.X @ np.where(W >= 0, 1, -1).T >= 0, 1.0, -1.0)
     T = np.array([[(layer.y - Y @ layer.u)[i] * layer.u[j] for j in range(NEURONS)] for i in range(len(Y))])
@@ -143,8 +143,8 @@ def test_following_tells_rest_from_a_cycle():
 
 def test_solvers_reach_the_fixed_point_experiment():
     with pytest.raises(ValueError, match="sa"):
-        Layer(0, "saa")
-    assert Layer(0, "sign").project(np.ones((NEURONS, FAN_IN))).shape == (NEURONS, FAN_IN)
+        FixedPointLayer(0, "saa")
+    assert FixedPointLayer(0, "sign").project(np.ones((NEURONS, FAN_IN))).shape == (NEURONS, FAN_IN)
     assert qproj.get_solver("sign") is not None
 
 

@@ -12,7 +12,7 @@ from qproj.solvers.builtin.auto import Auto
 from qproj.solvers.builtin.layer_rows import LayerRows
 from qproj.solvers.builtin.layer_search import LayerSearch
 from qproj.solvers.builtin.local_search import LocalSearch
-from qproj.solvers.builtin.sign import sign_direction
+from qproj.solvers.builtin.sign_direction import sign_direction
 
 SEED, DOUT = 7, 21
 

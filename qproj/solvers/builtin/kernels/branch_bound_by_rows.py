@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj._compiled import compiled, inlined
-from qproj.solvers.builtin.kernels.branch_bound_problem import Found, Neuron
+from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron, TreeOutcome
 from qproj.solvers.builtin.kernels.scoring import CountArray
 
 _CHUNK = 1 << 15  # nodes between two looks at the clock
@@ -81,7 +81,7 @@ class _Path(NamedTuple):
         return least
 
 
-def search_rows(neuron: Neuron, best: CountArray, node_limit: int | None, deadline: float | None) -> Found:
+def search_rows(neuron: Neuron, best: CountArray, node_limit: int | None, deadline: float | None) -> TreeOutcome:
     """Return argmin over 0 ≤ c ≤ M of what c loses; `best` (C,) is where to begin, and kept unless beaten.
 
     Parameters
@@ -114,7 +114,7 @@ def search_rows(neuron: Neuron, best: CountArray, node_limit: int | None, deadli
         state = int(_advance(tree, path, max(room, 0)))
     lost, nodes = path.known.tolist()
     done = state == _ENDED
-    return Found(found, lost, lost if done else min(lost, path.open_cost(tree.sizes)), nodes, done)
+    return TreeOutcome(found, lost, lost if done else min(lost, path.open_cost(tree.sizes)), nodes, done)
 
 
 def _tree(neuron: Neuron) -> tuple[_Tree, NDArray[np.intp]]:

@@ -16,7 +16,7 @@ _TOTAL = 2.0**50  # Σ of the integer weights: int64 sums of them are exact, and
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class TreeOutcome:
     """What a search knows when it ends.
 
     Attributes
@@ -111,4 +111,4 @@ def _up(A: NDArray[Any], M: CountArray, c: CountArray) -> NDArray[np.bool_]:
     return up
 
 
-__all__ = ["Found", "Neuron", "gain_of"]
+__all__ = ["Neuron", "TreeOutcome", "gain_of"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj.solvers.builtin.kernels.branch_bound_nodes import Buffers, Tree, advance
-from qproj.solvers.builtin.kernels.branch_bound_problem import Found, Neuron
+from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron, TreeOutcome
 from qproj.solvers.builtin.kernels.branch_bound_tables import LEVELS, REACH, Plan
 from qproj.solvers.builtin.kernels.scoring import CountArray
 
@@ -26,7 +26,7 @@ _ROUND = 16  # tasks that run with the same incumbent: results do not depend on 
 
 def search_chunks(
     neuron: Neuron, best: CountArray, node_limit: int | None, deadline: float | None, threads: int
-) -> Found:
+) -> TreeOutcome:
     """Return argmin over 0 ≤ c ≤ M of what c loses, for ±1 rows with Σ M ≤ 254.
 
     Parameters
@@ -45,10 +45,10 @@ def search_chunks(
     if deadline is not None:
         room = min(room, _RATE * threads * max(0.0, deadline - time.perf_counter()))
     if least_nodes(neuron.sizes) > room:
-        return Found(kept, lost, 0, 0, False)
+        return TreeOutcome(kept, lost, 0, 0, False)
     plan = Plan.of(neuron)
     while True:
-        search = _Search(plan, max(1, -(-lost // LEVELS)), deadline)
+        search = _TreeSearch(plan, max(1, -(-lost // LEVELS)), deadline)
         found = search.run(lost, None if node_limit is None else node_limit - nodes, threads)
         nodes += found.nodes
         if found.lost < lost:
@@ -56,7 +56,7 @@ def search_chunks(
             kept = np.empty_like(best)
             kept[plan.order] = found.c
         if not found.coarse:
-            return Found(kept, lost, lost if found.done else min(lost, found.open_lost), nodes, found.done)
+            return TreeOutcome(kept, lost, lost if found.done else min(lost, found.open_lost), nodes, found.done)
 
 
 def least_nodes(sizes: CountArray) -> float:
@@ -68,11 +68,11 @@ def least_nodes(sizes: CountArray) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Part(Found):
+class _Part(TreeOutcome):
     coarse: bool  # stopped because the incumbent got so good that losses should be rounded more finely
 
 
-class _Search:
+class _TreeSearch:
     """One pass over the tree with losses in one unit."""
 
     def __init__(self, plan: Plan, unit: int, deadline: float | None) -> None:
@@ -102,7 +102,7 @@ class _Search:
                     return _Part(best, lost, 0, nodes, False, True)
         return _Part(best, lost, min(lost, open_lost), nodes, done, False)
 
-    def _task(self, prefix: CountArray, lost: int, budget: int | None) -> Found:
+    def _task(self, prefix: CountArray, lost: int, budget: int | None) -> TreeOutcome:
         """Search below one node, whose first classes have the values of `prefix`."""
         buffers, level = self.free.get(), len(prefix)
         buffers.begin(level, self._node(prefix), lost)
@@ -118,7 +118,7 @@ class _Search:
         found = buffers.best.copy()
         found[:level] = prefix
         best, nodes = buffers.state[2:].tolist()
-        result = Found(found, best, buffers.open_cost * self.tree.unit, nodes, buffers.done)
+        result = TreeOutcome(found, best, buffers.open_cost * self.tree.unit, nodes, buffers.done)
         self.free.put(buffers)
         return result
 

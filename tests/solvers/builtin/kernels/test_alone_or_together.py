@@ -16,7 +16,7 @@ from qproj.solvers.builtin.kernels.message_passing import message_passing
 from qproj.solvers.builtin.kernels.perceptron import learn_signs
 from qproj.solvers.builtin.kernels.scoring import row_sums, score
 from qproj.solvers.builtin.kernels.sharing import Limits
-from qproj.solvers.builtin.sign import sign_direction
+from qproj.solvers.builtin.sign_direction import sign_direction
 
 
 class Layer:
@@ -70,7 +70,7 @@ def pass_messages(layer):
 
 def search_margins(layer):
     pytest.importorskip("torch", reason="qproj.optim imports it")
-    from qproj.optim.margin import margin_search
+    from qproj.optim.margin_search import margin_search
 
     return (margin_search(layer.A, layer.Tau, kappa=1.5, seeds=layer.seeds, sweeps=5),)
 

@@ -21,7 +21,7 @@ from qproj.solvers.builtin.kernels.sharing import (
     next_state,
     word_of,
 )
-from qproj.solvers.builtin.sign import sign_direction
+from qproj.solvers.builtin.sign_direction import sign_direction
 
 #: Temperature of the first and last sweep over the rms of the local fields; the last two sweeps only descend.
 HOT, COLD = 0.5, 0.02

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from qproj.nn.binary_layer import BinaryLayer
-from qproj.nn.recording import Rows
+from qproj.nn.recording import RecordedRows
 from qproj.optim.distributed import sum_over_ranks
-from qproj.optim.report import is_finite
+from qproj.optim.projection_report import is_finite
 
 #: Weights that are flipped together where no compiled search runs, and rounds of flips within such a block. Twice as
 #: many weights per block need twice the rounds to reach the energy of single flips.
@@ -83,7 +83,7 @@ class CurvatureState:
 
 
 def second_moment(
-    layer: BinaryLayer, recorded: list[Rows], most: int, generator: torch.Generator, group: Any
+    layer: BinaryLayer, recorded: list[RecordedRows], most: int, generator: torch.Generator, group: Any
 ) -> tuple[Tensor, Tensor]:
     """Return (XᵀX/n, n), (groups, d, d) float32 and a scalar, over all recorded rows of all ranks.
 
@@ -198,7 +198,7 @@ def descend_(A: Tensor, H: Tensor, rho: Tensor, V: Tensor, F: Tensor, sweeps: in
     On the CPU a compiled search makes single flips; elsewhere blocks of weights are flipped by matrix products.
     """
     if V.device.type == "cpu":
-        from qproj.solvers.builtin.kernels.quadratic import Quadratic, descend_quadratic
+        from qproj.solvers.builtin.kernels.quadratic_flips import Quadratic, descend_quadratic
         from qproj.solvers.builtin.kernels.sharing import Limits
 
         limits = Limits(threads=torch.get_num_threads())

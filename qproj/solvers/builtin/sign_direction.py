@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
 from qproj.projections import Layer, LayerProjection
-from qproj.projections.base import hook
-from qproj.solvers.adapter import Adapter, LayerRequest
+from qproj.projections.models import hook
+from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found, LayerFound
+from qproj.solvers.layers import LayerRequest
 
 _BLOCK = 1 << 19  # entries of float64 held at once
 
