@@ -33,6 +33,7 @@ __getattr__, __dir__ = _lazy_names(
     "qproj.lab.studies",
     {
         "Results": "results", "Study": "study", "StudyFile": "study_file", "TrainingPlan": "training_cost",
-        "difference_table": "difference", "export_study": "study_export", "read_study_file": "study_file", "run": "study",
+        "difference_table": "difference", "export_study": "study_export", "read_study_file": "study_file",
+        "run": "study",
     },
 )  # fmt: skip
