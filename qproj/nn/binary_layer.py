@@ -139,11 +139,15 @@ class BinaryLayer(nn.Module):
         """Return x · weightᵀ in the layer's geometry, without scale and bias."""
 
     @abstractmethod
-    def rows(self, x: Tensor, most: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def rows(self, x: Tensor, picked: Tensor | None = None) -> Tensor:
         """Return the input as rows, (n, groups, d): what a neuron's weights, flattened, are multiplied with.
 
-        Where there are more than `most` rows, so many are drawn with replacement.
+        With `picked`, (k,) of integers, those rows alone.
         """
+
+    @abstractmethod
+    def num_rows(self, x: Tensor) -> int:
+        """Return the number of rows of an input, n."""
 
     def output_rows(self, z: Tensor) -> Tensor:
         """Return a tensor of Z's shape as rows, (n, dout), in the order of ``rows``."""

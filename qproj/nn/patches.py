@@ -38,38 +38,47 @@ def _sums(axes: list[Tensor]) -> Tensor:
     return total
 
 
-def patch_rows(layer: Any, x: Tensor, most: int | None, generator: torch.Generator | None) -> Tensor:
+def patch_rows(layer: Any, x: Tensor, picked: Tensor | None) -> Tensor:
     """Return patches of a convolution's input as rows, (rows, groups, d).
 
     Parameters
     ----------
     x : (N, C, *size) or (C, *size)
-    most : int or None
-        Where there are more patches, so many are drawn with replacement, which keeps their second moment unbiased.
-    generator : torch.Generator, optional
-        On the CPU; the order of all patches without `most`, image by image.
+    picked : (k,) integer Tensor or None
+        Which patches, counted image by image; all of them without.
     """
-    if x.ndim == len(layer.kernel_size) + 1:
-        x = x[None]
-    x = padded(layer, x)
+    x = padded(layer, batched(layer, x))
     corners, entries = places(layer, x)
     count, images = len(corners), len(x)
     flat = x.reshape(images, layer.groups, x.shape[1] // layer.groups, -1)
-    if most is not None and images * count > most:
-        drawn = torch.randint(images * count, (most,), generator=generator).to(x.device, non_blocking=True)
-        at = corners[drawn % count][:, None] + entries[None, :]
-        image = drawn // count
-        picked = flat[image[:, None], :, :, at]  # (rows, K, groups, channels)
-        return picked.permute(0, 2, 3, 1).reshape(most, layer.groups, -1)
+    if picked is not None:
+        at = corners[picked % count][:, None] + entries[None, :]
+        chosen = flat[(picked // count)[:, None], :, :, at]  # (rows, K, groups, channels)
+        return chosen.permute(0, 2, 3, 1).reshape(len(picked), layer.groups, -1)
     at = (corners[:, None] + entries[None, :]).reshape(-1)
-    picked = flat[:, :, :, at].reshape(images, layer.groups, -1, count, len(entries))
-    return picked.permute(0, 3, 1, 2, 4).reshape(images * count, layer.groups, -1)
+    every = flat[:, :, :, at].reshape(images, layer.groups, -1, count, len(entries))
+    return every.permute(0, 3, 1, 2, 4).reshape(images * count, layer.groups, -1)
 
 
-def linear_rows(x: Tensor, most: int | None, generator: torch.Generator | None) -> Tensor:
-    """Return the input of a linear layer as rows, (rows, 1, d), at most so many drawn with replacement."""
-    rows = x.reshape(-1, 1, x.shape[-1])
-    if most is None or len(rows) <= most:
-        return rows
-    drawn = torch.randint(len(rows), (most,), generator=generator).to(x.device, non_blocking=True)
-    return rows[drawn]
+def num_patches(layer: Any, x: Tensor) -> int:
+    """Return the number of patches of a convolution's input."""
+    x = batched(layer, x)
+    widths = layer._reversed_padding_repeated_twice
+    count = len(x)
+    for axis, extent in enumerate(x.shape[2:]):
+        after = int(extent) + sum(widths[2 * (len(x.shape) - 3 - axis) :][:2])
+        spread = layer.dilation[axis] * (layer.kernel_size[axis] - 1)
+        count *= max(0, (after - spread - 1) // layer.stride[axis] + 1)
+    return count
+
+
+def batched(layer: Any, x: Tensor) -> Tensor:
+    """Return the input of a convolution with its first dimension, which a single image lacks."""
+    return x[None] if x.ndim == len(layer.kernel_size) + 1 else x
+
+
+def drawn(count: int, most: int, generator: torch.Generator, device: torch.device) -> Tensor | None:
+    """Return `most` numbers below `count`, drawn with replacement; None where there are no more than that."""
+    if count <= most:
+        return None
+    return torch.randint(count, (most,), generator=generator).to(device, non_blocking=True)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qproj.nn.binary_layer import BinaryLayer
-from qproj.nn.patches import linear_rows, padded, patch_rows
+from qproj.nn.patches import num_patches, padded, patch_rows
 
 
 class BinaryLinear(BinaryLayer, nn.Linear):
@@ -61,9 +61,14 @@ class BinaryLinear(BinaryLayer, nn.Linear):
         """Return x weightᵀ."""
         return F.linear(x, weight)
 
-    def rows(self, x: Tensor, most: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def rows(self, x: Tensor, picked: Tensor | None = None) -> Tensor:
         """Return x with all leading dimensions as rows, (n, 1, d)."""
-        return linear_rows(x, most, generator)
+        rows = x.reshape(-1, 1, x.shape[-1])
+        return rows if picked is None else rows[picked]
+
+    def num_rows(self, x: Tensor) -> int:
+        """Return the number of rows of x."""
+        return x.numel() // x.shape[-1]
 
 
 class BinaryConv(BinaryLayer):
@@ -134,9 +139,13 @@ class BinaryConv(BinaryLayer):
         padded_z: Tensor = function(padded(conv, x), weight, None, conv.stride, 0, conv.dilation, conv.groups)
         return padded_z
 
-    def rows(self, x: Tensor, most: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def rows(self, x: Tensor, picked: Tensor | None = None) -> Tensor:
         """Return patches as rows, (n, groups, d), image by image."""
-        return patch_rows(self, x, most, generator)
+        return patch_rows(self, x, picked)
+
+    def num_rows(self, x: Tensor) -> int:
+        """Return the number of patches of x."""
+        return num_patches(self, x)
 
     def output_rows(self, z: Tensor) -> Tensor:
         """Return one row per place of the output, image by image."""

@@ -39,11 +39,15 @@ class Batch:
     implicit: bool
 
 
-def gather(name: str, layer: BinaryLayer, recorded: list[RecordedRows], targets: str) -> Batch:
+def gather(
+    name: str, layer: BinaryLayer, recorded: list[RecordedRows], targets: str, picked: NDArray[np.intp] | None = None
+) -> Batch:
     """Return the rows of all passes, one below the other.
 
     Parameters
     ----------
+    picked : (k,) of int, ascending
+        Which of all rows; every one without.
     targets : {"preactivations", "outputs"}
         T = −∂L/∂Z with the straight-through window inside; or T = −∂L/∂Y where one SignActivation takes the layer's
         output directly, and −∂L/∂Z elsewhere.
@@ -65,8 +69,18 @@ def gather(name: str, layer: BinaryLayer, recorded: list[RecordedRows], targets:
         )
     outputs = targets == "outputs" and all(rows.forward.grad_y is not None for rows in recorded)
     outputs = outputs and all(rows.forward.signed == 1 for rows in recorded)
-    X = np.concatenate([_numpy(layer.rows(rows.x)[:, 0]) for rows in recorded])
-    T = np.concatenate([_numpy(layer.output_rows(_target(rows, outputs))) for rows in recorded]).astype(np.float64)
+    parts: list[tuple[NDArray[Any], NDArray[Any]]] = []
+    first = 0
+    for rows in recorded:
+        at, count = None, layer.num_rows(rows.x)
+        if picked is not None:
+            low, high = np.searchsorted(picked, (first, first + count))
+            at = torch.from_numpy(picked[low:high] - first).to(rows.x.device)
+        target = layer.output_rows(_target(rows, outputs))
+        parts.append((_numpy(layer.rows(rows.x, at)[:, 0]), _numpy(target if at is None else target[at])))
+        first += count
+    X, T = (np.concatenate(columns) for columns in zip(*parts))
+    T = T.astype(np.float64)
     if not np.isfinite(T).all():
         raise ValueError(f"layer {name!r} has targets that are not finite: the loss diverged; lower the step size")
     exact = all(_is_exact(rows, layer.fan_in) for rows in recorded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from qproj.optim.curvature_state import (
     scaled,
     second_moment,
 )
+from qproj.optim.distributed import sum_over_ranks
 from qproj.optim.projection_report import Direction, LayerReport, alignment
 from qproj.optim.projection_settings import ProjectionSettings
 from qproj.projections import CurvatureLayerProjection
@@ -81,6 +82,22 @@ class CurvatureDirections:
                 H = self._filtered(state, H, first=i == 0)
                 found[name] = direction(trial, H, tau, self.settings.sweeps).V
         return found
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Take part in the sums of one step of other ranks, with no rows of this one."""
+        for state in self.states.values():
+            if state.has_moment and state.age + 1 < self.settings.refresh:
+                state.age += 1
+                continue
+            A, count = torch.zeros_like(state.A), torch.zeros_like(state.weight)
+            sum_over_ranks(A, count, group=self.settings.group)
+            state.age = 0
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield what a step changes."""
+        for state in self.states.values():
+            yield from (state.mean, state.weight, state.A, state.power, state.V, state.F)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what later steps depend on."""

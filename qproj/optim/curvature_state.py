@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from qproj.nn.binary_layer import BinaryLayer
+from qproj.nn.patches import drawn
 from qproj.nn.recording import RecordedRows
 from qproj.optim.distributed import sum_over_ranks
 from qproj.optim.projection_report import is_finite
@@ -96,9 +97,10 @@ def second_moment(
     total = torch.zeros((layer.groups, d, d), dtype=torch.float32, device=weight.device)
     count = torch.zeros((), dtype=torch.float32, device=weight.device)
     for rows in recorded:
-        X = layer.rows(rows.x, most, generator).detach().float().transpose(0, 1)
-        total += X.transpose(1, 2) @ X
-        count += X.shape[1]
+        n = layer.num_rows(rows.x)
+        X = layer.rows(rows.x, drawn(n, most, generator, weight.device)).detach().float().transpose(0, 1)
+        total.add_(X.transpose(1, 2) @ X, alpha=n / max(X.shape[1], 1))
+        count += n
     sum_over_ranks(total, count, group=group)
     return total / count.clamp(min=1.0), count
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.distributed.algorithms.join import JoinHook
 
 from qproj.solvers import LayerSolution
 
@@ -56,3 +59,33 @@ def join(own: LayerSolution | None, neurons: int, group: Any) -> LayerSolution:
         for name, value in ({} if part is None else part).items():
             joined[name][rank::count] = value
     return LayerSolution.of_arrays(joined)
+
+
+class UnevenBatches(JoinHook):
+    """What a rank does that has no batch left while others have: it follows their sums, and takes over their state.
+
+    Parameters
+    ----------
+    follow : callable
+        Does one step's sums over ranks, with nothing to add.
+    state : callable
+        Returns the tensors that a step changes, in the same order on every rank.
+    """
+
+    def __init__(self, follow: Callable[[], None], state: Callable[[], Iterable[Tensor]], group: Any) -> None:
+        self._follow, self._state, self._group = follow, state, group
+
+    def main_hook(self) -> None:
+        """Follow one step of the other ranks."""
+        self._follow()
+
+    def post_hook(self, is_last_joiner: bool) -> None:
+        """Take over the state of a rank that had the most batches."""
+        rank, count = world(self._group)
+        if count == 1:
+            return
+        tensors = list(self._state())
+        last = torch.tensor([rank if is_last_joiner else -1], device=tensors[0].device if tensors else None)
+        dist.all_reduce(last, op=dist.ReduceOp.MAX, group=self._group)
+        for tensor in tensors:
+            dist.broadcast(tensor, int(last), group=self._group)

@@ -1,7 +1,8 @@
 """The margin surrogate by annealing in v: argmin over v ∈ {±1}^d of Σ_i |t_i| (x_i·v − κ√d·sign t_i)² for each neuron.
 
 A flip of v_k moves the energy by 4 (Σ_i a_i x_ik² − v_k Σ_i x_ik r_i) with r_i = a_i (x_i·v − m_i), so a sweep over a
-neuron costs n·d: what training needs. κ → ∞ is the direction sign(Xᵀt), where every search begins.
+neuron costs n·d: what training needs. Where all neurons weigh their rows alike, they share one quadratic form, and a
+sweep costs as much as its flips. κ → ∞ is the direction sign(Xᵀt), where every search begins.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
 from qproj._compiled import FAST, compiled
+from qproj.solvers.builtin.kernels.quadratic_flips import Quadratic, anneal_quadratic
 from qproj.solvers.builtin.kernels.sharing import (
     SeedArray,
     check_seeds,
     copy_to,
     generator_states,
+    in_threads,
     next_state,
     word_of,
 )
@@ -25,6 +28,8 @@ from qproj.solvers.builtin.sign_direction import sign_direction
 
 #: Temperature of the first and last sweep over the rms of the local fields; the last two sweeps only descend.
 HOT, COLD = 0.5, 0.02
+#: Rows from which neurons that weigh them alike are searched on one quadratic form.
+SHARED_ROWS = 32
 _STREAM = 5  # among the searches that draw from one neuron's seed
 
 
@@ -36,6 +41,7 @@ def margin_search(
     seeds: SeedArray,
     sweeps: int = 20,
     init: SignArray | None = None,
+    weights: FloatArray | None = None,
 ) -> SignArray:
     """Seek argmin over V ∈ {±1}^(dout×d) of Σ_ij |T_ij| ((X Vᵀ)_ij − κ√d·sign T_ij)²; a heuristic.
 
@@ -51,6 +57,8 @@ def margin_search(
         The work budget per neuron; 0 returns the start.
     init : (dout, d) int8, optional
         Where to begin; sign(Tᵀ X) by default.
+    weights : (n,) float64, optional
+        a of :func:`shared_weights`: the neurons are searched on one quadratic form.
 
     Returns
     -------
@@ -64,12 +72,41 @@ def margin_search(
     scaled = np.ascontiguousarray((T / np.where(largest > 0, largest, 1.0)).T, np.float32)
     start = sign_direction(X, T) if init is None else init
     V = np.ascontiguousarray(start, np.int8).copy()
+    if weights is not None and sweeps:
+        problem = _shared_problem(X, T, weights, kappa)
+        return anneal_quadratic(problem, V, seeds=check_seeds(seeds, T.shape[1]), sweeps=sweeps, starts=1)
     states = generator_states(check_seeds(seeds, T.shape[1]), _STREAM)
     warm = np.geomspace(HOT, COLD, sweeps - 2) if sweeps > 2 else np.empty(0)
     heat = np.concatenate([warm, np.zeros(min(sweeps, 2))]).astype(np.float32)
     margin = np.float32(kappa * math.sqrt(X.shape[1]))
-    _search(x, scaled, margin, heat, states, V)
+
+    def run(low: int, high: int) -> int:
+        _search(x, scaled[low:high], margin, heat, states[low:high], V[low:high])
+        return 0
+
+    in_threads(run, len(V), None, 1e-9 * sweeps * X.size)
     return V
+
+
+def shared_weights(T: FloatArray) -> FloatArray | None:
+    """Return a, (n,), with |T_ij| = a_i b_j for every i and j; None where there is none, and for few rows.
+
+    So it is in the last hidden layer of a network with one output, |T_ij| = |δ_i| |w_j|, and with one neuron.
+    """
+    size = np.abs(T)
+    total = float(size.sum())
+    if not total > 0 or len(T) < SHARED_ROWS:
+        return None
+    a, b = size.sum(axis=1), size.sum(axis=0)
+    product = np.outer(a / total, b)
+    return a if bool((np.abs(product - size) <= 1e-9 * size.max()).all()) else None
+
+
+def _shared_problem(X: NDArray[np.generic], T: FloatArray, a: FloatArray, kappa: float) -> Quadratic:
+    """Return every neuron's objective over b_j without its constant: vᵀ(Xᵀ diag(a) X)v − 2κ√d (a∘sign t_j)ᵀX v."""
+    rows = X.astype(np.float64)
+    H = 2.0 * kappa * math.sqrt(X.shape[1]) * ((a[:, None] * np.sign(T)).T @ rows)
+    return Quadratic.of(rows.T @ (a[:, None] * rows), H, np.full(T.shape[1], 2.0))
 
 
 def margin_energy(X: NDArray[np.generic], T: FloatArray, V: SignArray, kappa: float) -> FloatArray:

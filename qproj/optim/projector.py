@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
+from torch.distributed.algorithms.join import Joinable, JoinHook
 
 from qproj.nn.binary_layer import BinaryLayer, binary_layers, require_binary_layers
 from qproj.optim.curvature_directions import CurvatureDirections
+from qproj.optim.distributed import UnevenBatches, sum_over_ranks
 from qproj.optim.projection_report import Direction, ProjectionReport, is_finite
 from qproj.optim.projection_settings import SWEEPS, ProjectionSettings, checked_metric, checked_tau
 from qproj.optim.target_directions import TargetDirections
@@ -24,7 +26,7 @@ from qproj.solvers import get_solver
 _LOG = logging.getLogger("qproj")
 
 
-class Projector:
+class Projector(Joinable):
     """V ∈ {±1}^(dout×d) for every binary layer of a model, after ``loss.backward()``; gradients become −V.
 
     The default is V_j = argmin over v of −h_j·v + ½ρ_j vᵀAv per neuron: h the negative running mean of ∂L/∂W, A the
@@ -36,7 +38,7 @@ class Projector:
     model : Module
     solver : str, Solver, or mapping of layer-name patterns to these
         ``{"0": "cpsat", "*": "auto"}``: the first pattern that matches counts (fnmatch). "auto" is the built-in descent
-        for "curvature", and the built-in annealing for "margin".
+        for "curvature", annealing for "margin", and for "sign" the solver "auto" within a work budget of seconds.
     projection : {"curvature", "sign", "margin", "linear", "metric"}
         What V minimises: the model above; ‖σ(X Vᵀ) − T‖², that of the article; Σ|T| (X Vᵀ − κ√d sign T)²;
         ‖α X Vᵀ − T‖²; (V − g)ᵀM(V − g), g = −∂L/∂W.
@@ -53,7 +55,8 @@ class Projector:
     refresh : int
         Of "curvature": steps between two second moments.
     max_rows : int
-        Of "curvature": rows per pass that a second moment is taken of; more are sampled.
+        Rows per pass that a second moment is taken of, and rows of the built-in searches for "sign" and "margin"; of
+        more, so many are drawn at random.
     targets : {"preactivations", "outputs"}
         T of "sign", "margin" and "linear": −∂L/∂Z, the straight-through window inside; or −∂L/∂Y, that of the article.
     seed : int
@@ -79,7 +82,8 @@ class Projector:
         Raise where a gradient is not finite, which waits for the device. Else such a gradient stays as it is, so that a
         GradScaler skips the step, and no state changes.
     group : torch.distributed.ProcessGroup, optional
-        The default group where torch.distributed was set up: second moments and rows are those of all ranks.
+        The default group where torch.distributed was set up: second moments and rows are those of all ranks. Where
+        ranks have different numbers of batches, pass the projector to ``Join`` too: ``with Join([model, projector])``.
 
     Attributes
     ----------
@@ -102,6 +106,7 @@ class Projector:
         metric: ArrayLike | None = None, every: int = 1, hint: str | None = None, audit: int = 0,
         audit_solver: Any = "cpsat", error_if_nonfinite: bool = False, group: Any = None,
     ) -> None:  # fmt: skip
+        super().__init__()
         self.settings = ProjectionSettings(
             projection=projection, tau=checked_tau(tau), momentum=float(momentum),
             sweeps=SWEEPS.get(projection, 0) if sweeps is None else sweeps, filter=float(filter), refresh=refresh,
@@ -113,7 +118,7 @@ class Projector:
         self._written: Tensor | None = None  # of the first step, for _notice_scaling
         self._size: Tensor | None = None
         layers = require_binary_layers(model)
-        built_in = projection in ("curvature", "margin")
+        built_in = projection in ("curvature", "margin", "sign")
         chosen = dict(solver) if isinstance(solver, Mapping) else {"*": solver}
         self._solvers = {p: one if built_in and one == "auto" else get_solver(one) for p, one in chosen.items()}
         self._directions: CurvatureDirections | TargetDirections
@@ -141,7 +146,7 @@ class Projector:
                 return ProjectionReport(())
             raise ValueError("no binary weight has a gradient: call loss.backward() before projecting")
         if self.settings.error_if_nonfinite:
-            _require_finite(todo)
+            _require_finite(todo, self.settings.group)
         self._notice_scaling()
         places = {name: i for i, name in enumerate(layers)}
         clock = _SharedTime(self.settings.time_limit_s, [layer.weight.numel() for layer in todo.values()])
@@ -197,6 +202,27 @@ class Projector:
             raise ValueError(f"the state holds layers {unknown}, which this model lacks: load it into its own model")
         self.step, self.settings.tau = int(state["step"]), float(state["tau"])
         self._directions.load_state_dict(state["layers"], layers)
+
+    # torch.distributed's Join: ranks with different numbers of batches
+
+    def join_hook(self, **options: Any) -> JoinHook:
+        """Return what a rank without further batches does in the steps of the others."""
+        if not isinstance(self._directions, CurvatureDirections):
+            raise ValueError(
+                f"projection={self.settings.projection!r} gathers rows of all ranks in every step; give all ranks the "
+                "same number of batches (drop_last=True), or use projection='curvature'"
+            )
+        return UnevenBatches(self._directions.follow, self._directions.tensors, self.settings.group)
+
+    @property
+    def join_device(self) -> torch.device:
+        """The device of the model."""
+        return next(self.model.parameters()).device
+
+    @property
+    def join_process_group(self) -> Any:
+        """The group whose rows count."""
+        return self.settings.group or torch.distributed.group.WORLD
 
     def _notice_scaling(self) -> None:
         """Log a warning where the first −V was divided by a power of two: by a GradScaler that unscaled it too late.
@@ -297,7 +323,10 @@ def projector_of(model: nn.Module, solver: Any = "auto", **options: Any) -> Proj
     return made
 
 
-def _require_finite(todo: Mapping[str, BinaryLayer]) -> None:
-    for name, layer in todo.items():
-        if not bool(is_finite(layer.weight.grad)):
+def _require_finite(todo: Mapping[str, BinaryLayer], group: Any) -> None:
+    """Raise ValueError on every rank where a gradient is not finite on any of them."""
+    bad = torch.stack([~is_finite(layer.weight.grad) for layer in todo.values()]).float()
+    sum_over_ranks(bad, group=group)
+    for name, ranks in zip(todo, bad.tolist()):
+        if ranks:
             raise ValueError(f"the gradient of layer {name!r} is not finite: the loss diverged; lower the step size")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,11 +17,14 @@ from qproj._arrays import FloatArray, SignArray
 from qproj._seeds import derived_seed
 from qproj.nn.binary_layer import BinaryLayer
 from qproj.optim.batch import Batch, gather, signs_of
-from qproj.optim.distributed import gather_rows, join, own_share
+from qproj.optim.distributed import gather_rows, join, own_share, world
+from qproj.optim.margin_search import shared_weights
 from qproj.optim.projection_report import Direction, LayerReport, alignment, is_finite
 from qproj.optim.projection_settings import ProjectionSettings
 from qproj.optim.target_projections import TargetOptions, project_metric, project_targets, sign_scores
 from qproj.solvers import LayerSolution
+
+_LOG = logging.getLogger("qproj")
 
 
 class TargetDirections:
@@ -34,6 +38,7 @@ class TargetDirections:
     def __init__(self, settings: ProjectionSettings, audit_solver: Any = None) -> None:
         self.settings, self._audit_solver = settings, audit_solver
         self.last: dict[str, Tensor] = {}
+        self._sampled: set[str] = set()
 
     def direction(
         self, name: str, layer: BinaryLayer, place: tuple[int, int], solver: Any, time_limit_s: float | None
@@ -51,12 +56,13 @@ class TargetDirections:
         if reused:
             V, rows, failures = self.last[name], 0, 0
         else:
-            if settings.projection != "metric":
-                batch = gather(name, layer, layer.recorder.rows, settings.targets)
             options = TargetOptions(
                 settings.projection, solver, derived_seed(settings.seed, *place), time_limit_s,
                 settings.num_reads, settings.kappa, settings.sweeps, settings.scale, settings.metric,
             )  # fmt: skip
+            if settings.projection != "metric":
+                picked = self._picked(name, layer, options)
+                batch = gather(name, layer, layer.recorder.rows, settings.targets, picked)
             found, rows, figures = self._solve(name, layer, batch, options, place[0])
             failures = len(found.stats.get("failures", ()))
             V = torch.as_tensor(found.weights.copy(), dtype=grad.dtype, device=grad.device).reshape(grad.shape)
@@ -97,13 +103,31 @@ class TargetDirections:
         if options.projection != "linear":  # σ − t does not depend on t = 0: such rows decide nothing
             used = T.any(axis=1)
             X, T = X[used], T[used]
-        own = own_share(layer.fan_out, self.settings.group)
-        part = _own_neurons(X, T, options, hints, weights, own)
-        found = join(part if len(own) else None, layer.fan_out, self.settings.group)
         left_out = total - len(T)  # each row left out adds σ² = 1
+        if options.projection == "margin":
+            options = replace(options, weights=shared_weights(T))
+        own = own_share(layer.fan_out, self.settings.group)
+        part = _own_neurons(X, T, options, hints, weights, own) if len(own) else None
+        found = join(part, layer.fan_out, self.settings.group)
         bound = np.nextafter(found.bound + left_out, -np.inf) if left_out else found.bound
         audited = self._audited(X, T, options, found.weights, step)
         return replace(found, objective=found.objective + left_out, bound=bound), len(T), audited
+
+    def _picked(self, name: str, layer: BinaryLayer, options: TargetOptions) -> NDArray[np.intp] | None:
+        """Return at most ``max_rows`` rows for the built-in searches, drawn at random; the first time, log it."""
+        rows = sum(layer.num_rows(rows.x) for rows in layer.recorder.rows)
+        most = self.settings.max_rows // world(self.settings.group)[1] or 1
+        if options.solver != "auto" or options.projection not in ("sign", "margin") or rows <= most:
+            return None
+        if name not in self._sampled:
+            self._sampled.add(name)
+            _LOG.warning(
+                "layer %r has %d rows; its %s projection takes %d of them at random in each step: raise max_rows, or "
+                "use projection='curvature', whose cost does not depend on rows",
+                name, rows, options.projection, most,
+            )  # fmt: skip
+        picked = np.random.default_rng(options.seed).choice(rows, most, replace=False)
+        return np.sort(picked).astype(np.intp)
 
     def _audited(
         self, X: NDArray[Any], T: FloatArray, options: TargetOptions, V: SignArray, step: int

@@ -13,7 +13,13 @@ from qproj._seeds import neuron_seeds
 from qproj.optim.margin_search import margin_search
 from qproj.projections import CurvatureLayerProjection, LayerProjection, MetricProjection, linear_layer
 from qproj.solvers import LayerFound, LayerSolution, Termination, Timing, get_solver, project, solve_many
+from qproj.solvers.builtin.auto import Auto
 from qproj.solvers.layer_solution import scored_layer
+
+#: Multiplications of one step's search of a layer, some seconds in all, and nodes of branch and bound.
+WORK, NODES = 5e8, 5e6
+#: The budget of "auto" elsewhere.
+FULL = Auto()
 
 PROJECTIONS = ("curvature", "sign", "margin", "linear", "metric")
 
@@ -31,21 +37,38 @@ class TargetOptions:
     sweeps: int
     scale: float | str
     metric: NDArray[Any] | None
+    weights: FloatArray | None = None  # of the rows, where all neurons of "margin" share them
 
 
 def project_targets(X: NDArray[Any], T: FloatArray, options: TargetOptions, hints: SignArray | None) -> LayerSolution:
     """Return argmin over V ∈ {±1}^(dout×d) for "sign", "margin" or "linear"; "margin" is scored as "sign" is."""
     if options.projection == "sign":
-        return project(X, T, options.solver, hints=hints, **_limits(options)).require()
+        solver = within_budget(len(X), X.shape[1], T.shape[1]) if options.solver == "auto" else options.solver
+        return project(X, T, solver, hints=hints, **_limits(options)).require()
     if options.projection == "linear":
         return _separate(linear_layer(X, T, scale=options.scale), options, hints)
     if options.solver == "auto":
         seeds = neuron_seeds(options.seed, T.shape[1])
-        V = margin_search(X, T, kappa=options.kappa, seeds=seeds, sweeps=options.sweeps, init=hints)
+        V = margin_search(
+            X, T, kappa=options.kappa, seeds=seeds, sweeps=options.sweeps, init=hints, weights=options.weights
+        )
         return sign_scores(X, T, V)
     targets = options.kappa * np.sqrt(X.shape[1]) * np.sign(T)
     searched = _separate(linear_layer(X, targets, sample_weight=np.abs(T)), options, hints)
     return replace(sign_scores(X, T, searched.weights), stats=searched.stats)
+
+
+def within_budget(n: int, d: int, dout: int) -> Auto:
+    """Return the built-in solver with a work budget that ends in seconds for a layer of any size.
+
+    Small layers have the full budget of "auto".
+    """
+    sweeps = max(1, int(WORK / (n * d * dout))) if n and dout else 1
+    rounds = min(FULL.sweeps, max(1, sweeps // 2))
+    return Auto(
+        epochs=min(FULL.epochs, sweeps), iterations=min(FULL.iterations, sweeps), sweeps=rounds,
+        starts=max(1, min(FULL.starts, sweeps // rounds)), nodes=min(FULL.nodes, max(1, int(NODES / max(dout, 1)))),
+    )  # fmt: skip
 
 
 def project_metric(G: FloatArray, options: TargetOptions, hints: SignArray | None) -> LayerSolution:

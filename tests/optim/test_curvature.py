@@ -14,7 +14,15 @@ from torch import nn
 import qproj
 from qproj.nn import BinaryConv2d, BinaryLinear, SignActivation, binary_layers
 from qproj.optim import QPSBGD, Projector, project_grad_, projector_of
-from qproj.optim.curvature_state import CurvatureState, descend_in_blocks_, direction, filtered, refresh, scaled
+from qproj.optim.curvature_state import (
+    CurvatureState,
+    descend_in_blocks_,
+    direction,
+    filtered,
+    refresh,
+    scaled,
+    second_moment,
+)
 from tests.optim._nets import loss_of, mixed, plain, signs
 
 
@@ -253,6 +261,22 @@ def test_many_patches_are_sampled_by_the_seed():
     assert not torch.equal(moments[300, 0][0], moments[300, 1][0])
     whole = moments[10**6, 0][0]
     assert (moments[300, 0][0] - whole).norm() < 0.3 * whole.norm()
+
+
+def test_the_second_moment_of_drawn_rows_is_unbiased():
+    """Over many seeds it is that of all rows, where passes have different numbers of them."""
+    torch.manual_seed(0)
+    layer = BinaryConv2d(2, 3, 3)
+    for images, size in ((4, 9), (1, 5)):
+        layer(torch.randn(images, 2, size, size) * size).square().sum().backward()
+    X = torch.cat([layer.rows(rows.x)[:, 0].double() for rows in layer.recorder.rows])
+    A = X.T @ X / len(X)
+    found = torch.stack([
+        second_moment(layer, layer.recorder.rows, 40, torch.Generator().manual_seed(seed), None)[0][0].double()
+        for seed in range(400)
+    ])  # fmt: skip
+    error = (found.mean(0) - A).abs() / (found.std(0) / 20 + 1e-9)
+    assert (error < 6).all()  # six standard errors
 
 
 def test_the_filter_is_its_formula_in_the_first_layer():

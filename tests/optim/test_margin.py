@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qproj._seeds import neuron_seeds
-from qproj.optim.margin_search import margin_energy, margin_search
+from qproj.optim.margin_search import margin_energy, margin_search, shared_weights
 from qproj.optim.target_projections import sign_scores
 
 
@@ -87,3 +87,22 @@ def test_scores_are_the_definition_and_bounds_hold(seed, n, d):
         assert scores.bound[j] <= ((signs - T[:, [j]]) ** 2).sum(axis=0).min()
         assert 0 <= scores.gap[j] <= 1
         assert bool(scores.proved[j]) == (scores.gap[j] == 0)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_neurons_that_weigh_rows_alike_are_searched_on_one_form(binary):
+    X, _ = _instance(5, 60, 12, binary=binary)
+    rng = np.random.default_rng(5)
+    T = np.outer(rng.normal(size=60), rng.normal(size=4)) * rng.choice([-1, 1], (60, 4))
+    weights = shared_weights(T)
+    np.testing.assert_allclose(np.abs(T), np.outer(weights, np.abs(T).sum(axis=0)) / weights.sum())
+    V = margin_search(X, T, kappa=1.5, seeds=neuron_seeds(0, 4), sweeps=50, weights=weights)
+    every = np.array(list(itertools.product([-1, 1], repeat=12)), np.int8)
+    for j in range(4):
+        energies = margin_energy(X, np.repeat(T[:, [j]], len(every), 1), every, 1.5)
+        assert margin_energy(X, T[:, [j]], V[[j]], 1.5)[0] <= energies.min() * (1 + 1e-5)
+    part = margin_search(X, T[:, 1:3], kappa=1.5, seeds=neuron_seeds(0, 4)[1:3], sweeps=50, weights=weights)
+    np.testing.assert_array_equal(part, V[1:3])
+    T[0, 0] *= 1.01
+    assert shared_weights(T) is None
+    assert shared_weights(np.zeros((60, 4))) is None

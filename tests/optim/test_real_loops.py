@@ -319,10 +319,18 @@ def test_optimisers_take_models_without_gradients():
         assert all(torch.equal(p, start) for p, start in zip(model.parameters(), before))
 
 
-def test_sign_projections_of_a_convolution_end_in_seconds():
+@pytest.mark.parametrize("projection", ["sign", "margin"])
+def test_projections_from_the_rows_of_a_convolution_keep_a_budget(projection, caplog):
     torch.manual_seed(0)
-    model = nn.Sequential(BinaryConv2d(8, 8, 3, padding=1), SignActivation())
-    projector = Projector(model, projection="sign")
-    model(torch.randn(8, 8, 8, 8).sign()).square().sum().backward()
-    report = projector.project_grad_()
-    assert report["0"].rows <= 8 * 64
+    model = nn.Sequential(BinaryConv2d(16, 16, 3, padding=1), SignActivation())
+    projector = Projector(model, projection=projection, max_rows=2000)
+    for _ in range(2):
+        model.zero_grad()
+        model(torch.randn(16, 16, 16, 16).sign()).square().sum().backward()
+        with caplog.at_level(logging.WARNING, "qproj"):
+            report = projector.project_grad_()
+        assert report["0"].rows == 2000
+    said = [r.getMessage() for r in caplog.records if "max_rows" in r.getMessage()]
+    assert len(said) == 1
+    assert "layer '0' has 4096 rows" in said[0]
+    assert "projection='curvature'" in said[0]
