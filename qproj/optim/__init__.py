@@ -16,6 +16,8 @@ except ModuleNotFoundError as error:  # pragma: no cover - needs an installation
 
 from qproj.optim.batch import capture
 from qproj.optim.binaryconnect import BinaryConnect
+from qproj.optim.bop import Bop
+from qproj.optim.latent_adam import LatentAdam
 from qproj.optim.projection_report import LayerReport, ProjectionReport
 from qproj.optim.projector import Projector, project_grad_, projector_of
 from qproj.optim.proxquant import ProxQuant
@@ -25,6 +27,8 @@ from qproj.optim.signsgd import SignSGD
 __all__ = [
     "QPSBGD",
     "BinaryConnect",
+    "Bop",
+    "LatentAdam",
     "LayerReport",
     "ProjectedQPSBGD",
     "ProjectionReport",

@@ -90,18 +90,23 @@ def check_beta(name: str, value: float) -> None:
         raise ValueError(f"{name} is {value}; a number in [0, 1) is allowed: 0 switches it off")
 
 
+def adam_state(params: list[Tensor], state: Any) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+    """Return Adam's running means, squares, (no) maxima and step counts; zeros at the first step."""
+    for p in params:
+        if "exp_avg" not in state[p]:
+            state[p].update(step=torch.zeros(()), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
+    return (
+        [state[p]["exp_avg"] for p in params], [state[p]["exp_avg_sq"] for p in params], [],
+        [state[p]["step"] for p in params],
+    )  # fmt: skip
+
+
 def _adam(params: list[Tensor], state: Any, lr: float) -> None:
     """Take one step of torch's Adam with its default β and ε."""
-    if not params:
-        return
-    for p in params:
-        if not state[p]:
-            state[p].update(step=torch.zeros(()), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
-    adam(
-        params, [p.grad for p in params if p.grad is not None], [state[p]["exp_avg"] for p in params],
-        [state[p]["exp_avg_sq"] for p in params], [], [state[p]["step"] for p in params],
-        amsgrad=False, beta1=0.9, beta2=0.999, lr=lr, weight_decay=0.0, eps=1e-8, maximize=False,
-    )  # fmt: skip
+    if params:
+        grads = [p.grad for p in params if p.grad is not None]
+        adam(params, grads, *adam_state(params, state), beta1=0.9, beta2=0.999, lr=lr, weight_decay=0.0, eps=1e-8,
+             amsgrad=False, maximize=False)  # fmt: skip
 
 
 def _groups(

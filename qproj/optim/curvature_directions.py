@@ -18,6 +18,7 @@ from qproj.optim.curvature_state import (
     averaged_gradient,
     descend_,
     direction,
+    filter_factor,
     filtered,
     given,
     refresh,
@@ -42,6 +43,7 @@ class CurvatureDirections:
     def __init__(self, settings: ProjectionSettings) -> None:
         self.settings = settings
         self.states: dict[str, CurvatureState] = {}
+        self._factor: tuple[Tensor, Tensor] | None = None  # of the first layer's filter, beside the A that it is of
 
     @torch.no_grad()
     def direction(
@@ -57,7 +59,7 @@ class CurvatureDirections:
         reused = place[0] % settings.every != 0 and state.has_moment
         H, finite = averaged_gradient(state, grad, settings.momentum)
         rows = self._refresh(name, layer, place, state, H)
-        H = self._filtered(state, H, first=place[1] == 0)
+        H = self._filtered(name, state, H)
         unit, rho = scaled(state, H, settings.tau)
         if solver != "auto" and not reused:
             failures = self._solve_(state, unit, rho, solver, place, time_limit_s)
@@ -75,11 +77,11 @@ class CurvatureDirections:
     def directions(self, tau: float) -> dict[str, Tensor]:
         """Return V of every layer for another τ, from the present means and second moments; no state changes."""
         found = {}
-        for i, (name, state) in enumerate(self.states.items()):
+        for name, state in self.states.items():
             if state.has_moment:
                 trial = state.copy()
                 H = -state.mean / state.weight.clamp(min=1e-30)
-                H = self._filtered(state, H, first=i == 0)
+                H = self._filtered(name, state, H)
                 found[name] = direction(trial, H, tau, self.settings.sweeps).V
         return found
 
@@ -109,10 +111,14 @@ class CurvatureDirections:
         for name, tensors in saved.items():
             self.states[name].load(tensors)
 
-    def _filtered(self, state: CurvatureState, H: Tensor, *, first: bool) -> Tensor:
-        if not first or self.settings.filter == 0 or not state.has_moment:
+    def _filtered(self, name: str, state: CurvatureState, H: Tensor) -> Tensor:
+        """Return h of the first layer as its inputs filter it; the factor is kept until the second moment changes."""
+        first = next(iter(self.states))
+        if self.settings.filter == 0 or name != first or not state.has_moment:
             return H
-        return filtered(H, state.A, self.settings.filter)
+        if self._factor is None or self._factor[0] is not state.A:
+            self._factor = (state.A, filter_factor(state.A, self.settings.filter))
+        return filtered(H, state.A, self.settings.filter, self._factor[1])
 
     def _refresh(self, name: str, layer: BinaryLayer, place: tuple[int, int], state: CurvatureState, H: Tensor) -> int:
         """Take a new second moment where it is due, and return the number of recorded rows."""

@@ -117,13 +117,23 @@ def averaged_gradient(state: CurvatureState, grad: Tensor, beta: float) -> tuple
     return state.mean / state.weight.clamp(min=1e-30).neg_(), finite
 
 
-def filtered(H: Tensor, A: Tensor, strength: float) -> Tensor:
-    """Return H A (A + λ tr(A)/d I)⁻¹: what all inputs of the layer have in common with it, for few labels."""
+def filtered(H: Tensor, A: Tensor, strength: float, factor: Tensor | None = None) -> Tensor:
+    """Return H A (A + λ tr(A)/d I)⁻¹: what all inputs of the layer have in common with it, for few labels.
+
+    `factor` is what :func:`filter_factor` returned for A.
+    """
+    L = filter_factor(A, strength) if factor is None else factor
+    return torch.cholesky_solve(A @ H.transpose(1, 2), L).transpose(1, 2)
+
+
+def filter_factor(A: Tensor, strength: float) -> Tensor:
+    """Return the Cholesky factor of A + λ tr(A)/d I."""
     d = A.shape[-1]
     ridge = strength * A.diagonal(dim1=-2, dim2=-1).mean(-1)
-    damped = A + ridge[:, None, None] * torch.eye(d, dtype=A.dtype, device=A.device)
-    solved: Tensor = torch.linalg.solve_ex(damped, A @ H.transpose(1, 2))[0]
-    return solved.transpose(1, 2)
+    factor: Tensor = torch.linalg.cholesky_ex(A + ridge[:, None, None] * torch.eye(d, dtype=A.dtype, device=A.device))[
+        0
+    ]
+    return factor
 
 
 def refresh(state: CurvatureState, A: Tensor, count: Tensor, H: Tensor) -> None:

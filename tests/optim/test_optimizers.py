@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from qproj.nn import binary_layers
-from qproj.optim import QPSBGD, BinaryConnect, ProjectedQPSBGD, ProxQuant, SignSGD, project_grad_
+from qproj.optim import QPSBGD, BinaryConnect, Bop, LatentAdam, ProjectedQPSBGD, ProxQuant, SignSGD, project_grad_
 from qproj.optim.proxquant import pull
 from tests.optim._nets import loss_of, mixed, plain
 
@@ -28,6 +28,8 @@ TABLE = {
     "margin": lambda m, **o: ProjectedQPSBGD(m, 0.0625, projection="margin", **o),
     "binaryconnect": lambda m, **o: BinaryConnect(m, 0.5, **o),
     "signsgd": lambda m, **o: SignSGD(m, 0.0625, momentum=0.9, **o),
+    "adam": lambda m, **o: LatentAdam(m, 0.05, **o),
+    "bop": lambda m, **o: Bop(m, 0.2, **o),
     "proxquant": lambda m, **o: ProxQuant(m, 0.1, reg_rate=0.01, **o),
 }
 
@@ -132,8 +134,8 @@ def test_step_sizes_and_groups_that_mean_nothing_are_refused(make):
         kind(plain(), 0.1, groups=[{"params": list(plain().parameters())}])
     with pytest.raises(ValueError, match="no binary layer"):
         kind(nn.Linear(2, 2), 0.1)
-    with pytest.raises(ValueError, match="momentum"):
-        kind(plain(), 0.1, momentum=1.0)
+    with pytest.raises(ValueError, match="momentum" if kind is not Bop else "threshold"):
+        kind(plain(), 0.1, **({"momentum": 1.0} if kind is not Bop else {"threshold": -1.0}))
 
 
 def test_one_step_is_its_formula():
@@ -159,6 +161,12 @@ def test_baselines_are_their_formulas():
     for make, expected in (
         (lambda m: BinaryConnect(m, 0.5, momentum=0.0), lambda w, g: (w - 0.5 * g).clamp(-1, 1)),
         (lambda m: SignSGD(m, 0.25), lambda w, g: w - 0.25 * g.sign()),
+        (lambda m: LatentAdam(m, 0.25, box=False), lambda w, g: w - 0.25 * g / (g.abs() + 1e-8)),
+        (lambda m: LatentAdam(m, 2.0), lambda w, g: (w - 2.0 * g / (g.abs() + 1e-8)).clamp(-1, 1)),
+        (
+            lambda m: Bop(m, 0.5, threshold=0.01),
+            lambda w, g: torch.where((g.abs() > 0.02) & (g.sign() == w.sign()), -w.sign(), w.sign()),
+        ),
         (lambda m: SignSGD(m, 2.0, box=True), lambda w, g: (w - 2.0 * g.sign()).clamp(-1, 1)),
     ):
         model, twin = plain(), plain()
