@@ -62,7 +62,7 @@ def model_summary(model: nn.Module) -> ModelSummary:
     --------
     >>> from torch import nn
     >>> from qproj.nn import BinaryLinear, SignActivation
-    >>> model = nn.Sequential(BinaryLinear(64, 32), SignActivation(), BinaryLinear(32, 1, threshold=True))
+    >>> model = nn.Sequential(BinaryLinear(64, 32), SignActivation(), BinaryLinear(32, 1, bias=True))
     >>> summary = model_summary(model)
     >>> summary.binary, summary.floats, summary.bytes
     (2080, 1, 264)
