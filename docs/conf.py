@@ -50,6 +50,7 @@ autodoc_typehints_description_target = "documented"
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # fields of a NamedTuple are members already
 python_use_unqualified_type_names = True
 
 # HTML ------------------------------------------------------------------------------------------

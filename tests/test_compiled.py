@@ -63,7 +63,7 @@ def test_a_read_only_installation_compiles_without_a_cache_and_logs_the_remedy_o
     assert not list(unwritable.rglob("*.nbi"))
 
 
-def test_other_errors_of_numba_are_not_swallowed(monkeypatch):
+def test_other_errors_of_numba_are_raised(monkeypatch):
     def fails(**options):
         raise RuntimeError("something else")
 

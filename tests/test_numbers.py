@@ -92,7 +92,7 @@ def test_heuristics_give_signs_and_their_true_gain(name, case):
     assert found.status is not Status.OPTIMAL or found.gain >= best_gain(X, t) * (1 - 1e-9)
 
 
-def test_reads_are_told_apart_however_tiny_the_targets():
+def test_reads_are_distinguished_however_tiny_the_targets():
     for scale in (1.0, 1e-12, 1e-17, 1e-300, 1e100):
         problem = qproj.SignProjection(X, scale * T)
         found = solve("sa", problem, num_reads=30)

@@ -104,14 +104,14 @@ class HiGHS(MIPAdapter):
         solution, info = native.getSolution(), native.getInfo()
         found = solution.value_valid and info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         values = np.array(solution.col_value) if found else None
-        # without whole variables there is no MIP, and the optimum is its own bound
+        # without integer variables the model is an LP, and the optimum is its own bound
         bound = float(info.mip_dual_bound if (model.kinds == WHOLE).any() else info.objective_function_value)
         stats = {"nodes": max(int(info.mip_node_count), 0), "mip_gap": float(info.mip_gap), "status": name}
         return floating_found(model, termination, values, bound, f"HiGHS: {name}", stats)
 
 
 def _stop_at(native: Any) -> threading.Event:
-    """Return an event that ends a run of HiGHS, which looks at it between its own steps."""
+    """Return an event that ends HiGHS's run, which looks at it between its own steps."""
     from highspy import cb
 
     event = threading.Event()
@@ -160,6 +160,6 @@ def native_model(model: LinearModel) -> Any:
 
 
 def _require(status: Any, what: str) -> None:
-    """Raise RuntimeError where HiGHS refuses a call; warnings are not refusals."""
+    """Raise RuntimeError where HiGHS rejects the call; warnings are not refusals."""
     if status.name == "kError":
         raise RuntimeError(f"HiGHS refuses {what}; use 'cpsat' or 'scip', or other options")

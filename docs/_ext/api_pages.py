@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 from plain_text import escape
@@ -53,20 +54,34 @@ def modules_of(package: str) -> list[str]:
     return [] if package in ("qproj", "qproj.lab") else found
 
 
+def home_of(package: str, name: str) -> str:
+    """Return the documented module that defines a public name of a package; the package where none does."""
+    home = getattr(getattr(importlib.import_module(package), name), "__module__", None)
+    if home is not None:
+        return package if any(part.startswith("_") for part in home.split(".")) else str(home)
+    for module in modules_of(package):  # a constant has no __module__: the file that assigns it
+        if re.search(rf"^{name}\b.*=", inspect.getsource(importlib.import_module(module)), re.MULTILINE):
+            return module
+    return package
+
+
 def public_names(package: str) -> list[str]:
     """Return a list of a package's ``__all__``, each name with its first line, linked to where it is defined."""
     module = importlib.import_module(package)
     if not hasattr(module, "__all__"):
         return []
     lines = ["", ".. list-table::", "   :widths: 30 70", ""]
+    here = []
     for name in sorted(module.__all__, key=str.lower):
-        thing = getattr(module, name)
-        home = getattr(thing, "__module__", None)
-        if home is None:
+        if name == "__version__":
             continue
-        summary = escape(inspect.cleandoc(thing.__doc__ or "").partition("\n")[0])
-        lines += [f"   * - :py:obj:`{package}.{name} <{home}.{name}>`", f"     - {summary}"]
-    return [*lines, ""]
+        thing, home = getattr(module, name), home_of(package, name)
+        constant = not (inspect.isclass(thing) or inspect.isroutine(thing))
+        text = "" if constant else escape(inspect.cleandoc(thing.__doc__ or "").partition("\n")[0])
+        lines += [f"   * - :py:obj:`{package}.{name} <{home}.{name}>`", f"     - {text}"]
+        if home == package and thing.__module__ != package:
+            here += ["", f".. autofunction:: {package}.{name}"]
+    return [*lines, *here, ""]
 
 
 def page(package: str, title: str) -> str:
@@ -74,8 +89,7 @@ def page(package: str, title: str) -> str:
     lines = [title.replace("`", "``"), "=" * 72, "", f".. automodule:: {package}", "   :ignore-module-all:"]
     # A name is documented where it is defined, so re-exports are not listed twice.
     lines += ["   :members:", ""]
-    if package == "qproj" or package.startswith("qproj.lab"):
-        lines += public_names(package)
+    lines += public_names(package)
     for module in modules_of(package):
         lines += [f"``{module}``", "-" * 72, "", f".. automodule:: {module}", "   :members:"]
         lines += ["   :ignore-module-all:", "   :show-inheritance:", ""]

@@ -20,7 +20,7 @@ def project(
         str, typer.Option(help="NAME, NAME:option=value,… or polished(NAME); `qproj solvers` lists the names.")
     ] = "auto",
     time_limit: Annotated[float | None, typer.Option(help="Seconds for the whole layer.")] = None,
-    reads: Annotated[int | None, typer.Option(help="Samples a neuron, where the solver samples.")] = None,
+    reads: Annotated[int | None, typer.Option(help="Samples per neuron, where the solver samples.")] = None,
     seed: Annotated[int, typer.Option(help="One seed gives one result, where no clock cut the search.")] = 0,
     out: Annotated[Path | None, typer.Option(help="An npz file for weights, gain, bound, gap and status.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

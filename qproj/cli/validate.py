@@ -1,4 +1,4 @@
-"""``qproj validate``: does a solver keep the contract, and does it reach the best known on published QUBOs?"""
+"""``qproj validate``: whether a solver keeps the contract and reaches the best known values on published QUBOs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def validate(
         Path | None, typer.Option(help="A folder of published QUBOs to solve instead of the checks.")
     ] = None,
     largest: Annotated[int, typer.Option(help="With --instances: leave out those with more variables.")] = 250,
-    time_limit: Annotated[float, typer.Option(help="With --instances: seconds an instance.")] = 10.0,
+    time_limit: Annotated[float, typer.Option(help="With --instances: seconds per instance.")] = 10.0,
     expect_failure: Annotated[
         list[str] | None, typer.Option(help="A check that is known to fail; may be repeated.")
     ] = None,
@@ -76,7 +76,7 @@ def make(text: str) -> Any:
         raise ValueError(f"{text!r} cannot be found ({error}); write module:Class, importable from here") from error
     made = found() if isinstance(found, type) else found
     if not callable(getattr(made, "solve", None)) or not hasattr(made, "capabilities"):
-        raise ValueError(f"{text!r} is no solver: it needs capabilities and solve()")
+        raise ValueError(f"{text!r} is not a solver: it needs capabilities and solve()")
     return made
 
 

@@ -18,13 +18,13 @@ def mps(cqm: dimod.ConstrainedQuadraticModel) -> str:
     Raises
     ------
     ValueError
-        Products in a constraint, a variable that is neither binary nor integer, or a label with a space.
+        Products in a constraint, variables that are neither binary nor integer, or a label with a space.
     """
     rows = ["ROWS", " N  COST"]
     entries: dict[str, list[tuple[str, float]]] = {str(v): [] for v in cqm.variables}
     for name in [*entries, *map(str, cqm.constraints)]:
         if not name or any(letter.isspace() for letter in name):
-            raise ValueError(f"{name!r} is no MPS name; relabel the model, words without spaces are needed")
+            raise ValueError(f"{name!r} is not an MPS name; relabel the model, words without spaces are needed")
     for v, bias in cqm.objective.linear.items():
         entries[str(v)].append(("COST", float(bias)))
     right = [f"    RHS  COST  {-float(cqm.objective.offset)!r}"] if cqm.objective.offset else []

@@ -29,7 +29,7 @@ _CONTROL = re.compile(rb"[^\t\n\r\x20-\x7e]")
 
 
 def read_model(path: str | os.PathLike[str], *, vartype: str | None = None) -> BQMProblem | CQMProblem:
-    """Return the model in a file as a problem for any solver.
+    """Return the problem, for any solver, that a file's model states.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def read_qubo(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
             pairs.append((i - 1, j - 1))
             values.append(2.0 * q)
     if found != count:
-        raise ValueError(f"{source} has {found} coefficients and its first line states {count}; fetch it anew")
+        raise ValueError(f"{source} has {found} coefficients and its first line states {count}; fetch it again")
     rows, columns = np.array(pairs, np.intp).reshape(-1, 2).T
     return dimod.BinaryQuadraticModel.from_numpy_vectors(linear, (rows, columns, np.array(values)), 0.0, dimod.BINARY)
 
@@ -163,16 +163,16 @@ def read_lp(path: str | os.PathLike[str]) -> dimod.ConstrainedQuadraticModel:
     source = _checked(Path(path))
     content = source.read_bytes()
     strange = _CONTROL.search(content)
-    if strange:  # a NUL makes the reader loop for ever
+    if strange:  # a NUL makes the reader loop without end
         raise ValueError(f"{source} has byte {strange[0]!r} at {strange.start()}; LP files are plain ASCII text")
     words = [word for line in content.decode().splitlines() for word in line.partition("\\")[0].split()]
     if not words or words[-1].lower() != "end":
-        raise ValueError(f"{source} does not finish with 'End'; it is cut short or no LP file: write it anew")
+        raise ValueError(f"{source} does not finish with 'End'; it is cut short or not an LP file: write it again")
     try:
         model: dimod.ConstrainedQuadraticModel = dimod.lp.load(str(source))
     except (ValueError, RuntimeError, KeyError) as error:
         raise ValueError(
-            f"{source} is no LP file that dimod reads ({error}); dimod.lp.dump writes such files"
+            f"{source} is not an LP file that dimod reads ({error}); dimod.lp.dump writes such files"
         ) from None
     if not model.variables:
         raise ValueError(f"{source} has no variables; an LP file with an objective is expected")
@@ -217,5 +217,5 @@ def _bias(source: Path, number: int, word: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{source}, line {number}: {word[:40]!r} is no finite number")
+        raise ValueError(f"{source}, line {number}: {word[:40]!r} is not a finite number")
     return value

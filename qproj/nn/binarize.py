@@ -48,7 +48,7 @@ def binarize_(
     TypeError
         `model` is not a module, or is itself a layer: wrap it in ``torch.nn.Sequential``.
     ValueError
-        There is no layer that could become binary.
+        The model has no layer that could become binary.
 
     Examples
     --------

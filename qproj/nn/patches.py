@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def padded(layer: Any, x: Tensor) -> Tensor:
-    """Return the input of a convolution with its border, (N, C, *size), as the layer itself pads it."""
+    """Return the input of a convolution with its border, ``(N, C, *size)``, as the layer itself pads it."""
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     widths = list(layer._reversed_padding_repeated_twice)
     if not any(widths):
@@ -43,7 +43,7 @@ def patch_rows(layer: Any, x: Tensor, picked: Tensor | None) -> Tensor:
 
     Parameters
     ----------
-    x : (N, C, *size) or (C, *size)
+    x : ``(N, C, *size)`` or ``(C, *size)``
     picked : (k,) integer Tensor or None
         Which patches, counted image by image; all of them without.
     """

@@ -67,7 +67,7 @@ def model_summary(model: nn.Module) -> ModelSummary:
     >>> summary.binary, summary.floats, summary.bytes
     (2080, 1, 264)
     """
-    binary_layers(model)  # refuses what is no model
+    binary_layers(model)  # refuses anything but a model
     layers = []
     for name, module in model.named_modules():
         own = sum(p.numel() for p in module.parameters(recurse=False))

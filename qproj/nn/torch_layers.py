@@ -72,9 +72,9 @@ class BinaryLinear(BinaryLayer, nn.Linear):
 
 
 class BinaryConv(BinaryLayer):
-    """Z = scale · (x ∗ σ(W)) + bias, W latent (out_channels, in_channels/groups, *kernel_size); a patch is a row.
+    """Z = scale · (x ∗ σ(W)) + bias, W latent ``(out_channels, in_channels/groups, *kernel_size)``; one row per patch.
 
-    The base of the three convolutions; x is (n, in_channels, *size) or (in_channels, *size).
+    The base of the three convolutions; x is ``(n, in_channels, *size)`` or ``(in_channels, *size)``.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class BinaryOptimizer(torch.optim.Optimizer):
     Raises
     ------
     TypeError, ValueError
-        Not a module, no binary layer, a step size that is not positive, groups that overlap or name other parameters.
+        Not a module, no binary layer, a non-positive step size, groups that overlap or name other parameters.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class RowGroups:
     def sums(self, T: FloatArray) -> FloatArray:
         """Return the merged targets τ, shape (U,) or (U, dout), of T, shape (n,) or (n, dout).
 
-        A sum that is no larger than its own rounding may be is 0: 0.1 + 0.2 − 0.3 cancels.
+        A sum no larger than its own rounding error is 0: 0.1 + 0.2 − 0.3 cancels.
         """
         if len(self.first) == len(self.group_of):
             return T  # groups are numbered by first appearance: every row stands for itself
@@ -56,7 +56,7 @@ class Aggregated:
     Attributes
     ----------
     A : (G, C) int8 or float64
-        One row a group, one column a class.
+        One row per group, one column per class.
     tau : (G,) float64
         Merged targets.
     groups : RowGroups

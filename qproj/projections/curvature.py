@@ -169,7 +169,7 @@ class CurvatureLayerProjection(Layer):
 
     @classmethod
     def of_neuron(cls, neuron: CurvatureProjection) -> CurvatureLayerProjection:
-        """Return one neuron as a layer."""
+        """Return the layer that consists of one neuron."""
         layer = cls.__new__(cls)
         layer._set(curvature=neuron.curvature, H=neuron.h[None, :], rho=np.array([neuron.rho]))
         return layer

@@ -66,7 +66,7 @@ class Inputs(Immutable):
         if self.is_binary:
             z = V.astype(self._float_rows.dtype) @ self._float_rows
             return np.where(z >= 0, np.int8(1), np.int8(-1))
-        # The definition sums a row in numpy's order; a product by BLAS decides all but those near a tie.
+        # The definition adds up each row in numpy's order; a product by BLAS decides all but those near a tie.
         z = V.astype(np.float64) @ self.matrix.T
         signs = np.where(z >= 0, np.int8(1), np.int8(-1))
         for i, g in zip(*np.nonzero(np.abs(z) <= self._near), strict=True):

@@ -179,7 +179,7 @@ class Adapter(ABC, Generic[Model, Raw]):
         num_reads: int | None = None,
         hints: ArrayLike | None = None,
     ) -> Sequence[Solution]:
-        """Return one solution per problem; `time_limit_s` is shared, and every problem gets a seed of its own."""
+        """Return one solution per problem; `time_limit_s` is shared, and every problem has its own seed."""
         return solve_many(
             self, problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads, hints=hints, own_loop=False
         )

@@ -94,7 +94,7 @@ def interrupt_raised() -> Iterator[None]:
 def polled(deadline: float | None) -> Iterator[Callable[[], bool]]:
     """Give a function that tells whether to stop, for backends that ask: at a deadline, and after a Ctrl-C.
 
-    An exception that a signal raises within a callback of compiled code is dropped there, and the backend goes on. So
+    An exception that a signal raises within a callback of compiled code is dropped there, and the backend continues. So
     inside :func:`interrupt_raised` a Ctrl-C is only noted while the backend asks, and raised when it has returned.
     """
     noted = _NOTED.get() or _Noted()

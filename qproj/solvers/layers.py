@@ -2,7 +2,7 @@
 
 A layer is cut into parts. Each part is one call of a solver that can search neurons together, else one call per neuron;
 parts follow each other in this process, or are spread over processes by joblib (a Dask cluster's inside
-``joblib.parallel_config("dask")``). Every neuron has a seed of its own, so the partition changes no result.
+``joblib.parallel_config("dask")``). Every neuron has its own seed, so the partition changes no result.
 """
 
 from __future__ import annotations

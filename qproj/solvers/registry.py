@@ -109,7 +109,9 @@ def _info(name: str, point: importlib.metadata.EntryPoint) -> SolverInfo:
     distribution = point.dist.name if point.dist is not None else "?"
     try:
         factory = point.load()
-    except Exception as error:  # a third party's broken module is a line in the table, not the end of it
+    except (
+        Exception
+    ) as error:  # a third party's broken module is reported in its row of the table, and the others are still listed
         return SolverInfo(
             name, distribution, False, None, None, f"{type(error).__name__}: {error}", "reinstall it", None
         )

@@ -121,7 +121,7 @@ def parse_solvers(text: str | Iterable[str]) -> list[SolverSpec]:
 
 
 def as_written(text: str | Iterable[str]) -> list[SolverSpec]:
-    """Return what :func:`parse_solvers` does, a solver that is named twice still twice."""
+    """Return what :func:`parse_solvers` does, but keep repeated names."""
     pieces = split_commas(text) if isinstance(text, str) else [piece for part in text for piece in split_commas(part)]
     joined: list[str] = []
     for piece in pieces:
@@ -154,7 +154,7 @@ def _parse(text: str) -> SolverSpec:
     wrappers = _wrappers()
     if inner is None:
         if head in wrappers:
-            raise ValueError(f"{head!r} wraps a solver; write {head}(sa), say")
+            raise ValueError(f"{head!r} wraps another solver; write {head}(sa), say")
         if head not in (names := solver_names()):
             raise ValueError(
                 f"unknown solver {head!r}; {nearest(head, [*names, *wrappers])}; `qproj solvers` lists them"
@@ -188,7 +188,7 @@ def _options(text: str, whole: str) -> dict[str, Value]:
         key, equals, value = pair.partition("=")
         key = key.strip()
         if not equals or not key or not value.strip():
-            raise ValueError(f"{pair!r} in {whole!r} is no option; write option=value")
+            raise ValueError(f"{pair!r} in {whole!r} is not an option; write option=value")
         if key in options:
             raise ValueError(f"option {key!r} is given twice in {whole!r}; give it once")
         options[key] = _value(value.strip())

@@ -1,4 +1,4 @@
-"""Is a solver right? Checks of everything the contract promises, against ground truth."""
+"""Conformance kit: checks of everything that the contract promises of solvers, against ground truth."""
 
 from qproj.testing.cases import Case, case, cases
 from qproj.testing.checks import CHECKS, Skipped

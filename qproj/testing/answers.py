@@ -60,7 +60,7 @@ def check_candidates_ranked_by_gain(solver: Any) -> None:
 
 
 @check
-def check_sampleset_honest(solver: Any) -> None:
+def check_sampleset_energies(solver: Any) -> None:
     """There is a sample set with every incumbent; over a plain BQM its energies are the model's, offset included."""
     for each, problem, solution in answered(solver, taken(solver)):
         if solution.best is None:
@@ -151,7 +151,7 @@ def check_bound_valid(solver: Any) -> None:
 
 
 @check
-def check_infeasible_told_from_gave_up(solver: Any) -> None:
+def check_infeasible_distinguished_from_gave_up(solver: Any) -> None:
     """`infeasible` is said where nothing is feasible, and nowhere else; no incumbent breaks a constraint."""
     for each, problem, solution in answered(solver, taken(solver, without=("middle",))):
         feasible = truth_of(problem).gain is not None

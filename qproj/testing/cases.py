@@ -15,7 +15,7 @@ from qproj.projections import LinearProjection, MetricProjection, SignProjection
 
 @dataclass(frozen=True)
 class Case:
-    """A named problem, made anew at each call of `make`, so that no two solves share an object.
+    """A named problem, newly made at each call of `make`, so that no two solves share an object.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ def _projections() -> list[Case]:
     return found
 
 
-#: Labels of types that do not compare with one another, in an order that is nobody's.
+#: Labels of types that do not compare with one another, in an arbitrary order.
 LABELS: tuple[Any, ...] = ("b", 7, ("w", 2), frozenset({1}), "a", -1, ("w", 1), 3.5)
 
 

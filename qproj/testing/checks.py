@@ -1,4 +1,4 @@
-"""All checks by name, and what they have in common: which problems a solver takes, one solve, one malformed answer."""
+"""All checks by name, and their common parts: the problems that a solver takes, one solve, one malformed answer."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ PATIENCE_S = 4.0
 SIMULATED = 14
 
 Check = Callable[[Any], None]
+#: Every check by its name without ``check_``.
 CHECKS: dict[str, Check] = {}
 
 
@@ -77,7 +78,7 @@ ANSWERS: ContextVar[dict[str, Answer | None] | None] = ContextVar("ANSWERS", def
 
 
 def asked_once(solver: Any, found: list[Case]) -> Iterator[Answer]:
-    """Yield answers with seed 1, each case solved once a run of checks; Skipped where the solver took none."""
+    """Yield answers with seed 1, each case solved once per run of checks; Skipped where the solver took none."""
     answers = ANSWERS.get()
     if answers is None:
         answers = {}
@@ -99,7 +100,7 @@ def asked_once(solver: Any, found: list[Case]) -> Iterator[Answer]:
 
 
 def answered(solver: Any, found: list[Case]) -> Iterator[tuple[Case, Any, Any]]:
-    """Yield what `solved` does for seed 1, each case solved once a run, with problems that no solver has seen."""
+    """Yield what `solved` does for seed 1, each case solved once per run, with problems that no solver has seen."""
     for answer in asked_once(solver, found):
         yield answer.case, as_problem(answer.case.make()), answer.solution
 
@@ -150,12 +151,12 @@ def handed(problem: Any) -> Any:
 
 
 def well_formed(answer: Any, problem: Problem, each: Case) -> Solution:
-    """Return the answer, or fail where it is no Solution of this problem."""
+    """Return the answer, or fail where it is not a Solution of this problem."""
     told = where(each)
     assert isinstance(answer, Solution), f"{told}: solve() returned {type(answer).__name__}, no Solution"
     termination, status = Termination(answer.termination), answer.status  # ValueError for other words
     if answer.best is None:
-        assert termination is not Termination.PROVED, f"{told}: proved optimal, and there is no incumbent"
+        assert termination is not Termination.PROVED, f"{told}: proved optimal without an incumbent"
         assert answer.gain is None, f"{told}: a gain without an incumbent"
         assert answer.objective is None, f"{told}: an objective without an incumbent"
         return answer
@@ -181,7 +182,7 @@ def assignment(name: str, array: Any, problem: Problem, each: Case, *, ndim: int
     try:
         problem.gain(array)
     except ValueError as error:
-        raise AssertionError(f"{told} is no assignment of the problem: {error}") from error
+        raise AssertionError(f"{told} is not an assignment of the problem: {error}") from error
 
 
 def where(each: Case) -> str:

@@ -1,4 +1,4 @@
-"""Checks of ``solve_many``: one answer a problem, each its own, and every limit meant as in ``solve``."""
+"""Checks of ``solve_many``: one answer per problem, each its own, and every limit meant as in ``solve``."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _answers(solver: Any, found: list[Case], **asked: Any) -> list[Solution]:
 
 
 @check
-def check_several_at_once(solver: Any) -> None:
-    """`solve_many`, where there is one, gives one answer a problem, each its own, and none to no problem."""
+def check_solve_many_answers(solver: Any) -> None:
+    """`solve_many`, where there is one, gives one answer per problem, each its own, and none to no problem."""
     many = _many(solver)
     assert list(many([])) == [], "solve_many([]) is not empty"
     found = _small(solver)[:5]
@@ -56,7 +56,7 @@ def check_several_at_once(solver: Any) -> None:
 
 
 @check
-def check_several_seeds(solver: Any) -> None:
+def check_solve_many_seeds(solver: Any) -> None:
     """One seed of `solve_many` gives one list of results, and other seeds others, where they are declared to matter."""
     _many(solver)
     capabilities = solver.capabilities
@@ -90,8 +90,8 @@ def _bytes(solution: Solution) -> bytes:
 
 
 @check
-def check_several_limits(solver: Any) -> None:
-    """`solve_many` draws as many reads a problem as asked for, and refuses what `solve` refuses."""
+def check_solve_many_limits(solver: Any) -> None:
+    """`solve_many` draws as many reads per problem as asked for, and refuses what `solve` refuses."""
     many = _many(solver)
     found = _small(solver)[:3]
     refused: list[dict[str, Any]] = [{"num_raeds": 3}, {"time_limit_s": -1.0}, {"seed": -1}]
@@ -112,7 +112,7 @@ def check_several_limits(solver: Any) -> None:
 
 
 @check
-def check_several_share_the_time(solver: Any) -> None:
+def check_solve_many_shares_the_time(solver: Any) -> None:
     """The time limit of `solve_many` is for all together: five times that, two seconds and a start each at most."""
     many = _many(solver)
     hard = taken(solver, hard=True)[:1]

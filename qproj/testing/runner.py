@@ -38,7 +38,7 @@ def run_checks(
     Raises
     ------
     ValueError
-        A name that is no check; the nearest is offered.
+        A name that is not a check; the nearest is offered.
     """
     expected, chosen = set(known_names(expected_failures)), known_names(CHECKS if names is None else names)
     token = ANSWERS.set({})
@@ -119,7 +119,7 @@ def solver_checks(solver: Any, *, expected_failures: Iterable[str] = ()) -> Call
     Raises
     ------
     ValueError
-        An expected failure that is no check's name.
+        An expected failure that does not name a check.
     MissingPackageError
         pytest is not installed; :func:`check_solver` does without it.
 

@@ -12,9 +12,9 @@ from qproj.testing.cases import Case, market_split
 from qproj.testing.checks import TOLERANCE, Skipped, check, handed, raised, taken, well_formed, where
 from qproj.testing.deadlines import StillRunningError, watched
 
-#: The highest gains that were found on the hard cases, by minutes of several heuristics: what is below is no optimum.
+#: The highest gains that were found on the hard cases, by minutes of several heuristics: lower gains are not optima.
 BEST_KNOWN = {"sign projection that takes too long": 93.59617845, "spin glass that takes too long": 623.23251631}
-#: Seconds; the second leaves no time for an incumbent, which is no proof that there is none.
+#: Seconds; the second leaves no time for an incumbent, which does not prove that there is none.
 LIMITS = (0.3, 1e-3)
 
 

@@ -29,7 +29,7 @@ _KNOWN: dict[str, Truth] = {}
 
 
 def truth_of(problem: Problem) -> Truth:
-    """Return the truth of a problem; found once a process for each content.
+    """Return the truth of a problem; computed once per process for each content.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def test_gurobi_tells_a_missing_licence_from_a_missing_package(monkeypatch):
         get_solver("gurobi").solve(projection(3, 3))
 
 
-def test_a_licence_file_that_is_not_there_is_told_without_importing(monkeypatch, tmp_path):
+def test_a_missing_licence_file_is_reported_without_importing(monkeypatch, tmp_path):
     pytest.importorskip("gurobipy")
     monkeypatch.setenv("GRB_LICENSE_FILE", str(tmp_path / "none.lic"))
     (info,) = [info for info in list_solvers() if info.name == "gurobi"]
@@ -93,7 +93,7 @@ class TestEachMIPSolver:
         assert first.best.tolist() == second.best.tolist()
         assert first.gain_bound == second.gain_bound
 
-    def test_bound_gap_and_nodes_are_told(self, name, package):
+    def test_bound_gap_and_nodes_are_reported(self, name, package):
         pytest.importorskip(package)
         p = projection(12, 8)
         solution = get_solver(name).solve(p, seed=0)

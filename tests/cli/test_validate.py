@@ -38,7 +38,7 @@ def test_a_failing_check_is_exit_code_one():
         (["sgn"], "did you mean 'sign'"),
         (["no_module:Solver"], "module:Class"),
         (["qproj.solvers.builtin.sign_direction:Sing"], "module:Class"),
-        (["json:dumps"], "no solver"),
+        (["json:dumps"], "not a solver"),
         (["sign", "--expect-failure", "timing"], "unknown check"),
         (["tabu", "--instances", "/nowhere"], "is not a folder"),
     ],

@@ -131,7 +131,7 @@ def test_precision_is_held_on_both_sides_of_zero():
 
 
 @pytest.mark.parametrize("name", ["margin", "unbalanced", "paper", "majority"])
-def test_overflow_is_told_by_name(name):
+def test_overflow_is_reported_by_name(name):
     options = {"paper": {"lam": 1e308}, "margin": {"kappa": 1e300}}.get(name, {"factor": 1e308})
     p = SignProjection([[1, -1, 1], [1, 1, 1]], [1e100, -1e100])
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=rf"encode\('{name}'\) overflows"):

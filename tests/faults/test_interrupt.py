@@ -178,7 +178,7 @@ def test_training_ends_within_two_seconds_with_a_state_that_loads(tmp_path, tall
     tally("Ctrl-C during training", 1, "KeyboardInterrupt in less than 2 s; model and optimiser can be saved")
 
 
-def test_what_a_backend_swallows_is_raised_all_the_same():
+def test_an_exception_dropped_by_a_backend_is_raised_all_the_same():
     def swallow():
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -191,7 +191,7 @@ def test_what_a_backend_swallows_is_raised_all_the_same():
         pass
 
 
-def test_a_run_is_told_to_stop_waited_for_and_its_errors_are_passed_on():
+def test_a_run_is_stopped_waited_for_and_its_errors_are_passed_on():
     asked, ended = threading.Event(), []
 
     def run():
@@ -219,7 +219,7 @@ def test_a_faulty_ending_leaves_the_signal_handler_alone():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_backend_that_asks_is_told_and_the_interrupt_is_raised_once_it_has_returned():
+def test_a_backend_that_polls_is_stopped_and_the_interrupt_is_raised_once_it_has_returned():
     asked = []
 
     def backend(stop):

@@ -101,7 +101,7 @@ def test_a_process_of_its_own_may_die(fault):
 
 
 @pytest.mark.slow
-def test_an_honest_solver_answers_from_its_process_as_it_does_here():
+def test_a_correct_solver_answers_from_its_process_as_it_does_here():
     X, T = layer(dout=1)
     p = qproj.SignProjection(X, T[:, 0])
     isolated = qproj.Isolated("sa")

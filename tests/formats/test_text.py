@@ -145,7 +145,7 @@ def test_lp_round_trip_with_dimod(tmp_path):
         (LP.replace("2 y", "2 é"), "byte"),
         (LP.replace("2 y", "1e999 y"), "finite"),
         (LP.replace("<= 2", "<= 1e999"), "finite"),
-        (LP.replace("Subject To", "Subject ]"), "no LP file"),
+        (LP.replace("Subject To", "Subject ]"), "not an LP file"),
         ("\\ End\n", "End"),
     ],
 )

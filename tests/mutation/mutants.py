@@ -29,14 +29,16 @@ RESULTS = Path(__file__).with_name("results.json")
 
 def main() -> None:
     """Mutate, run, count."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--sample", type=int, help="try so many mutants, drawn without replacement; default: all")
-    ask.add_argument("--seed", type=int, default=0, help="of the sample")
-    ask.add_argument("--only", default="", help="mutants whose name contains this")
-    ask.add_argument("--tree", type=Path, help="work here, and go on where a run stopped; default: a temporary folder")
-    ask.add_argument("--workers", type=int, default=os.cpu_count())
-    ask.add_argument("--out", type=Path, default=RESULTS)
-    args = ask.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=int, help="try so many mutants, drawn without replacement; default: all")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--only", default="", help="mutants whose name contains this")
+    parser.add_argument(
+        "--tree", type=Path, help="work here, and go on where a run stopped; default: a temporary folder"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    args = parser.parse_args()
     tree = args.tree or Path(tempfile.mkdtemp(prefix="mutants-"))
     try:
         copy_tracked_files(tree)

@@ -50,7 +50,7 @@ def test_options_of_a_layers_encoding():
         layer.encode("margn")
 
 
-def test_columns_of_a_layer_merge_unless_told_not_to():
+def test_columns_of_a_layer_merge_unless_that_is_switched_off():
     X, T = np.array([[1, -1, 1], [1, -1, -1]]), np.ones((2, 2))
     assert LayerProjection(X, T).rows[2].sizes.tolist() == [2, 1]
     assert LayerProjection(X, T, aggregate_columns=False).rows[2].sizes.tolist() == [1, 1, 1]
@@ -186,7 +186,7 @@ def test_rows_and_columns_as_they_merge():
     assert columns.sign_of.tolist() == [1, 1, -1]
 
 
-def test_merged_counts_are_told():
+def test_merged_counts_are_reported():
     merged = SignProjection([[1, -1, 1], [1, -1, 1], [1, 1, 1]], [1.0, 2.0, 3.0]).aggregated
     assert merged.num_rows == (3, 2)
     assert merged.num_columns == (3, 2, 3)

@@ -100,7 +100,7 @@ def test_exceptions_and_those_that_led_to_them_are_scrubbed(planted):
 
 def test_a_solvers_exception_names_no_token(planted):
     class Client(qproj.get_solver("sign").__class__):
-        def call(self, model, ask):
+        def call(self, model, request):
             raise ConnectionError(f"401 for token {TOKEN}")
 
     with pytest.raises(ConnectionError) as caught:

@@ -100,10 +100,10 @@ class Scripted(Adapter):
     def __init__(self, capabilities, found=None):
         self.capabilities, self.found = capabilities, found
 
-    def build(self, problem, ask):
+    def build(self, problem, request):
         return problem
 
-    def call(self, model, ask):
+    def call(self, model, request):
         return self.found
 
     def decode(self, raw, problem):

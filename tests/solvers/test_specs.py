@@ -62,7 +62,7 @@ def test_bars_make_one_solver_a_value():
         ("sa:num_sweps=3", TypeError, "did you mean 'num_sweeps'"),
         ("refined(sa):round=3", TypeError, "did you mean 'rounds'"),
         ("polished(sa):solver=3", TypeError, "no option 'solver'"),
-        ("sa:num_sweeps", ValueError, "is no option"),
+        ("sa:num_sweeps", ValueError, "is not an option"),
         ("sa:num_sweeps=1,num_sweeps=2", ValueError, "given twice"),
     ],
 )

@@ -11,12 +11,12 @@ from qproj.testing import CHECKS, ConformanceError, case, cases, check_solver, r
 from tests.testing._mutants import Wrapped
 from tests.testing.test_mutants_answers import MUTANTS as WRONG_ANSWERS
 from tests.testing.test_mutants_limits import MUTANTS as WRONG_LIMITS
-from tests.testing.test_mutants_limits import SwallowsOptions
-from tests.testing.test_mutants_manners import MUTANTS as WRONG_MANNERS
+from tests.testing.test_mutants_limits import DropsOptions
+from tests.testing.test_mutants_side_effects import MUTANTS as WRONG_SIDE_EFFECTS
 
 
 def test_every_check_has_a_mutant():
-    mutants = [*WRONG_ANSWERS, *WRONG_LIMITS, *WRONG_MANNERS]
+    mutants = [*WRONG_ANSWERS, *WRONG_LIMITS, *WRONG_SIDE_EFFECTS]
     assert len(mutants) >= 100
     assert set(CHECKS) - {mutant.values[1] for mutant in mutants} == {"import_is_light"}  # below
 
@@ -62,7 +62,7 @@ def test_a_registered_solver_whose_import_is_heavy_or_loud_is_caught(tmp_path, m
     assert (result.outcome, words in result.message) == ("failed", True), result
 
 
-def test_a_registered_constructor_that_swallows_options_is_caught(tmp_path, monkeypatch):
+def test_a_registered_constructor_that_drops_options_is_caught(tmp_path, monkeypatch):
     solver = registered(tmp_path, monkeypatch, SOURCE.format(extra="", requires="()", options="**options"))
     light, refused = run_checks(solver, names=["import_is_light", "unknown_options_refused"])
     assert (light.outcome, refused.outcome) == ("passed", "failed")
@@ -74,7 +74,7 @@ def test_the_decorator_makes_one_test_a_check(check):
     check()
 
 
-@solver_checks(SwallowsOptions(), expected_failures={"unknown_options_refused", "hints_taken_as_declared"})
+@solver_checks(DropsOptions(), expected_failures={"unknown_options_refused", "hints_taken_as_declared"})
 def test_known_failures_are_expected(check):
     check()
 
@@ -89,7 +89,7 @@ def test_errors_list_every_failed_check_and_how_to_reproduce_it():
     assert str(caught.value).count("\n") >= 2
 
 
-def test_an_exception_of_the_solver_is_told_with_the_smallest_case_that_raises_it():
+def test_an_exception_of_the_solver_is_reported_with_the_smallest_case_that_raises_it():
     class Raises(Wrapped):
         def solve(self, problem, **limits):
             if len(problem.variables) >= 3:

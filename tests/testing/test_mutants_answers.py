@@ -69,23 +69,23 @@ VECTORS = [
 ]  # fmt: skip
 
 READS = [
-    mutant("no sample set", "sampleset_honest", lambda s, p: replace(s, sampleset=None)),
-    mutant("a dict of energies", "sampleset_honest", lambda s, p: replace(s, sampleset={"energy": s.objective})),
-    mutant("empty sample set", "sampleset_honest", lambda s, p: replace(s, sampleset=s.sampleset.slice(0))),
-    mutant("energies are nan", "sampleset_honest", lambda s, p: sampled(s, energy=lambda e: e + np.nan)),
-    mutant("energies in float32", "sampleset_honest",
+    mutant("no sample set", "sampleset_energies", lambda s, p: replace(s, sampleset=None)),
+    mutant("a dict of energies", "sampleset_energies", lambda s, p: replace(s, sampleset={"energy": s.objective})),
+    mutant("empty sample set", "sampleset_energies", lambda s, p: replace(s, sampleset=s.sampleset.slice(0))),
+    mutant("energies are nan", "sampleset_energies", lambda s, p: sampled(s, energy=lambda e: e + np.nan)),
+    mutant("energies in float32", "sampleset_energies",
            lambda s, p: sampled(s, energy=lambda e: e.astype(np.float32).astype(np.float64))),
-    mutant("energies negated", "sampleset_honest", lambda s, p: sampled(s, energy=lambda e: -e)),
-    mutant("energies without offset", "sampleset_honest",
+    mutant("energies negated", "sampleset_energies", lambda s, p: sampled(s, energy=lambda e: -e)),
+    mutant("energies without offset", "sampleset_energies",
            lambda s, p: sampled(s, energy=lambda e: e - getattr(p, "offset", 0.0))),
-    mutant("reads that never occurred", "sampleset_honest", lambda s, p: sampled(s, occurrences=np.zeros_like)),
-    mutant("labels of its own", "sampleset_honest",
+    mutant("reads that never occurred", "sampleset_energies", lambda s, p: sampled(s, occurrences=np.zeros_like)),
+    mutant("labels of its own", "sampleset_energies",
            lambda s, p: replace(s, sampleset=s.sampleset.relabel_variables(
                {v: ("q", i) for i, v in enumerate(s.sampleset.variables)}, inplace=False))),
-    mutant("the other vartype", "sampleset_honest",
+    mutant("the other vartype", "sampleset_energies",
            lambda s, p: replace(s, sampleset=s.sampleset.change_vartype(
                "SPIN" if s.sampleset.vartype is dimod.BINARY else "BINARY", inplace=False))),
-    mutant("best is the last read", "sampleset_honest",
+    mutant("best is the last read", "sampleset_energies",
            lambda s, p: replace(told(s, p, s.candidates[-1]), sampleset=s.sampleset)),
 ]  # fmt: skip
 
@@ -124,17 +124,17 @@ INCUMBENTS = [
     mutant("finds nothing among spins", "an_incumbent_is_found",
            lambda s, p: empty_handed(s) if getattr(p, "vartype", None) is dimod.SPIN else s),
     mutant("empty is no solution", "degenerate_problems", lambda s, p: s if p.variables else empty_handed(s)),
-    mutant("says infeasible", "infeasible_told_from_gave_up",
+    mutant("says infeasible", "infeasible_distinguished_from_gave_up",
            lambda s, p: empty_handed(s, termination=Termination.REFUTED), inner="cpsat"),
-    mutant("infeasible with an incumbent", "infeasible_told_from_gave_up",
+    mutant("infeasible with an incumbent", "infeasible_distinguished_from_gave_up",
            lambda s, p: replace(s, termination=Termination.REFUTED) if is_cqm(p) else s, inner="cpsat"),
-    mutant("one constraint too many is infeasible", "infeasible_told_from_gave_up",
+    mutant("one constraint too many is infeasible", "infeasible_distinguished_from_gave_up",
            lambda s, p: empty_handed(s, termination=Termination.REFUTED)
            if is_cqm(p) and len(p.constraints) == 3 else s, inner="cpsat"),
-    mutant("infeasible is no solution", "infeasible_told_from_gave_up",
+    mutant("infeasible is no solution", "infeasible_distinguished_from_gave_up",
            lambda s, p: replace(s, termination=Termination.BUDGET), inner="cpsat",
            also_without_incumbent=True),
-    mutant("breaks constraints", "infeasible_told_from_gave_up",
+    mutant("breaks constraints", "infeasible_distinguished_from_gave_up",
            lambda s, p: s if s.best is not None else replace(
                s, best=np.zeros(5), gain=0.0, objective=0.0, candidates=np.zeros((1, 5)),
                termination=Termination.BUDGET), inner="cpsat", also_without_incumbent=True),

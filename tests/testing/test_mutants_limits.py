@@ -65,7 +65,7 @@ class DropsTheLastRead(Wrapped):
 
 
 @caught_by("num_reads_honoured")
-class SwallowsReads(IgnoresReads):
+class DropsReads(IgnoresReads):
     changes = {"num_reads": False}  # noqa: RUF012
 
 
@@ -113,7 +113,7 @@ class RaisesAtTheLimit(GivesUpEmptyHanded):
 
 
 @caught_by("unknown_options_refused")
-class SwallowsOptions(Wrapped):
+class DropsOptions(Wrapped):
     def solve(self, problem, *, time_limit_s=None, seed=None, num_reads=None, hint=None, **ignored):
         return super().solve(problem, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads)
 
@@ -169,13 +169,13 @@ class ForgetsConstraints(Wrapped):
 
 
 @caught_by("hints_taken_as_declared")
-class SwallowsHints(Wrapped):
+class DropsHints(Wrapped):
     def solve(self, problem, *, hint=None, **limits):
         return super().solve(problem, **limits)
 
 
 @caught_by("hints_taken_as_declared")
-class NeverLooksAtHints(SwallowsHints):
+class NeverLooksAtHints(DropsHints):
     inner = "local-search"
 
 
@@ -196,7 +196,7 @@ class ChangesTheHint(Wrapped):
 
 
 @caught_by("hints_kept")
-class StartsFromNowhere(SwallowsHints):
+class StartsFromNowhere(DropsHints):
     inner = "cpsat"
 
 

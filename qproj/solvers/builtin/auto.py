@@ -35,9 +35,9 @@ class Auto(Adapter[Any, Found]):
     iterations : int
         Of message passing.
     sweeps, starts : int
-        Of annealing, a neuron: one anneal and `starts` − 1 rounds from its incumbent.
+        Of annealing, per neuron: one anneal and `starts` − 1 rounds from its incumbent.
     nodes : int
-        Of branch and bound, a neuron, where no time limit is given; with one, the clock ends it. Some 50 million a
+        Of branch and bound, per neuron, where no time limit is given; with one, the clock ends it. Some 50 million a
         second and core; a tree that is surely larger is not begun.
     threads : int or None
         None: all of numba's.

@@ -28,7 +28,7 @@ class LocalSearch(Adapter[Any, Found]):
     Curvature projections are annealed on their own objective, with `sweeps`/10 sweeps per round.
 
     The first anneal begins at signSGD's direction, or at the hint; the rounds after it reheat the incumbent, the vector
-    of best true gain met so far, and every eighth begins anew at random. A neuron whose signs are all met is proved
+    of best true gain met so far, and every eighth restarts at random. A neuron whose signs are all met is proved
     optimal and stops.
 
     Parameters

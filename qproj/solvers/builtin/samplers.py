@@ -257,7 +257,7 @@ class Greedy(SamplerSolver):
 
 
 def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -> SamplerSolver:
-    """Return any dimod sampler as a solver, on an encoding of the projection or on plain BQMs.
+    """Return a solver that calls any dimod sampler, on an encoding of the projection or on plain BQMs.
 
     Parameters
     ----------

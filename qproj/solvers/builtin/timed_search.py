@@ -1,7 +1,7 @@
 """One search of one layer under a time limit: walks and exact search side by side, until a proof or the deadline.
 
 The limit is shared out among the neurons that are left. Walks by pairs of moves (`exchange`) get a first share alone,
-so that exact search starts from a good incumbent; then one thread goes on walking, while another searches exactly.
+so that exact search starts from a good incumbent; then one thread continues walking, while another searches exactly.
 Narrow neurons are proved before all that, in milliseconds.
 """
 
@@ -19,7 +19,7 @@ from qproj.solvers.builtin.layer_search import LayerSearch
 from qproj.solvers.contract import MissingPackageError, Status, Termination
 from qproj.solvers.registry import get_solver
 
-#: Share of the time that is left which walks get before exact search, and where there is no thread to go on beside it.
+#: Share of the time that is left which walks get before exact search, and where no second thread continues beside it.
 WALK_SHARE, ALONE_SHARE = 0.2, 0.6
 #: Share of the time that is left within which message passing begins again, and how often at most.
 MESSAGE_SHARE, ATTEMPTS = 0.1, 10
@@ -215,7 +215,7 @@ class TimedSearch(LayerSearch):
 
     def _exactly(self, neuron: int, end: float) -> None:
         """Ask branch and bound and CP-SAT, the likelier one first."""
-        # where nearly all signs can be met CP-SAT's bounds close the rest, beyond that its search is no match
+        # where nearly all signs can be met CP-SAT's bounds close the rest, beyond that its search is too slow
         near = len(self.rows.A) <= NEAR_CAPACITY * self.rows.A.shape[1]
         steps = (self._ask_cpsat, self._branch) if near else (self._branch, self._ask_cpsat)
         if self._expected_s > HOPELESS * (end - time.perf_counter()):
@@ -235,7 +235,7 @@ class TimedSearch(LayerSearch):
         try:
             solver = get_solver("cpsat")
         except MissingPackageError:
-            return  # branch and bound goes on alone
+            return  # branch and bound continues alone
         problem = self.problems[neuron]
         found = solver.solve(
             problem, time_limit_s=limit, seed=int(self.seeds[neuron] >> np.uint64(33)), hint=self.weights[neuron]

@@ -1,4 +1,4 @@
-"""Another solver for every problem that the first one fails at: training goes on, and each failure is logged."""
+"""Another solver for every problem that the first one fails at: training continues, and each failure is logged."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from qproj.solvers.registry import get_solver
 
 
 class SolverCrashedError(RuntimeError):
-    """The solver's process died; the caller's goes on."""
+    """The solver's process died; the caller's continues."""
 
 
 class Isolated(Composite):

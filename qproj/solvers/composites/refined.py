@@ -41,7 +41,7 @@ class Refined(SignComposite):
     """The best of a walk of margin surrogates, each re-weighted where the round before it arrived.
 
     Any sampler will do: what it is given in a round is a margin encoding like the first, and num_reads are shared among
-    the rounds. On a QPU, where a round is a call, choose few rounds.
+    the rounds. On a QPU, where each round is one call, choose few rounds.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ def test_means_and_deviations_are_those_of_the_seeds():
     assert mean_std([0.5]) == "0.500"
 
 
-def test_groups_are_told_apart_by_what_differs_and_come_in_the_usual_order():
+def test_groups_are_named_by_what_differs_and_come_in_the_usual_order():
     assert list(groups([record("signsgd", solver=None), record()])) == ["projected", "signsgd"]
     assert list(groups([record(), record(solver="sa")])) == ["projected, auto", "projected, sa"]
     assert list(groups([record(lr=0.1), record(lr=0.2)])) == [

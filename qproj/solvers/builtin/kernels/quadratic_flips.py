@@ -1,6 +1,6 @@
 """Single flips on −h·v + ½ρ vᵀAv for many neurons that share A: descent, and annealing around it.
 
-The fields F = A v are kept, so looking at a flip costs nothing and making one adds a row of A to F: a sweep does not
+The fields F = A v are kept, so looking at a flip costs nothing and making one adds one row of A to F: a sweep does not
 depend on the number of rows that A was made from.
 """
 # mypy: disable-error-code="no-untyped-def"

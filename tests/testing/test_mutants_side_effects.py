@@ -180,7 +180,7 @@ class ItsSolutionsHoldLocks(Wrapped):
 # ---- several problems at once
 
 
-class Several(Wrapped):
+class ManyProblems(Wrapped):
     def solve_many(self, problems, *, time_limit_s=None, seed=None, num_reads=None, hints=None):
         return self.many(list(problems), {"time_limit_s": time_limit_s, "seed": seed, "num_reads": num_reads})
 
@@ -188,50 +188,50 @@ class Several(Wrapped):
         return self.solver.solve_many(problems, **limits)
 
 
-@caught_by("several_at_once")
-class ForgetsOne(Several):
+@caught_by("solve_many_answers")
+class ForgetsOne(ManyProblems):
     def many(self, problems, limits):
         return super().many(problems, limits)[:-1]
 
 
-@caught_by("several_at_once")
-class AnswersBackwards(Several):
+@caught_by("solve_many_answers")
+class AnswersBackwards(ManyProblems):
     def many(self, problems, limits):
         return super().many(problems[::-1], limits)
 
 
-@caught_by("several_at_once")
-class NeedsOneAtLeast(Several):
+@caught_by("solve_many_answers")
+class NeedsOneAtLeast(ManyProblems):
     def many(self, problems, limits):
         return [self.solver.solve(problems[0], **limits), *super().many(problems[1:], limits)]
 
 
-@caught_by("several_seeds")
-class LosesTheSeed(Several):
+@caught_by("solve_many_seeds")
+class LosesTheSeed(ManyProblems):
     def many(self, problems, limits):
         return super().many(problems, {**limits, "seed": None})
 
 
-@caught_by("several_seeds")
-class OneSeedForAll(Several):
+@caught_by("solve_many_seeds")
+class OneSeedForAll(ManyProblems):
     def many(self, problems, limits):
         return super().many(problems, {**limits, "seed": 0})
 
 
-@caught_by("several_limits")
-class LosesTheReads(Several):
+@caught_by("solve_many_limits")
+class LosesTheReads(ManyProblems):
     def many(self, problems, limits):
         return super().many(problems, {**limits, "num_reads": None})
 
 
-@caught_by("several_limits")
-class SwallowsOptionsOfMany(Wrapped):
+@caught_by("solve_many_limits")
+class DropsOptionsOfMany(Wrapped):
     def solve_many(self, problems, *, time_limit_s=None, seed=None, num_reads=None, hints=None, **ignored):
         return self.solver.solve_many(problems, time_limit_s=time_limit_s, seed=seed, num_reads=num_reads)
 
 
-@caught_by("several_share_the_time")
-class TheLimitIsForEach(Several):
+@caught_by("solve_many_shares_the_time")
+class TheLimitIsForEach(ManyProblems):
     def many(self, problems, limits):
         return [self.solver.solve(problem, **limits) for problem in problems]
 

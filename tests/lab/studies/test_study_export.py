@@ -122,7 +122,7 @@ def test_mps_refuses_what_the_format_cannot_say():
     products.add_constraint(x * dimod.Binary("y") <= 1, label="c")
     spins.set_objective(s)
     spaces.set_objective(dimod.Binary("a b"))
-    for model, text in ((products, "holds products"), (spins, "is SPIN"), (spaces, "no MPS name")):
+    for model, text in ((products, "holds products"), (spins, "is SPIN"), (spaces, "not an MPS name")):
         with pytest.raises(ValueError, match=text):
             mps(model)
 

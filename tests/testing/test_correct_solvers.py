@@ -1,4 +1,4 @@
-"""Honest solvers of many styles: none is accused."""
+"""Correct solvers of many styles pass every check."""
 
 import itertools
 import time
@@ -23,7 +23,7 @@ from tests.testing._mutants import Wrapped
 
 
 class Delegating:
-    """Honest, by delegation of every name."""
+    """Correct, by delegation of every name."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -68,13 +68,13 @@ class ByThreeSteps(Adapter):
     name = "by-three-steps"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), num_reads=True, note="draws at random")
 
-    def build(self, problem, ask):
+    def build(self, problem, request):
         low = 0 if problem.kind == "bqm" and problem.bqm.vartype is dimod.BINARY else -1
         return low, problem.num_variables
 
-    def call(self, model, ask):
+    def call(self, model, request):
         low, size = model
-        return ask.rng().choice([low, 1], (ask.num_reads or 5, size)).astype(np.int8)
+        return request.rng().choice([low, 1], (request.num_reads or 5, size)).astype(np.int8)
 
     def decode(self, raw, problem):
         return Found(raw, Termination.BUDGET)
@@ -150,7 +150,7 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_honest_solvers_are_not_accused(style):
+def test_correct_solvers_pass(style):
     check_solver(STYLES[style]())
 
 

@@ -86,7 +86,7 @@ def test_yaml_mistakes_name_their_line(tmp_path, old, new, message):
         read_study_file(write(tmp_path, GOOD_YAML.replace(old, new), "study.yaml"))
 
 
-def test_all_mistakes_are_told_at_once(tmp_path):
+def test_all_mistakes_are_reported_at_once(tmp_path):
     with pytest.raises(ValueError, match=r"line 1: .*line 2: ") as raised:
         read_study_file(write(tmp_path, 'instances = []\nsolvers = ["x"]\n'))
     assert "line 1" in str(raised.value)
