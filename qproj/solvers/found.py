@@ -90,9 +90,9 @@ def scored(problem: Problem, found: Found, solver: str) -> Solution:
     A candidate outside the problem's domain, or infeasible, is dropped. A bound that an incumbent beats is refuted, so
     it is dropped too, and the termination is FAILED. An incumbent that meets the problem's own bound is proved.
     """
-    candidates = np.asarray(found.candidates)
-    if candidates.ndim != 2 or candidates.shape[1] != problem.num_variables:
-        candidates = candidates.reshape(0, problem.num_variables)
+    candidates, size = np.asarray(found.candidates), problem.num_variables
+    if candidates.ndim != 2 or candidates.shape[1] != size:
+        candidates = candidates.reshape(0, size)
     gains = np.asarray(problem.gain(candidates), np.float64) if len(candidates) else np.empty(0)
     order = np.argsort(-gains, kind="stable")
     order = order[np.isfinite(gains[order])]

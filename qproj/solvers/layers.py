@@ -127,14 +127,7 @@ def project(
     >>> layer.weights.shape, bool(layer.proved.all())
     ((4, 32), True)
     """
-    if isinstance(X, Layer):
-        if T is not None:
-            raise TypeError("a layer has its own targets; pass project(layer), or X and T")
-        layer = X
-    elif T is None:
-        raise TypeError("T is missing; pass X and T, or a qproj.LayerProjection")
-    else:
-        layer = LayerProjection(X, T)
+    layer = _as_layer(X, T)
     chosen = get_solver(solver, **options)
     idle = int(layer.idle.sum())
     if idle:
@@ -144,6 +137,17 @@ def project(
     )
     assert isinstance(found, LayerSolution)
     return found
+
+
+def _as_layer(X: ArrayLike | Layer, T: ArrayLike | None) -> Layer:
+    """Return the layer of inputs and targets, or a layer itself; TypeError where targets are missing or given twice."""
+    if isinstance(X, Layer):
+        if T is not None:
+            raise TypeError("a layer has its own targets; pass project(layer), or X and T")
+        return X
+    if T is None:
+        raise TypeError("T is missing; pass X and T, or a qproj.LayerProjection")
+    return LayerProjection(X, T)
 
 
 def solve_many(

@@ -15,7 +15,7 @@ from qproj.testing.truth import truth_of
 
 @check
 def check_hints_taken_as_declared(solver: Any) -> None:
-    """A valid hint is taken and not changed, any other one is refused; where hints are not declared, all are refused."""
+    """A valid hint is taken and not changed, any other refused; where hints are not declared, all are refused."""
     found = [each for each in taken(solver) if each.kind != "cqm" and each.size >= 2 and "degenerate" not in each.tags]
     if not found:
         raise Skipped("it takes none of the problems")

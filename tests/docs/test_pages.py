@@ -97,16 +97,21 @@ def test_commands_exist(page):
                 assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"]), line
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_id)
+#: Pages of the project beside its documentation.
+FOR_DEVELOPERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *FOR_DEVELOPERS], ids=_id)
 def test_paths_that_are_named_exist(page):
     prose = FENCE.sub("", page.read_text())
-    named = re.findall(r"`((?:tests|qproj|adapters|examples|benchmarks|docs)/[\w./-]*\w)`", prose)
+    named = re.findall(r"`((?:tests|qproj|adapters|examples|benchmarks|docs|\.ci)/[\w./-]*\w)`", prose)
+    named += re.findall(r"`(\.?\w[\w-]*\.(?:toml|yaml|cff|txt))`", prose) if page in FOR_DEVELOPERS else []
     for name in named:
         # docs/_build is where the documentation is built to
         assert name.startswith("docs/_build/") or (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_id)
+@pytest.mark.parametrize("page", [*PAGES, *FOR_DEVELOPERS], ids=_id)
 def test_relative_links_lead_somewhere(page):
     prose = FENCE.sub("", page.read_text())
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose):
