@@ -1,9 +1,9 @@
 """What a projection needs of a backward pass: the inputs of each binary layer, and the gradients of its output.
 
 A forward pass in training mode puts a tap on the output of each layer. When the backward pass reaches the tap, the
-layer's input and the gradient arrive; they count once the pass has added to ``weight.grad``. So an ``autograd.grad``, a validation pass, or a
-second backward pass over the same graph adds nothing. Tensors are saved by autograd, which activation checkpointing
-recomputes, and nothing is read back from a device.
+layer's input and the gradient arrive; they count once the pass has added to ``weight.grad``. So an
+``autograd.grad``, a validation pass, or a second backward pass over the same graph adds nothing. Tensors are saved by
+autograd, which activation checkpointing recomputes, and nothing is read back from a device.
 """
 
 from __future__ import annotations

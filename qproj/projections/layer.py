@@ -191,8 +191,9 @@ class LayerProjection(Layer):
     def score(self, weights: SignArray) -> LayerScore:
         count, groups = len(weights), self.inputs.groups
         gain, most, constant, met = np.empty(count), np.empty(count), np.empty(count), np.empty(count, np.bool_)
-        for low in range(0, count, max(1, self.block)):
-            part = slice(low, low + max(1, self.block))
+        step = max(1, self.block)
+        for low in range(0, count, step):
+            part = slice(low, low + step)
             signs = self.inputs.signs(weights[part])
             tau, targets = np.ascontiguousarray(self.tau[:, part].T), np.ascontiguousarray(self.T[:, part].T)
             met[part] = np.all(signs[:, groups.first] * tau >= 0, axis=1)
