@@ -60,7 +60,7 @@ def _from_torch(tensor: Any, name: str) -> NDArray[Any]:
 
 
 def as_matrix(value: ArrayLike, name: str) -> NDArray[Any]:
-    """Return `value` as a non-empty, finite 2-d array (dtype kept), or say what is wrong with it."""
+    """Return `value` as a non-empty, finite 2-d array (dtype kept), or raise an error that names the fault."""
     array = as_numpy(value, name)
     if array.ndim != 2:
         raise ValueError(f"{name} has shape {array.shape}; a matrix (rows, columns) is needed: use reshape")

@@ -1,7 +1,7 @@
 """Secrets stay out of what is written: messages, logs, exceptions, stores, reports.
 
 Known values go wherever they stand: those of environment variables whose names speak of secrets, and those that
-:func:`remember` was told. Besides, whatever stands after ``token=`` and the like, and what looks like a token.
+:func:`remember` was called with. Besides, whatever stands after ``token=`` and the like, and what looks like a token.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def check_optimum_reached(solver: Any) -> None:
 
 @check
 def check_proved_only_if_true(solver: Any) -> None:
-    """`optimal` is said of optima only."""
+    """The status is `optimal` for optima only."""
     again = taken(solver, "reads")
     another = solved(solver, again, seed=3) if again else ()
     for each, problem, solution in chain(answered(solver, taken(solver, without=UNSOLVABLE)), another):
@@ -152,7 +152,7 @@ def check_bound_valid(solver: Any) -> None:
 
 @check
 def check_infeasible_distinguished_from_gave_up(solver: Any) -> None:
-    """`infeasible` is said where nothing is feasible, and nowhere else; no incumbent breaks a constraint."""
+    """The status is `infeasible` where nothing is feasible, and nowhere else; no incumbent breaks a constraint."""
     for each, problem, solution in answered(solver, taken(solver, without=("middle",))):
         feasible = truth_of(problem).gain is not None
         if feasible:

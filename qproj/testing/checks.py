@@ -141,7 +141,7 @@ def solved(solver: Any, found: list[Case], **asked: Any) -> Iterator[tuple[Case,
 
 
 def raised(error: Exception, each: Case) -> AssertionError:
-    """Return what is said of an exception, with the case that it came from."""
+    """Return the report of an exception, with the case that raised it."""
     return AssertionError(f"{where(each)}: solve() raised {type(error).__name__}: {error}")
 
 
@@ -190,6 +190,6 @@ def where(each: Case) -> str:
     return f"on qproj.testing.case({each.name!r})"
 
 
-# The checks register themselves, in the order in which they are told.
+# The checks register themselves, in the order of the report.
 for _name in ("answers", "limits", "many_problems", "side_effects", "hints", "time_outs", "imports"):
     import_module(f"qproj.testing.{_name}")

@@ -61,7 +61,7 @@ def _same_twice(solver: Any, found: list[Case], **asked: Any) -> None:
         assert np.array_equal(np.asarray(solution.candidates), np.asarray(other.candidates)), (
             f"{where(each)}: two runs with seed 1 differ"
         )
-    assert by_clock < compared, "every run is said to be ended by the clock, so that no seed has to repeat anything"
+    assert by_clock < compared, "every run claims to be ended by the clock, so that no seed has to repeat anything"
 
 
 @check
@@ -107,7 +107,7 @@ def check_time_limit_honoured(solver: Any) -> None:
 
 @check
 def check_stopped_runs_keep_the_incumbent(solver: Any) -> None:
-    """A search that its limit stopped says so and still holds what it found."""
+    """A search that its limit stopped reports that and still holds what it found."""
     for each, problem, solution in solved(solver, taken(solver, hard=True), time_limit_s=2 * SHORT_S, seed=0):
         assert solution.best is not None, f"{where(each)}: stopped by time, and no incumbent was kept"
         allowed = (Status.FEASIBLE, Status.OPTIMAL)
@@ -214,7 +214,7 @@ def check_timing_sane(solver: Any) -> None:
         timing, told = answer.solution.timing, where(answer.case)
         parts = [getattr(timing, part) for part in ("build", "embed", "queue", "solve", "decode")]
         assert all(math.isfinite(part) and part >= 0 for part in parts), f"{told}: timing is {parts}"
-        assert sum(parts) <= answer.seconds + 0.1, f"{told}: {sum(parts):.2f} s are told, {answer.seconds:.2f} s passed"
+        assert sum(parts) <= answer.seconds + 0.1, f"{told}: {sum(parts):.2f} s reported, {answer.seconds:.2f} s passed"
 
 
 __all__ = ["PATIENCE_S", "SHORT_S", "well_formed"]

@@ -151,7 +151,7 @@ def check_nothing_kept_between_calls(solver: Any) -> None:
 def check_threads(solver: Any) -> None:
     """Declared thread-safe: four threads give what one gives."""
     if not solver.capabilities.thread_safe:
-        raise Skipped("it says that it is not thread-safe")
+        raise Skipped("it declares that it is not thread-safe")
     found = [each for each in taken(solver) if each.size >= 3][:6]
     alone = {each.name: solution for each, _, solution in solved(solver, found, seed=4)}
     todo = [each for each in found if each.name in alone] * 4
@@ -184,7 +184,7 @@ def check_threads(solver: Any) -> None:
 def check_pickling(solver: Any) -> None:
     """Declared picklable: a copy from another process's point of view gives the same; solutions travel too."""
     if not solver.capabilities.picklable:
-        raise Skipped("it says that it cannot be pickled")
+        raise Skipped("it declares that it cannot be pickled")
     copy = pickle.loads(pickle.dumps(solver))  # nosec B301: made one line above
     assert copy.capabilities == solver.capabilities, "a copy declares other capabilities"
     found = [each for each in taken(solver) if each.size >= 3][:3]

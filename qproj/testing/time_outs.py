@@ -1,4 +1,4 @@
-"""Checks on problems that nobody finishes in a second: what is said when the clock, not the search, is at the end."""
+"""Checks on problems that nobody finishes in a second: the answers when the clock, not the search, ends a run."""
 
 from __future__ import annotations
 

@@ -71,16 +71,16 @@ def killed_at_random(tmp_path, kills, seed):
 @pytest.mark.slow
 def test_five_kills_of_a_study(tmp_path, tally):
     killed_at_random(tmp_path, 5, seed=1)
-    tally("kill -9 of a study", 5, "the same command goes on; every row as in a study that nobody killed")
+    tally("kill -9 of a study", 5, "the same command continues; every row as in a study that nobody killed")
 
 
 @pytest.mark.nightly
 def test_a_hundred_kills_of_a_study(tmp_path, tally):
     killed_at_random(tmp_path, 95, seed=2)
-    tally("kill -9 of a study", 95, "the same command goes on; every row as in a study that nobody killed")
+    tally("kill -9 of a study", 95, "the same command continues; every row as in a study that nobody killed")
 
 
-TRAINING = "the same command goes on; records and weights, bit for bit, as of a training that nobody killed"
+TRAINING = "the same command continues; records and weights, bit for bit, as of a training that nobody killed"
 
 
 @pytest.mark.slow

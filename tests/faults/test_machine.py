@@ -185,7 +185,7 @@ def test_a_deleted_study_folder_is_said(tmp_path, layer, tally):
     with pytest.raises(OSError, match=r"study\.sqlite"):
         study.run(workers=1, on_progress=look)
     assert study.run(workers=1).done == study.plan.num_runs
-    tally("study's folder deleted while it runs", 1, "one line that says so; the same command begins anew")
+    tally("study's folder deleted while it runs", 1, "one line that says so; the same command starts again")
 
 
 def test_a_locked_database_is_waited_for_and_then_said(tmp_path, layer, tally):

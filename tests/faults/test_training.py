@@ -66,7 +66,7 @@ def test_training_goes_on_with_the_chain_and_says_so(fault, caplog, tally):
     assert len(caplog.records) == said
     assert (said == tried) if fault in SAID else (said <= tried)
     outcome = {
-        "energies": "the vector is sound; its figures are computed anew",
+        "energies": "the vector is sound; its figures are recomputed",
         "proof": "refuted where sign(Xᵀt) is better, then the next solver; else believed until audited",
     }.get(fault, "the next solver of the chain answers; log and report say so")
     tally(f"training: solver, {fault}", tried, outcome)
