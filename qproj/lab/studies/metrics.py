@@ -165,16 +165,6 @@ def best_of_k(gains: FloatArray, k: int) -> float:
     return expected
 
 
-def success_of_k(optimal_reads: int, reads: int, k: int) -> float:
-    """Return the probability 1 − C(n−s, k)/C(n, k) that one of k reads, drawn without replacement, is optimal."""
-    if k > reads:
-        raise ValueError(f"k is {k}; at most the {reads} reads are allowed")
-    missed = 1.0
-    for i in range(k):
-        missed *= max(0, reads - optimal_reads - i) / (reads - i)
-    return 1.0 - missed
-
-
 def disagreement(runs: Runs) -> FloatArray:
     """Return 1.0 where the read of lowest energy is not the best projection, 0.0 where it is, NaN where unknown."""
     raw, gain = runs["raw_gain"], runs["gain"]

@@ -17,7 +17,6 @@ from qproj.lab.studies.metrics import (
     paired_bootstrap,
     reached,
     references,
-    success_of_k,
     tts,
     wilson,
 )  # fmt: skip
@@ -60,19 +59,9 @@ def test_best_of_k_is_the_mean_over_all_subsets(gains, data):
     assert best_of_k(np.array(gains, float), k) == pytest.approx(slow)
 
 
-@given(st.integers(0, 6), st.integers(1, 6), st.integers(1, 6))
-def test_success_of_k_is_the_share_of_subsets(hits, reads, k):
-    hits, k = min(hits, reads), min(k, reads)
-    flags = [True] * hits + [False] * (reads - hits)
-    slow = np.mean([any(subset) for subset in itertools.combinations(flags, k)])
-    assert success_of_k(hits, reads, k) == pytest.approx(slow)
-
-
 def test_k_beyond_the_reads_is_refused():
     with pytest.raises(ValueError, match="reads"):
         best_of_k(np.ones(3), 4)
-    with pytest.raises(ValueError, match="reads"):
-        success_of_k(1, 3, 4)
 
 
 def test_time_to_solution():
