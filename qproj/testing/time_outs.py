@@ -1,4 +1,4 @@
-"""Checks on problems that nobody finishes in a second: the answers when the clock, not the search, ends a run."""
+"""Checks on problems that nobody finishes in a second: the answers when the clock, not the search, ends it."""
 
 from __future__ import annotations
 
