@@ -82,6 +82,7 @@ def test_the_public_names_of_a_package_are_documented_and_nothing_internal_is_am
     for name in module.__all__:
         assert hasattr(module, name)
         if name == "__version__":
+            assert module.__version__
             continue
         assert getattr(module, name).__doc__
         home = api.home_of(package, name)
