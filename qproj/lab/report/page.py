@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from qproj._extras import install_hint
 from qproj._files import plain
 from qproj.lab.report.figure import Figure
 from qproj.lab.report.plotly_json import to_plotly
@@ -44,7 +45,7 @@ def render_page(
         from markupsafe import Markup
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise MissingPackageError(f'{error.name} is not installed; pip install "qproj[report]"') from error
+        raise MissingPackageError(f"{error.name} is not installed; {install_hint('report')}") from error
     folder = resources.files("qproj.lab.report")
     jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     drawn = {figure.name: to_plotly(figure) for figure in figures}
