@@ -34,7 +34,7 @@ def _seen(lines: Sequence[SolverLine]) -> str:
     best = max(known, key=lambda line: (line.proved.value, -line.gap_mean, line.label == "auto"))
     peers = [line.label for line in known if line.proved.value == best.proved.value == 1.0]
     if len(peers) > 1:
-        text = f"Seen: {_listed(peers)} proved every neuron optimal"
+        text = f"Seen: {_listed(peers)} proved every answer they gave optimal"
     else:
         text = f"Seen: {best.label} proved most, {percent(best.proved.value)} of its runs"
     samplers = [line for line in known if not math.isnan(line.raw.value) and not math.isnan(line.best.value)]
