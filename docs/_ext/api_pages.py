@@ -25,7 +25,6 @@ PACKAGES = {
     "qproj.lab.studies": "Studies",
     "qproj.lab.report": "Reports",
     "qproj.testing": "Conformance kit",
-    "qproj.cli": "Command line",
     "qproj_ortools": "Adapter: OR-Tools CP-SAT",
     "qproj_highs": "Adapter: HiGHS",
     "qproj_gurobi": "Adapter: Gurobi",
@@ -33,6 +32,9 @@ PACKAGES = {
     "qproj_dwave": "Adapter: D-Wave",
     "qproj_qiskit": "Adapter: Qiskit",
 }
+
+#: Compiled loops, which only solvers call.
+INTERNAL = "kernels"
 
 
 def _folder(package: str) -> Path:
@@ -47,7 +49,8 @@ def modules_of(package: str) -> list[str]:
     for file in sorted(folder.rglob("*.py")):
         parts = file.relative_to(folder).with_suffix("").parts
         name = ".".join((package, *(parts[:-1] if parts[-1] == "__init__" else parts)))
-        if any(part.startswith("_") and part != "__init__" for part in parts) or name == package:
+        hidden = any(part.startswith("_") and part != "__init__" for part in parts)
+        if hidden or name == package or INTERNAL in parts:
             continue
         found.append(name)
     return [] if package in ("qproj", "qproj.lab") else found
