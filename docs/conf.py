@@ -61,7 +61,7 @@ html_show_sphinx = False
 html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 
-# Formulas are drawn by KaTeX (MIT): its script comes with the extension, its style and fonts lie in _static; no network.
+# Formulas are drawn by KaTeX (MIT) without a network: the extension brings its script, _static its style and fonts.
 katex_css_path = "katex/katex.min.css"
 # A copied command has no prompt and no output.
 copybutton_prompt_text = "$ "

@@ -25,6 +25,7 @@ PACKAGES = {
     "qproj.lab.studies": "Studies",
     "qproj.lab.report": "Reports",
     "qproj.testing": "Conformance kit",
+    "qproj.cli": "Command line",
     "qproj_ortools": "Adapter: OR-Tools CP-SAT",
     "qproj_highs": "Adapter: HiGHS",
     "qproj_gurobi": "Adapter: Gurobi",
@@ -53,7 +54,8 @@ def modules_of(package: str) -> list[str]:
         if hidden or name == package or INTERNAL in parts:
             continue
         found.append(name)
-    return [] if package in ("qproj", "qproj.lab") else found
+    # The commands are on the page of the command line.
+    return [] if package in ("qproj", "qproj.lab", "qproj.cli") else found
 
 
 def public_names(package: str) -> list[str]:
