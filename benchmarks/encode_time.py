@@ -269,8 +269,8 @@ def _against(ratio: float, target: float) -> str:
 def _aim(row: dict[str, Any]) -> str:
     took, floor = row["qproj"]["median"], row["arrays"]["median"]
     return f"""
-One neuron of d = {row["d"]} was to take at most {seconds(BUILD_TARGET)}{_met(took, BUILD_TARGET)}: {seconds(took)}, of
-which dimod's object alone, from finished arrays, takes {seconds(floor)}.
+One neuron of d = {row["d"]} was to take at most {seconds(BUILD_TARGET)}{_met(took, BUILD_TARGET)}: {seconds(took)}.
+From finished arrays, dimod's `from_numpy_vectors` alone takes {seconds(floor)}.
 """
 
 

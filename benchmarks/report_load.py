@@ -76,7 +76,7 @@ def fill(folder: Path, rows: int) -> None:
         gains = np.sort(scale * np.minimum(1.0, np.round(quality - 0.05 * rng.random(20), 2)))[::-1]
         d = layers[planned.instance].X.shape[1]
         group.append((planned, Outcome(
-            planned.key, "feasible", "", "stopped", "budget", float(gains[0]), 1.0, None, None, scale, float(gains[3]),
+            planned.key, "feasible", "", "budget", float(gains[0]), 1.0, None, None, scale, float(gains[3]),
             float(gains[0]), 1e-3, float(rng.random()), 20, compress(gains), pack(rng.choice([-1, 1], d)),
             float(rng.gamma(2, 0.05)), 1e-3, 0.0, 0.0, 0.05, 1e-3, 1, '{"reads": 20, "variables": 20}',
         )))  # fmt: skip

@@ -16,7 +16,8 @@ version = release.split(".dev")[0]
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
+    "sphinxcontrib.katex",
+    "sphinx_copybutton",
     "myst_nb",
     "api_pages",
     "checks_page",
@@ -58,3 +59,11 @@ html_theme = "furo"
 html_title = f"qproj {version}"
 html_static_path = ["_static"]
 html_show_sphinx = False
+html_favicon = "_static/favicon.svg"
+html_css_files = ["site.css"]
+
+# Formulas are drawn by KaTeX (MIT) without a network: the extension brings its script, _static its style and fonts.
+katex_css_path = "katex/katex.min.css"
+# A copied command has no prompt and no output.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True

@@ -112,4 +112,10 @@ _REMARK = {
 }
 
 
-event.register("numba:compile", _Compiling())
+_listener = _Compiling()
+event.register("numba:compile", _listener)
+
+
+def announced() -> None:
+    """Log no remark in this process: the caller shows that functions are being compiled."""
+    _listener.logged = True

@@ -49,6 +49,7 @@ def test_the_picture_names_every_layer_and_adapter_in_order():
         "qproj._files",
         "qproj._seeds",
         "qproj._compiled",
+        "qproj._extras",
     }
 
 

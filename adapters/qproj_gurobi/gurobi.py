@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from qproj._arrays import FloatArray
+from qproj._extras import install_hint
 from qproj.encodings.linear_model import WHOLE, LinearModel
 from qproj.solvers import (
     Availability,
@@ -134,7 +135,7 @@ def _import() -> Any:
     try:
         import gurobipy
     except ImportError as error:
-        raise MissingPackageError(f"solver 'gurobi': {error}; pip install \"qproj[gurobi]\"") from error
+        raise MissingPackageError(f"solver 'gurobi': {error}; {install_hint('gurobi')}") from error
     return gurobipy
 
 

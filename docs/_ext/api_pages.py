@@ -35,6 +35,9 @@ PACKAGES = {
     "qproj_qiskit": "Adapter: Qiskit",
 }
 
+#: Compiled loops, which only solvers call.
+INTERNAL = "kernels"
+
 
 def _folder(package: str) -> Path:
     base = ROOT if package.startswith("qproj.") or package == "qproj" else ROOT / "adapters"
@@ -48,10 +51,12 @@ def modules_of(package: str) -> list[str]:
     for file in sorted(folder.rglob("*.py")):
         parts = file.relative_to(folder).with_suffix("").parts
         name = ".".join((package, *(parts[:-1] if parts[-1] == "__init__" else parts)))
-        if any(part.startswith("_") and part != "__init__" for part in parts) or name == package:
+        hidden = any(part.startswith("_") and part != "__init__" for part in parts)
+        if hidden or name == package or INTERNAL in parts:
             continue
         found.append(name)
-    return [] if package in ("qproj", "qproj.lab") else found
+    # The commands are on the page of the command line.
+    return [] if package in ("qproj", "qproj.lab", "qproj.cli") else found
 
 
 def home_of(package: str, name: str) -> str:

@@ -28,6 +28,7 @@ WHAT = {
     "qproj._files": "files written whole",
     "qproj._seeds": "derived seeds",
     "qproj._compiled": "loops for numba",
+    "qproj._extras": "how to install what is missing",
 }
 WIDTH, HEIGHT, PAD = 520, 40, 10
 

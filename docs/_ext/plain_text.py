@@ -1,7 +1,7 @@
 """Docstrings are written to be read in a terminal: |τ|, x_i, project_grad_ and **options mean themselves.
 
 reStructuredText would take |τ| for a substitution, a trailing underscore for a link and ** for bold; they are escaped
-here, outside literals and doctests.
+here, outside literals and doctests, as is the star of a shape such as (batch, *size).
 """
 
 import re
@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 
 _LITERAL = re.compile(r"(``.*?``|:[a-z:]+:`[^`]*`|`[^`]*`_?)")
 _LONE_STARS = re.compile(r"(?<![*\w])\*\*(?=\w)(?!.*\w\*\*)")
+_SHAPE_STAR = re.compile(r"(?<=[\s(,\[])\*(?=\w+[,)\]])")
 _TRAILING_UNDERSCORE = re.compile(r"(?<=\w)_(?!\w)")
 
 
@@ -19,6 +20,7 @@ def escape(line: str) -> str:
     for i in range(0, len(parts), 2):
         parts[i] = parts[i].replace("|", r"\|")
         parts[i] = _LONE_STARS.sub(r"\*\*", parts[i])
+        parts[i] = _SHAPE_STAR.sub(r"\*", parts[i])
         parts[i] = _TRAILING_UNDERSCORE.sub(r"\_", parts[i])
     return "".join(parts)
 

@@ -7,29 +7,41 @@ from typing import Annotated
 
 import typer
 
+from qproj.cli.command import Command
+from qproj.cli.options import Json, Wide
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("capture")(capture)
+    app.command("capture", cls=Command, short_help="Save layers of a small network as it trains, for compare.")(capture)
 
 
 def capture(
     name: Annotated[
-        str, typer.Argument(help="digits, breast-cancer, a1a, mnist, or some classes of one, such as digits-0-2.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="digits, breast-cancer, a1a or mnist, or some of its classes, such as digits-0-2."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
-    every: Annotated[int, typer.Option(help="Capture every k-th step, step 0 included.")] = 50,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 200,
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers, as 32,16.")] = "16",
-    batch: Annotated[int, typer.Option(help="Rows of a batch.")] = 32,
-    lr: Annotated[float, typer.Option(help="Step size of the latent weights, in (0, 1].")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Of the first weights and the batches.")] = 0,
-    max_neurons: Annotated[int | None, typer.Option(help="Keep at most so many neurons, spread evenly.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The npz file to write.")],
+    every: Annotated[int, typer.Option(metavar="N", help="Capture every N-th step, step 0 included.")] = 50,
+    steps: Annotated[int, typer.Option(metavar="N", help="Training steps.")] = 200,
+    hidden: Annotated[str, typer.Option(metavar="WIDTHS", help="Widths of the hidden layers, such as 32,16.")] = "16",
+    batch: Annotated[int, typer.Option(metavar="N", help="Rows per batch.")] = 32,
+    lr: Annotated[float, typer.Option(metavar="RATE", help="Step size of the latent weights, in (0, 1].")] = 0.05,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the first weights and the batches.")] = 0,
+    max_neurons: Annotated[
+        int | None, typer.Option(metavar="N", help="Keep at most N neurons, spread evenly; by default all.")
+    ] = None,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
-    """Train a ±1 network and keep its hidden layers' inputs X and targets T = −∂L/∂Y as it learns.
+    """Train a ±1 network and save the inputs X and targets T = −∂L/∂Y of its hidden layers as it learns.
 
-    Example: qproj capture digits --hidden 24,16 --every 50 --steps 200 --out layers.npz
+    \b
+    Examples:
+      qproj capture digits --out layers.npz
+      qproj capture mnist-1-7 --hidden 24,16 --every 50 --out layers.npz
     """
     from qproj.cli.output import print_json, print_table
     from qproj.lab.datasets import Capture, capture_layers, load_tabular, save_instances
@@ -61,8 +73,8 @@ def capture(
         (layer.name, *layer.X.shape, layer.num_neurons, f"{layer.meta['loss']:.3g}", f"{layer.meta['accuracy']:.3f}")
         for layer in layers
     ]
-    print_table(("layer", "n", "d", "neurons", "loss", "accuracy"), rows)
-    typer.echo(f"{sum(layer.num_neurons for layer in layers)} neurons in {len(layers)} layers are in {out}")
+    print_table(("layer", "n", "d", "neurons", "loss", "accuracy"), rows, spare=("loss", "accuracy"), wide=wide)
+    typer.echo(f"{sum(layer.num_neurons for layer in layers)} neurons in {len(layers)} layers were written to {out}")
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -8,60 +8,106 @@ from typing import Annotated, Any
 
 import typer
 
-from qproj.cli.options import numbers, words
+from qproj.cli.command import Command
+from qproj.cli.options import Json, Wide, complete_solver, numbers, words
 from qproj.cli.options import seeds as parse_seeds
+
+#: Columns in the order in which a narrow terminal does without them.
+SPARE = (
+    "decode", "build", "cosine", "a read", "lowest energy", "+descent", "solve", "runs", "at optimum", "failed",
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("compare")(compare)
+    app.command("compare", cls=Command, short_help="Compare solvers on the same neurons: a table and a report.")(
+        compare
+    )
 
 
 def compare(
     ctx: typer.Context,
     study_file: Annotated[
-        Path | None, typer.Argument(metavar="STUDY.toml", help="A study file (TOML or YAML); flags override it.")
+        Path | None,
+        typer.Argument(metavar="STUDY.toml", help="A study file, TOML or YAML; options given here override it."),
     ] = None,
     *,
     instances: Annotated[
-        str, typer.Option(help="Sources, comma-separated: digits, random:n=20,d=9|15, a1a:hidden=9+8, FILE.npz.")
-    ] = "digits",
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCES",
+            help="Where the neurons come from: digits, a1a:hidden=9+8, random:n=20,d=9|15, or FILE.npz. Separate "
+            "several by commas, or repeat the option; by default digits.",
+        ),
+    ] = None,
     solvers: Annotated[
-        str, typer.Option(help="Solvers, comma-separated: auto,sa:encoding=margin,num_sweeps=500,polished(random).")
+        str,
+        typer.Option(
+            metavar="NAMES",
+            autocompletion=complete_solver,
+            help="Solvers, separated by commas, with options if you like: auto, sa:encoding=margin, polished(random).",
+        ),
     ] = "auto,cpsat,sa,sqa,tabu,sign,random",
     encodings: Annotated[
-        str, typer.Option(help="Encodings that every sampler runs with, comma-separated; empty: each one's default.")
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Run every sampler with each of these encodings, separated by commas; by default with its own.",
+        ),
     ] = "",
-    reads: Annotated[str, typer.Option(help="Reads per run, where the solver samples; several: 10,100.")] = "100",
-    time_limit: Annotated[str, typer.Option(help="Seconds per run; several: 0.1,1,10; none for no limit.")] = "5",
-    seeds: Annotated[str, typer.Option(help="How many seeds, from 0 on, or a list: 101,102.")] = "3",
-    out: Annotated[Path, typer.Option(help="The study's folder; an existing study is continued.")] = Path("study"),
-    max_neurons: Annotated[int | None, typer.Option(help="Neurons of each source, shared by its layers.")] = None,
-    instance_seed: Annotated[int, typer.Option(help="Of training or generating the layers.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
-    dask: Annotated[
-        str | None, typer.Option(help="Scheduler of a Dask cluster, tcp://host:8786; it runs all instead of --workers.")
+    reads: Annotated[
+        str, typer.Option(metavar="N,…", help="Reads per run, where the solver samples; one number or several.")
+    ] = "100",
+    time_limit: Annotated[
+        str, typer.Option(metavar="SECONDS,…", help="Seconds per run; one number or several; none for no limit.")
+    ] = "5",
+    seeds: Annotated[
+        str, typer.Option(metavar="N or N,…", help="How many random seeds, counted from 0; or a list, 101,102.")
+    ] = "3",
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The study's folder; a study that is there already is continued.")
+    ] = Path("study"),
+    max_neurons: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Keep N neurons of each source, spread over its layers; by default all."),
     ] = None,
-    grace: Annotated[float, typer.Option(help="A run is ended this many seconds past its limit.")] = 10.0,
-    null: Annotated[bool, typer.Option("--null/--no-null", help="Add the null models beside samplers.")] = True,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed rows again.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and leave.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    instance_seed: Annotated[
+        int, typer.Option(metavar="N", help="Random seed for training or generating the layers.")
+    ] = 0,
+    workers: Annotated[int, typer.Option(metavar="N", help="Worker processes; 0 for one per core.")] = 0,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on the Dask cluster with this scheduler, tcp://host:8786, instead."),
+    ] = None,
+    grace: Annotated[
+        float, typer.Option(metavar="SECONDS", help="End a run that is this much over its time limit.")
+    ] = 10.0,
+    null: Annotated[
+        bool, typer.Option("--null/--no-null", help="Run null models (random vectors) beside the samplers.")
+    ] = True,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run the failed runs again.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and an estimate of its time, and exit.")
+    ] = False,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
-    """Compare solvers on the same neurons: one row per run, a table, and report.html.
+    """Run solvers on the same neurons, print a table, and write report.html.
 
-    After a stop, the same command continues. Exit code 0 when all runs have rows, failed ones included.
+    Ctrl-C stops at any time; the same command continues. Exit code 0: every run has a result, even if it is a failure.
 
-    Example: qproj compare --instances digits --solvers auto,sa,random --reads 100 --time-limit 5 --seeds 3 --out DIR
-
-    Example: qproj compare study.toml --out DIR
+    \b
+    Examples:
+      qproj compare --solvers auto,sa,random --seeds 3 --out study
+      qproj compare --instances mine.npz --solvers auto,sa --time-limit 0.1,1
+      qproj compare study.toml --dry-run
     """
     from qproj.cli.progress import run_with_progress
     from qproj.lab import Study
     from qproj.lab.studies.study import cores
 
     options: dict[str, Any] = {
-        "instances": [instances], "solvers": solvers, "encodings": words(encodings),
+        "instances": instances or ["digits"], "solvers": solvers, "encodings": words(encodings),
         "reads": numbers(reads, int, "--reads"), "time_limits_s": numbers(time_limit, float, "--time-limit"),
         "seeds": parse_seeds(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
         "training": None, "workers": workers, "grace_s": grace,
@@ -72,11 +118,12 @@ def compare(
         raise ValueError(f"--workers is {processes}; a number ≥ 0 is needed, 0 for one per core")
     study = Study(out, **options)
     if dry_run:
-        _show_plan(study, processes or cores(), as_json)
+        _show_plan(study, processes or cores(), wide=wide, as_json=as_json)
     else:
-        _show_results(
-            *run_with_progress(study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed), as_json
+        results, ended = run_with_progress(
+            study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed
         )
+        _show_results(results, ended, wide=wide, as_json=as_json)
 
 
 def _with_study_file(options: dict[str, Any], study_file: Path | None, ctx: typer.Context) -> dict[str, Any]:
@@ -95,9 +142,11 @@ def _with_study_file(options: dict[str, Any], study_file: Path | None, ctx: type
     }
 
 
-def _show_results(results: Any, ended: Any, as_json: bool) -> None:
-    from qproj.cli.output import print_json, print_table
+def _show_results(results: Any, ended: Any, *, wide: bool, as_json: bool) -> None:
+    from qproj.cli.closing import closing_sentences, print_failures
+    from qproj.cli.output import print_json, print_table, print_text
     from qproj.lab.report import write_report
+    from qproj.lab.studies.failures import failures
     from qproj.lab.studies.solver_table import table
     from qproj.solvers.contract import MissingPackageError
 
@@ -106,24 +155,28 @@ def _show_results(results: Any, ended: Any, as_json: bool) -> None:
         page = str(write_report(results, out / "report.html"))
     except MissingPackageError as error:
         page = ""
-        typer.echo(f"no page was written: {error}; then: qproj report {out}", err=True)
+        print_text(f"No report was written: {error}; then: qproj report {out}", err=True)
+    found = failures(results)
     if as_json:
         print_json({
             "out": str(out), "report": page or None, "runs": ended.total, "done": ended.done, "failed": ended.failed,
             "neurons": results.neurons, "proved_optima": results.optima,
-            "solvers": [asdict(line) for line in results.lines],
+            "solvers": [asdict(line) for line in results.lines], "failures": [asdict(one) for one in found],
         })  # fmt: skip
         return
     titles, rows = table(results.lines)
-    print_table(titles, rows)
-    typer.echo(
-        f"{results.optima} of {results.neurons} neurons have a proved optimum: the gap is to it, else to the bound.\n"
-        f"{ended.done} of {ended.total} runs are done" + (f"; the page is {page}" if page else "")
+    print_table(titles, rows, spare=SPARE, wide=wide)
+    print_failures(found)
+    print_text(
+        f"{ended.done} of {ended.total} runs are done; {results.optima} of {results.neurons} neurons have a proved "
+        "optimum, to which gaps are measured; where none is proved, gaps are to the best bound."
     )
+    for sentence in closing_sentences(results.lines, page):
+        print_text(sentence)
 
 
-def _show_plan(study: Any, workers: int, as_json: bool) -> None:
-    from qproj.cli.output import print_json, print_table
+def _show_plan(study: Any, workers: int, *, wide: bool, as_json: bool) -> None:
+    from qproj.cli.output import print_json, print_table, print_text
     from qproj.lab.studies.estimate import plan_table
     from qproj.lab.studies.solver_table import seconds
 
@@ -140,20 +193,21 @@ def _show_plan(study: Any, workers: int, as_json: bool) -> None:
             "solvers": [dict(zip(titles, row, strict=True)) for row in rows],
         })  # fmt: skip
         return
-    print_table(titles, rows)
+    print_table(titles, rows, wide=wide)
     sizes = sorted({layer.shape for layer in study.plan.instances})
     shown = ", ".join(f"{n}×{d}" if n else f"{d} variables" for n, d in sizes)
-    typer.echo(
+    print_text(
         f"{len(study.plan.instances)} layers (rows × fan-in: {shown}), {study.plan.num_neurons} neurons, "
-        f"{study.plan.num_runs} runs, {sum(one.new for one in found)} of them new"
+        f"{study.plan.num_runs} runs, {sum(one.new for one in found)} of them new."
     )
-    typer.echo(
-        f"about {seconds(sum(known) / workers)} on {workers} workers"
-        + (f", without {', '.join(unknown)}, of which nothing is known" if unknown else "")
+    print_text(
+        f"About {seconds(sum(known) / workers)} on {workers} workers"
+        + (f", without {', '.join(unknown)}, for which no run has been timed" if unknown else "")
         + (f"; {seconds(qpu)} of QPU access, for emulated machines as a real one would charge it" if qpu else "")
+        + "."
     )
     if training is not None:
-        typer.echo(
-            f"then {training.num_runs} training runs: {', '.join(training.experiments)} × "
-            f"{', '.join(training.solvers)} × {len(training.seeds)} seeds"
+        print_text(
+            f"Then {training.num_runs} training runs: {', '.join(training.experiments)} × "
+            f"{', '.join(training.solvers)} × {len(training.seeds)} seeds."
         )

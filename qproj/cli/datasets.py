@@ -1,4 +1,4 @@
-"""``qproj datasets``: what there is and where it is, fetching, and paths."""
+"""``qproj datasets``: the data sets and their places, fetching, and paths."""
 
 from __future__ import annotations
 
@@ -6,44 +6,53 @@ from typing import Annotated
 
 import typer
 
+from qproj.cli.command import Command
+from qproj.cli.options import Json, Wide
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Data sets: list them, fetch them, find their files.")
-    group.command("list")(list_sets)
-    group.command("fetch")(fetch)
-    group.command("path")(path)
+    group = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="List data sets, fetch them, and find their files."
+    )
+    group.command("list", cls=Command, short_help="List every data set, and where it is read from.")(list_sets)
+    group.command("fetch", cls=Command, short_help="Download data sets, or convert those you have.")(fetch)
+    group.command("path", cls=Command, short_help="Print the files of a data set, or the cache folder.")(path)
     app.add_typer(group, name="datasets")
 
 
-def list_sets(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List every data set and where it would be read from: package, cache, folder (QPROJ_DATA_DIR) or download.
+def list_sets(wide: Wide = False, as_json: Json = False) -> None:
+    """List every data set and where it is read from: a package, the cache, QPROJ_DATA_DIR, or a download.
 
-    Example: qproj datasets list
+    \b
+    Examples:
+      qproj datasets list
+      qproj datasets list --json
     """
     from dataclasses import asdict
 
-    from qproj.cli.output import print_json, print_table
+    from qproj.cli.output import print_json, print_table, print_text
     from qproj.lab.datasets import catalogue
 
     entries = catalogue()
     if as_json:
         print_json([asdict(entry) for entry in entries])
         return
-    print_table(
-        ("name", "where", "what", "note"), [(entry.name, entry.where, entry.about, entry.note) for entry in entries]
-    )
+    print_table(("name", "where", "what"), [(entry.name, entry.where, entry.about) for entry in entries], wide=wide)
+    for entry in entries:
+        if entry.where in ("missing", "download"):
+            print_text(f"{entry.name}: {entry.note}", indent="  ")
 
 
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names, see `qproj datasets list`.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names that `qproj datasets list` shows.")],
+    as_json: Json = False,
 ) -> None:
-    """Download data sets, or take their files from QPROJ_DATA_DIR, check the numbers and convert them into the cache.
+    """Download data sets, or take their files from QPROJ_DATA_DIR, check them and convert them into the cache.
 
-    Example: qproj datasets fetch a1a cora
+    \b
+    Examples:
+      qproj datasets fetch a1a cora
     """
     from qproj.cli.output import print_json
     from qproj.lab.datasets.catalogue import find_entry
@@ -66,12 +75,17 @@ def fetch(
 
 
 def path(
-    name: Annotated[str | None, typer.Argument(help="A data set; without it, the cache folder is printed.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A data set; without one, the cache folder is printed.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Print the files of a data set, or the folder where converted sets are kept (QPROJ_CACHE_DIR changes it).
+    """Print the files of a data set, or the folder of converted sets, which QPROJ_CACHE_DIR changes.
 
-    Example: qproj datasets path a1a
+    \b
+    Examples:
+      qproj datasets path a1a
+      qproj datasets path
     """
     from qproj.cli.output import print_json
     from qproj.lab.datasets.cache import cache_dir

@@ -1,10 +1,14 @@
-"""``qproj doctor``: what is installed, licensed and configured, and what to type for the rest."""
+"""``qproj doctor``: everything that is installed, licensed and configured, and the remedy for the rest."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import typer
+
+from qproj._extras import install_hint
+from qproj.cli.command import Command
+from qproj.cli.options import Json, Wide
 
 #: Extras and a module that shows each is installed.
 EXTRAS = {
@@ -15,32 +19,41 @@ EXTRAS = {
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("doctor")(doctor)
+    app.command("doctor", cls=Command, short_help="Check the installation, and name a remedy for each gap.")(doctor)
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     warm: Annotated[
         bool, typer.Option("--warm", help="Compile the built-in searches now, for all later processes.")
     ] = False,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
-    """Check this installation: versions, extras, solvers, data folder; say what to type for what is missing.
+    """Check this installation: versions, extras, solvers and data folder, with the remedy for what is missing.
 
-    Exit code 1 where one of the solvers that need no extra does not work.
+    Exit code 1: a solver that needs no extra does not work.
 
-    Example: qproj doctor
+    \b
+    Examples:
+      qproj doctor
+      qproj doctor --warm
     """
-    from qproj.cli.output import print_json, print_table
+    from qproj.cli.output import print_json, print_table, print_text
 
     checks = [*_installation(), *_extras(), *(_warm(show=not as_json) if warm else ()), *_solvers(), *_data()]
     broken = [check for check in checks if check["state"] == "broken"]
     if as_json:
         print_json({"ok": not broken, "checks": checks})
     else:
-        print_table(
-            ("what", "state", "found", "to do"), [(c["what"], c["state"], c["found"], c["todo"]) for c in checks]
-        )
-        typer.echo("all that needs no extra works" if not broken else f"{len(broken)} broken: see above")
+        rows = [(check["what"], check["state"], check["found"]) for check in checks]
+        print_table(("checked", "state", "found"), rows, wide=wide)
+        remedies: dict[str, list[str]] = {}
+        for check in checks:
+            if check["todo"]:
+                remedies.setdefault(check["todo"], []).append(check["what"])
+        for todo, names in remedies.items():
+            print_text(f"{', '.join(names)}: {todo}", indent="  ")
+        typer.echo("Everything that needs no extra works." if not broken else f"{len(broken)} broken: see above.")
     if broken:
         raise typer.Exit(1)
 
@@ -69,7 +82,7 @@ def _extras() -> list[dict[str, str]]:
             there = importlib.util.find_spec(module) is not None
         except ModuleNotFoundError:
             there = False
-        todo = "" if there else f'pip install "qproj[{extra}]"'
+        todo = "" if there else install_hint(extra)
         found.append(_check(f"extra {extra}", "ok" if there else "missing", module if there else "", todo))
     return found
 

@@ -7,24 +7,38 @@ from typing import Annotated
 
 import typer
 
+from qproj.cli.command import Command
+from qproj.cli.options import Json
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("export")(export)
+    app.command("export", cls=Command, short_help="Export a study's rows, or the instances that it solved.")(export)
 
 
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")],
-    out: Annotated[Path, typer.Option(help="The file to write, or the folder for coo, lp and mps.")],
+    out: Annotated[Path, typer.Option(metavar="PATH", help="The file to write; for coo, lp and mps, the folder.")],
     kind: Annotated[
-        str, typer.Option("--format", help="Rows: csv, parquet. Instances: npz (layers); coo, lp, mps (a file each).")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="csv or parquet for the rows; npz for the layers; coo, lp or mps for one model file per neuron.",
+        ),
     ] = "csv",
-    encoding: Annotated[str, typer.Option(help="Of the models that coo holds.")] = "majority",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="The encoding of the models in coo files.")
+    ] = "majority",
+    as_json: Json = False,
 ) -> None:
     """Export a study's rows, or the instances that it solved.
 
-    Example: qproj export DIR --format parquet --out runs.parquet
+    \b
+    Examples:
+      qproj export study --out runs.csv
+      qproj export study --format parquet --out runs.parquet
+      qproj export study --format lp --out models
     """
     from qproj.cli.output import print_json
     from qproj.lab.studies.study_export import FORMATS, export_study

@@ -1,12 +1,17 @@
-"""What several commands read from text: lists of words and numbers, and seeds, which mean the same in each."""
+"""What several commands share: options of one meaning, lists of words and numbers, and seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 #: More seeds than that are a slip of the hand.
 MOST_SEEDS = 10_000
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of a table.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show every column, even beyond the terminal's width.")]
 
 
 def words(text: str) -> list[str]:
@@ -53,3 +58,11 @@ def seeds(text: str) -> list[int]:
     if max(values) >= 2**32:
         raise ValueError(f"--seeds is {text}; numbers below 2³² are allowed")
     return values
+
+
+def complete_solver(incomplete: str) -> list[str]:
+    """Return the registered solvers that begin so, for completion in a shell; after a comma, the next one of a list."""
+    from qproj.solvers.registry import solver_names
+
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in solver_names() if name.startswith(last)]

@@ -1,62 +1,169 @@
-"""What commands print: JSON for machines, tables for people."""
+"""What commands print: JSON for machines, tables for people that fit their terminal."""
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from qproj.cli.encoding import can_show, plain
 from qproj.solvers.redact import redact
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+#: Between two columns of a table.
+_GAP = "  "
+#: Below this width a table is cut no further.
+_LEAST_WIDTH = 40
+
 
 def print_json(value: Any) -> None:
-    """Print strict JSON: NaN and infinity become null."""
-    typer.echo(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=2))
+    """Print strict JSON: NaN and infinity become null; what stdout cannot show is escaped, never replaced."""
+    text = json.dumps(_jsonable(value), ensure_ascii=False, allow_nan=False, indent=2)
+    if not can_show(text, sys.stdout):
+        text = json.dumps(_jsonable(value), ensure_ascii=True, allow_nan=False, indent=2)
+    typer.echo(text)
 
 
-def _plain(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value) if isinstance(value, set | frozenset) else value
-        return [_plain(item) for item in items]
+        return [_jsonable(item) for item in items]
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return _jsonable(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, bool | int | float) else redact(str(value))
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console as wide as the terminal, or wide enough for tables where there is none."""
+    """Return a console for progress bars."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=160)
+    return Console(stderr=stderr, highlight=False)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print a table; numbers to the right, every text as it is (no markup)."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is, or those of the variable COLUMNS; None where neither is."""
+    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
+    if not columns:
+        import os
 
-    body = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(columns):
-        numeric = bool(body) and all(_is_numeric(row[i]) for row in body)
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    for row in body:
-        table.add_row(*(Text(redact(str(cell))) for cell in row))
-    console().print(table)
+        given = os.environ.get("COLUMNS", "")
+        columns = int(given) if given.isascii() and given.isdigit() else 0
+    return max(columns, _LEAST_WIDTH) if columns else None
 
 
-def _is_numeric(cell: object) -> bool:
-    text = str(cell).strip("%–- ")
-    return not text or text.replace(".", "", 1).replace("e", "").replace("-", "").replace("+", "").isdigit()
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", spare: Sequence[str] = (),
+    wide: bool = False,
+) -> None:  # fmt: skip
+    """Print a table whose cells never wrap, numbers to the right.
+
+    Where it is wider than the terminal, columns are left out, and a line below the table names them: first those in
+    `spare`, in that order, then from the right. A first column that is too wide by itself ends in "…". With `wide`, and
+    where there is no terminal, every column is printed.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    rows : iterable of sequences
+        One cell per column; each is printed as it is, on one line, without secrets.
+    title : str
+    spare : sequence of str
+        Columns in the order in which they are left out, least important first.
+    wide : bool
+    """
+    body = [[plain(" ".join(redact(str(cell)).split()), sys.stdout) for cell in row] for row in rows]
+    names = [plain(name, sys.stdout) for name in columns]
+    width = None if wide else terminal_width()
+    kept = fitting(names, body, [plain(name, sys.stdout) for name in spare], width)
+    if title:
+        typer.echo(plain(title, sys.stdout))
+    for line in _lines([names[i] for i in kept], [[row[i] for i in kept] for row in body], width):
+        typer.echo(line)
+    left_out = [name for i, name in enumerate(names) if i not in kept]
+    if left_out:
+        print_text(f"Left out to fit {width} columns: {', '.join(left_out)}. --wide shows every column.")
+    typer.echo()
+
+
+def fitting(names: Sequence[str], body: Sequence[Sequence[str]], spare: Sequence[str], width: int | None) -> list[int]:
+    """Return the numbers of the columns that fit into `width`, the first column always among them."""
+    widths = _widths(names, body)
+    kept = list(range(len(names)))
+    order = [names.index(name) for name in spare if name in names[1:]]
+    order += [i for i in range(len(names) - 1, 0, -1) if i not in order]
+    while width is not None and sum(widths[i] for i in kept) + len(_GAP) * (len(kept) - 1) > width and order:
+        kept.remove(order.pop(0))
+    return kept
+
+
+def _lines(names: Sequence[str], body: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Return the lines of a table of columns that fit."""
+    widths = _widths(names, body)
+    if width is not None:
+        widths[0] = min(widths[0], width)
+    numeric = [bool(body) and all(_is_numeric(row[i]) for row in body) for i in range(len(names))]
+    rule = plain("─", sys.stdout)
+
+    def line(cells: Sequence[str]) -> str:
+        placed = [_placed(cell, size, right) for cell, size, right in zip(cells, widths, numeric, strict=True)]
+        return _GAP.join(placed).rstrip()
+
+    return [line(names), _GAP.join(rule * size for size in widths), *(line(row) for row in body)]
+
+
+def _placed(text: str, width: int, right: bool) -> str:
+    """Return a cell's text at exactly this width."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) > width:
+        end = plain("…", sys.stdout)
+        return set_cell_size(text, width - len(end)) + end
+    blank = " " * (width - cell_len(text))
+    return blank + text if right else text + blank
+
+
+def _widths(names: Sequence[str], body: Sequence[Sequence[str]]) -> list[int]:
+    from rich.cells import cell_len
+
+    return [max(cell_len(name), *(cell_len(row[i]) for row in body), 1) for i, name in enumerate(names)]
+
+
+def print_text(text: str, *, indent: str = "", err: bool = False) -> None:
+    """Print a paragraph, broken between words at the terminal's width, further lines indented."""
+    shown = plain(" ".join(redact(text).split()), sys.stderr if err else sys.stdout)
+    width = terminal_width()
+    if width is None:
+        typer.echo(shown, err=err)
+        return
+    broken = textwrap.wrap(
+        shown, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )  # fmt: skip
+    for line in broken or [""]:
+        typer.echo(line, err=err)
+
+
+def _is_numeric(cell: str) -> bool:
+    """Tell whether a cell is a number, with or without a unit, or stands for a missing one."""
+    text = cell.removesuffix("%").strip().lstrip("<>~≥≤")
+    head, _, unit = text.partition(" ")
+    if unit not in ("", "s", "ms", "µs", "us", "ns") and not unit.startswith(("±", "+-", "(")):
+        return False
+    if head in ("", "–", "-", "∞", "inf"):
+        return True
+    try:
+        float(head.removesuffix("%"))
+    except ValueError:
+        return False
+    return True

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from qproj.cli import INTERRUPTED
+from qproj.cli.command import INTERRUPTED
 
 
 def run_with_progress(study: Any, **options: Any) -> tuple[Any, Any]:
@@ -23,7 +23,7 @@ def run_with_progress(study: Any, **options: Any) -> tuple[Any, Any]:
     )  # fmt: skip
     state: dict[str, Any] = {"trained": None}
     with bar:
-        task = bar.add_task("runs", total=study.plan.num_runs, left="")
+        task = bar.add_task("starting", total=study.plan.num_runs, left="")
 
         def on_progress(now: Any) -> None:
             state["now"] = now
@@ -37,12 +37,32 @@ def run_with_progress(study: Any, **options: Any) -> tuple[Any, Any]:
             bar.update(task, completed=done, total=total, description="training", left="")
 
         try:
-            results = run(study, on_progress=on_progress, on_training=on_training, **options)
+            results = run(
+                study, on_progress=on_progress, on_training=on_training, on_compile=CompileRemark(bar, task), **options
+            )
         except KeyboardInterrupt:
             bar.stop()
             typer.echo(f"stopped: {_kept(state)} in {study.folder}; the same command continues from there", err=True)
             raise typer.Exit(INTERRUPTED) from None
     return results, state["now"]
+
+
+class CompileRemark:
+    """Called with each part that is compiled: announces the first on stderr, and shows each in a bar, if any."""
+
+    def __init__(self, bar: Any = None, task: Any = None) -> None:
+        self.bar, self.task, self.said = bar, task, False
+
+    def __call__(self, part: str) -> None:
+        if not self.said:
+            self.said = True
+            text = "Compiling the built-in searches, once on this machine: about ten seconds, part of no run."
+            if self.bar is not None:
+                self.bar.console.print(text, markup=False)
+            else:
+                typer.echo(text, err=True)
+        if self.bar is not None:
+            self.bar.update(self.task, description=f"compiling: {part}")
 
 
 def _kept(state: dict[str, Any]) -> str:

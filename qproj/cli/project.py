@@ -7,37 +7,76 @@ from typing import Annotated, Any
 
 import typer
 
+from qproj.cli.command import Command
+from qproj.cli.options import Json, Wide, complete_solver
+
+#: Neurons that are listed in the terminal.
+_MOST_LISTED = 40
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("project")(project)
+    app.command("project", cls=Command, short_help="Project one layer, given as two npy files.")(project)
 
 
 def project(
-    inputs: Annotated[Path, typer.Argument(metavar="X.npy", help="Inputs X, (n, d), ±1 or real.")],
-    targets: Annotated[Path, typer.Argument(metavar="T.npy", help="Targets T = −∂L/∂Y, (n, dout) or (n,).")],
+    inputs: Annotated[Path, typer.Argument(metavar="X.npy", help="Inputs X, an array (n, d), ±1 or real.")],
+    targets: Annotated[Path, typer.Argument(metavar="T.npy", help="Targets T = −∂L/∂Y, an array (n, dout) or (n,).")],
     solver: Annotated[
-        str, typer.Option(help="NAME, NAME:option=value,… or polished(NAME); `qproj solvers` lists the names.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=complete_solver,
+            help="The solver: a name that `qproj solvers` lists, with options if you like (sa:num_sweeps=500), or in a "
+            "composite: polished(sa).",
+        ),
     ] = "auto",
-    time_limit: Annotated[float | None, typer.Option(help="Seconds for the whole layer.")] = None,
-    reads: Annotated[int | None, typer.Option(help="Samples per neuron, where the solver samples.")] = None,
-    seed: Annotated[int, typer.Option(help="One seed gives one result, where no clock cut the search.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="An npz file for weights, gain, bound, gap and status.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Seconds for the whole layer; by default no limit.")
+    ] = None,
+    reads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Reads per neuron, where the solver samples; by default the solver's own."),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Random seed; the same seed gives the same weights unless the clock ended the search."
+        ),
+    ] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write weights, gain, objective, bound, gap and status to this npz file; by default nothing.",
+        ),
+    ] = None,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
     """Project a layer: argmin over V ∈ {±1}^(dout×d) of ‖σ(X Vᵀ) − T‖²_F.
 
-    Example: qproj project X.npy T.npy --solver auto --time-limit 5 --out V.npz
+    Prints status, gain, bound and gap of every neuron.
+
+    \b
+    Examples:
+      qproj project X.npy T.npy --out V.npz
+      qproj project X.npy T.npy --solver sa --reads 1000 --time-limit 5
     """
     from qproj.cli.output import print_json, print_table
+    from qproj.cli.progress import CompileRemark
     from qproj.lab.datasets.npz import read_npy
     from qproj.solvers import project as project_layer
+    from qproj.solvers.builtin.warm import compile_ahead, needed
     from qproj.solvers.specs import parse_solver
 
     if out is not None and out.suffix != ".npz":
         raise ValueError(f"--out is {str(out)!r}; a name ending in .npz is needed")
     X, T = read_npy(inputs), read_npy(targets)
-    chosen = parse_solver(solver).make()
+    spec = parse_solver(solver)
+    chosen = spec.make()
+    if time_limit is not None:  # which compilation would use up
+        compile_ahead(needed([spec.base]), CompileRemark())
     layer = project_layer(
         X, T[:, None] if T.ndim == 1 else T, chosen, seed=seed, time_limit_s=time_limit, num_reads=reads
     )
@@ -58,10 +97,11 @@ def project(
         return
     rows = [
         (i, status[i], f"{layer.gain[i]:.6g}", f"{layer.bound[i]:.6g}", f"{layer.gap[i]:.3g}", layer.terminations[i])
-        for i in range(min(len(layer), 40))
+        for i in range(min(len(layer), _MOST_LISTED))
     ]
-    print_table(("neuron", "status", "gain", "bound on objective", "gap", "ended by"), rows)
-    more = f" (the first 40 of {len(layer)} are shown)" if len(layer) > 40 else ""
+    columns = ("neuron", "status", "gain", "bound on objective", "gap", "ended by")
+    print_table(columns, rows, spare=("bound on objective", "ended by"), wide=wide)
+    more = f" (the first {_MOST_LISTED} of {len(layer)} are shown)" if len(layer) > _MOST_LISTED else ""
     typer.echo(
         f"{int(layer.proved.sum())} of {len(layer)} neurons proved optimal by {layer.solver} "
         f"in {layer.timing.total:.3g} s{more}"

@@ -8,26 +8,39 @@ from typing import Annotated
 
 import typer
 
+from qproj.cli.command import Command
+from qproj.cli.compare import SPARE
+from qproj.cli.options import Json, Wide
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("report")(report)
+    app.command("report", cls=Command, short_help="Write a stored study's page again, or compare two studies.")(report)
 
 
 def report(
     folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR…", help="The folder of a study or of training runs; two studies for --diff."),
+        list[Path], typer.Argument(metavar="DIR", help="The folder of a study or of training runs; two with --diff.")
     ],
-    out: Annotated[Path | None, typer.Option(help="The file to write; default: report.html or .md in DIR.")] = None,
-    kind: Annotated[str, typer.Option("--format", help="html, md, or text for the terminal.")] = "html",
-    diff: Annotated[bool, typer.Option("--diff", help="Print how a second study differs from the first.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file to write; by default report.html, or report.md, in the folder."),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="html, md, or text for a table in the terminal.")
+    ] = "html",
+    diff: Annotated[bool, typer.Option("--diff", help="Print how the second study differs from the first.")] = False,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
-    """Write a stored study's page again, as HTML or Markdown, or compare two studies; or the page of a training folder.
+    """Write the page of a stored study or of training runs, as HTML or Markdown, or compare two studies.
 
-    Example: qproj report DIR --open
+    \b
+    Examples:
+      qproj report study --open
+      qproj report study --format text
+      qproj report before after --diff
     """
     from qproj.cli.output import print_json, print_table
     from qproj.lab.studies.results import Results
@@ -37,7 +50,7 @@ def report(
     if len(folders) != (2 if diff else 1):
         raise ValueError(f"{len(folders)} folders are given; {'two with' if diff else 'one without'} --diff is needed")
     if (folders[0] / "runs").is_dir():
-        _training(folders[0], out, "json" if as_json else kind, show, diff=diff)
+        _training(folders[0], out, "json" if as_json else kind, show, diff=diff, wide=wide)
         return
     results = [Results.read(folder) for folder in folders]
     if diff:
@@ -47,7 +60,7 @@ def report(
         if as_json:
             print_json([dict(zip(titles, row, strict=True)) for row in rows])
         else:
-            print_table(titles, rows)
+            print_table(titles, rows, wide=wide)
         return
     if as_json:
         print_json({
@@ -56,9 +69,12 @@ def report(
         })  # fmt: skip
         return
     if kind == "text":
+        from qproj.cli.closing import print_failures
+        from qproj.lab.studies.failures import failures
         from qproj.lab.studies.solver_table import table
 
-        print_table(*table(results[0].lines))
+        print_table(*table(results[0].lines), spare=SPARE, wide=wide)
+        print_failures(failures(results[0]))
         return
     target = out or folders[0] / f"report.{kind}"
     if kind == "md":
@@ -69,12 +85,12 @@ def report(
         from qproj.lab.report import write_report
 
         write_report(results[0], target)
-    typer.echo(f"written: {target}")
+    typer.echo(f"The report was written to {target}")
     if show:
         typer.launch(target.resolve().as_uri())
 
 
-def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bool) -> None:
+def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bool, wide: bool) -> None:
     """The page, table or JSON of a folder that ``qproj train`` filled."""
     from qproj.cli.output import print_json
     from qproj.cli.training import sessions, tables
@@ -87,11 +103,11 @@ def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bo
         print_json({"runs": records})
         return
     if kind == "text":
-        tables(records)
+        tables(records, wide=wide)
         return
     from qproj.lab.report import write_training_report
 
     target = write_training_report(records, out or folder / "report.html", sessions(folder))
-    typer.echo(f"written: {target}")
+    typer.echo(f"The report was written to {target}")
     if show:
         typer.launch(target.resolve().as_uri())

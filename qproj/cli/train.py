@@ -8,43 +8,92 @@ from typing import Annotated, Any
 
 import typer
 
+from qproj._extras import install_hint
+from qproj.cli.command import Command
+from qproj.cli.options import Json, Wide, complete_solver, words
 from qproj.cli.options import seeds as parse_seeds
-from qproj.cli.options import words
+
+
+def complete_experiment(incomplete: str) -> list[str]:
+    """Return the experiments that begin so, for completion in a shell."""
+    from qproj.lab.training.experiments import EXPERIMENTS
+
+    return [name for name in EXPERIMENTS if name.startswith(incomplete)]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("train")(train)
+    app.command("train", cls=Command, short_help="Train ±1 networks with five optimisers, and compare them.")(train)
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="The experiment: digits-0-2, mnist-1-7, adult-2layer, cora, rate, …")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", autocompletion=complete_experiment, help="The experiment; see the list above."),
+    ],
     optimizers: Annotated[
-        str, typer.Option(help="Comma-separated: qpsbgd,projected,binaryconnect,signsgd,proxquant.")
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Optimisers, separated by commas: qpsbgd, projected, binaryconnect, signsgd, proxquant; by default "
+            "those of the experiment.",
+        ),
     ] = "",
-    seeds: Annotated[str, typer.Option(help="How many seeds, from 0 on, or a list: 101,102.")] = "5",
-    epochs: Annotated[int | None, typer.Option(help="Instead of the experiment's own number.")] = None,
-    preset: Annotated[str, typer.Option(help="best (tuned) or paper.")] = "best",
+    seeds: Annotated[
+        str, typer.Option(metavar="N or N,…", help="How many random seeds, counted from 0; or a list, 101,102.")
+    ] = "5",
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Train for N epochs; by default the experiment's own number.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(metavar="PRESET", help="best for tuned settings, or paper for the published ones.")
+    ] = "best",
     tune: Annotated[
-        bool, typer.Option("--tune", help="Run the declared grid on validation rows first, and use what it chooses.")
+        bool, typer.Option("--tune", help="Try the declared grid on validation rows first, and train with its choice.")
     ] = False,
-    solver: Annotated[str, typer.Option(help="Of the projections: auto, cpsat, sa:num_sweeps=50, qaoa, …")] = "auto",
+    solver: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=complete_solver,
+            help="The solver of the projections, with options if you like: cpsat, sa:num_sweeps=50.",
+        ),
+    ] = "auto",
     compare_solvers: Annotated[
-        str, typer.Option(help="Comma-separated: the same training with each, to see the cost of a worse projection.")
+        str,
+        typer.Option(
+            metavar="NAMES",
+            autocompletion=complete_solver,
+            help="Train with each of these solvers, separated by commas, to see what a worse projection costs; by "
+            "default with --solver alone.",
+        ),
     ] = "",
-    out: Annotated[Path, typer.Option(help="The folder of runs; finished ones are not run again.")] = Path("trained"),
-    checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 10.0,
-    pages: Annotated[bool, typer.Option("--pages/--no-pages", help="Write curves and report.html.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder of the runs; finished runs are not run again.")
+    ] = Path("trained"),
+    checkpoint_every: Annotated[float, typer.Option(metavar="SECONDS", help="Time between two checkpoints.")] = 10.0,
+    pages: Annotated[bool, typer.Option("--pages/--no-pages", help="Write the curves and report.html.")] = True,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
     """Train ±1 networks with QP-SBGD and its peers, and compare them.
 
-    The same command continues where it was stopped, and ends with the same weights. Experiments: rosenbrock, rate and
-    fixed-point (on functions, without PyTorch); digits-0-2 and other pairs (offline); mnist-0-2 and other pairs;
-    mnist-10; adult-2layer, adult-2layer-wide, adult-2layer-thresholds, adult-10layer; karate, karate-club, cora,
-    citeseer, pubmed.
+    Ctrl-C stops at any time; the same command continues and ends with the same weights.
 
-    Example: qproj train digits-0-2 --seeds 5
+    \b
+    Experiments:
+      on functions, without PyTorch:  rosenbrock, rate, fixed-point
+      without a download:             digits-0-2 and other pairs of digits,
+                                      karate, karate-club
+      MNIST:                          mnist-0-2 and other pairs, mnist-10
+      Adult:                          adult-2layer, adult-2layer-wide,
+                                      adult-2layer-thresholds, adult-10layer
+      citation graphs:                cora, citeseer, pubmed
+
+    \b
+    Examples:
+      qproj train digits-0-2 --seeds 5
+      qproj train digits-0-2 --compare-solvers auto,sign,random --preset paper
     """
     from qproj.cli.output import print_json
     from qproj.cli.training import run_with_progress, show, tuned, write_pages
@@ -74,7 +123,7 @@ def train(
     if as_json:
         print_json({"runs": records})
     else:
-        show(records, out, written, comparing=comparing)
+        show(records, out, written, comparing=comparing, wide=wide)
 
 
 #: With --compare-solvers, every so many steps are solved with "auto" too.
@@ -115,4 +164,4 @@ def _solvers(solver: str, compared: str, *, tune: bool) -> list[str]:
 
 def _need_torch() -> None:
     if find_spec("torch") is None:
-        raise ImportError('training needs torch, which is not installed: pip install "qproj[torch]"')
+        raise ImportError(f"training needs torch, which is not installed: {install_hint('torch')}")

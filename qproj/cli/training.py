@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from qproj.cli import INTERRUPTED
+from qproj.cli.command import INTERRUPTED
 from qproj.solvers.contract import MissingPackageError
 
 #: The commands that filled a folder, newest last.
@@ -25,7 +25,17 @@ def run_with_progress(configs: list[Any], out: Path, checkpoint_s: float, *, aud
     from qproj.lab.training.session import run_all
 
     with _bar(len(configs), out) as report:
+        _warm_up(configs)
         return run_all(configs, out, checkpoint_s=checkpoint_s, watch=report, audit=audit)
+
+
+def _warm_up(configs: Sequence[Any]) -> None:
+    networks = [one for one in configs if one.experiment.kind != "function"]
+    if networks:
+        from qproj.cli.progress import CompileRemark
+        from qproj.lab.training.warm_up import warm_up
+
+        warm_up(networks, CompileRemark())
 
 
 def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkpoint_s: float) -> dict[str, Any]:
@@ -41,7 +51,9 @@ def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkp
             continue
         if experiment.kind == "function":
             raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
-        with _bar(len(trials(experiment, optimizer, solver=solver)), out) as report:
+        planned = trials(experiment, optimizer, solver=solver)
+        with _bar(len(planned), out) as report:
+            _warm_up(planned)
             chosen[optimizer] = tune(
                 experiment, optimizer, out / "tuning", solver=solver, checkpoint_s=checkpoint_s, watch=report
             )
@@ -100,16 +112,20 @@ def time_left(seconds: float, done: float, ahead: float) -> str:
     )
 
 
-def show(records: list[dict[str, Any]], out: Path, written: Sequence[Path], *, comparing: bool) -> None:
+def show(
+    records: list[dict[str, Any]], out: Path, written: Sequence[Path], *, comparing: bool, wide: bool = False
+) -> None:
     """Print the tables and where the files are."""
-    tables(records, comparing=comparing)
-    typer.echo(f"runs and weights are in {out}")
+    from qproj.cli.output import print_text
+
+    tables(records, comparing=comparing, wide=wide)
+    print_text(f"Runs and weights are in {out}.")
     for path in written:
-        typer.echo(f"written: {path}")
+        print_text(f"{path} was written.")
 
 
-def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
-    """Print a table an experiment."""
+def tables(records: list[dict[str, Any]], *, comparing: bool = False, wide: bool = False) -> None:
+    """Print a table per experiment."""
     from qproj.cli.output import print_table
     from qproj.lab.training.tables import figure_table, summaries
 
@@ -117,23 +133,20 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False) -> None:
         mine = [record for record in records if record["experiment"] == name]
         lines = summaries(mine)
         if lines and comparing:
-            columns: tuple[str, ...] = (
-                "optimiser, solver",
-                "runs",
-                "test accuracy",
-                "gap to own bound",
-                "gain missed",
-                "seconds per run",
-            )
+            titles: Sequence[str] = (
+                "optimiser, solver", "runs", "test accuracy", "gap to own bound", "gain missed", "seconds per run",
+            )  # fmt: skip
             rows: list[Any] = [(s.label, s.runs, s.accuracy, s.gap, s.audit_gap, f"{s.seconds:.1f}") for s in lines]
-            print_table(columns, rows, title=f"{name}: what a worse projection costs")
+            spare: Sequence[str] = ("seconds per run", "runs", "gap to own bound")
+            print_table(titles, rows, title=f"{name}: what a worse projection costs", spare=spare, wide=wide)
         elif lines:
-            columns = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds per run")
+            titles = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds per run")
             rows = [(s.label, s.runs, s.accuracy, s.best_val, s.binary, s.floats, f"{s.seconds:.1f}") for s in lines]
-            print_table(columns, rows, title=name)
+            spare = ("float", "±1", "at best validation", "runs", "seconds per run")
+            print_table(titles, rows, title=name, spare=spare, wide=wide)
         titles, measured = figure_table(mine)
         if measured:
-            print_table(titles, measured, title=name)
+            print_table(titles, measured, title=name, wide=wide)
 
 
 def write_pages(records: list[dict[str, Any]], out: Path, seeds: list[int]) -> list[Path]:
@@ -145,7 +158,7 @@ def write_pages(records: list[dict[str, Any]], out: Path, seeds: list[int]) -> l
     try:
         return [*write_curves(records, out), write_training_report(Store(out).all(), out / "report.html", sessions)]
     except MissingPackageError as error:
-        typer.echo(f"curves and page left out: {error}", err=True)
+        typer.echo(f"No curves and no page were written: {error}", err=True)
         return []
 
 

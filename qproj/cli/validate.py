@@ -1,4 +1,4 @@
-"""``qproj validate``: whether a solver keeps the contract and reaches the best known values on published QUBOs."""
+"""``qproj validate``: whether a solver keeps the contract, and how often it reaches published optima."""
 
 from __future__ import annotations
 
@@ -8,37 +8,56 @@ from typing import Annotated, Any
 
 import typer
 
+from qproj.cli.command import Command
+from qproj.cli.options import Json, Wide, complete_solver
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("validate")(validate)
+    app.command("validate", cls=Command, short_help="Check a solver against the contract, with exact answers.")(
+        validate
+    )
 
 
 def validate(
-    solver: Annotated[str, typer.Argument(help="A registered name, or module:Class of a solver.")],
-    instances: Annotated[
-        Path | None, typer.Option(help="A folder of published QUBOs to solve instead of the checks.")
+    solver: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOLVER",
+            autocompletion=complete_solver,
+            help="A registered name, or module:Class, importable from the working folder.",
+        ),
+    ],
+    qubos: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Solve the published QUBOs in this folder instead of running the checks."),
     ] = None,
-    largest: Annotated[int, typer.Option(help="With --instances: leave out those with more variables.")] = 250,
-    time_limit: Annotated[float, typer.Option(help="With --instances: seconds per instance.")] = 10.0,
+    largest: Annotated[
+        int, typer.Option(metavar="N", help="With --qubos: leave out those with more than N variables.")
+    ] = 250,
+    time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="With --qubos: seconds per instance.")] = 10.0,
     expect_failure: Annotated[
-        list[str] | None, typer.Option(help="A check that is known to fail; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="Expect this check to fail; may be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    wide: Wide = False,
+    as_json: Json = False,
 ) -> None:
-    """Check a solver against the whole contract, with enumeration as ground truth; exit code 1 where a check fails.
+    """Check that a solver keeps the contract, with enumeration and CP-SAT as ground truth.
 
-    Example: qproj validate tabu
+    Exit code 1: at least one check failed.
 
-    Example: qproj validate my_package.solver:MySolver --json
-
-    Example: qproj validate tabu --instances DIR --time-limit 10
+    \b
+    Examples:
+      qproj validate tabu
+      qproj validate my_package.solver:MySolver
+      qproj validate tabu --qubos DIR --time-limit 10
     """
     made = make(solver)
-    if instances is not None:
-        _published(made, solver, instances, largest, time_limit, as_json)
+    if qubos is not None:
+        _published(made, solver, qubos, largest, time_limit, wide=wide, as_json=as_json)
         return
-    from qproj.cli.output import print_json, print_table
+    from qproj.cli.output import print_json, print_table, print_text
     from qproj.testing import run_checks
 
     results = run_checks(made, expected_failures=expect_failure or ())
@@ -47,14 +66,21 @@ def validate(
         rows = [{"check": r.name, "outcome": r.outcome, "message": r.message, "seconds": r.seconds} for r in results]
         print_json({"solver": solver, "passed": not failed, "checks": rows})
     else:
-        print_table(("check", "outcome", "seconds", "why"), [_row(r) for r in results])
+        print_table(("check", "outcome", "seconds"), [_row(r) for r in results], wide=wide)
+        for r in results:
+            if r.message:
+                print_text(f"{_title(r)}: {r.outcome}, {r.message}", indent="  ")
         typer.echo(f"{solver}: {len(failed)} of {len(results)} checks failed")
     if failed:
         raise typer.Exit(1)
 
 
-def _row(result: Any) -> tuple[str, str, str, str]:
-    return result.name.replace("_", " "), result.outcome, f"{result.seconds:.2f}", result.message
+def _title(result: Any) -> str:
+    return str(result.name).replace("_", " ")
+
+
+def _row(result: Any) -> tuple[str, str, str]:
+    return _title(result), result.outcome, f"{result.seconds:.2f}"
 
 
 def make(text: str) -> Any:
@@ -76,11 +102,13 @@ def make(text: str) -> Any:
         raise ValueError(f"{text!r} cannot be found ({error}); write module:Class, importable from here") from error
     made = found() if isinstance(found, type) else found
     if not callable(getattr(made, "solve", None)) or not hasattr(made, "capabilities"):
-        raise ValueError(f"{text!r} is not a solver: it needs capabilities and solve()")
+        raise ValueError(f"{text!r} is not a solver; an object with capabilities and solve() is needed")
     return made
 
 
-def _published(made: Any, name: str, folder: Path, largest: int, time_limit: float, as_json: bool) -> None:
+def _published(
+    made: Any, name: str, folder: Path, largest: int, time_limit: float, *, wide: bool, as_json: bool
+) -> None:
     import math
 
     from qproj.cli.output import print_json, print_table
@@ -107,5 +135,7 @@ def _published(made: Any, name: str, folder: Path, largest: int, time_limit: flo
     print_table(
         ("instance", "variables", "best known", "energy", "status", "reached"),
         [(*map(str, row[:-1]), "yes" if row[-1] else "no") for row in rows],
+        spare=("status", "best known"),
+        wide=wide,
     )
     typer.echo(f"{name} reaches the best known on {share:.1%} of {len(rows)} instances, {time_limit:g} s each")

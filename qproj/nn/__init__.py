@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
+from qproj._extras import install_hint as _install_hint
+
 try:
     import torch as _torch  # noqa: F401
 except ModuleNotFoundError as error:  # pragma: no cover - needs an installation without torch
     if error.name != "torch":
         raise
     raise ModuleNotFoundError(
-        'qproj.nn needs torch, which is not installed: pip install "qproj[torch]"', name="torch"
+        f"qproj.nn needs torch, which is not installed: {_install_hint('torch')}", name="torch"
     ) from None
 
 from qproj.nn.activation import SignActivation, sign

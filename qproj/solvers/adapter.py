@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Never, TypeVar
 
 from numpy.typing import ArrayLike
 
+from qproj._extras import install_hint
 from qproj._options import nearest
 from qproj.projections import Layer, Problem, as_problem
 from qproj.projections.models import hook
@@ -93,7 +94,7 @@ class Adapter(ABC, Generic[Model, Raw]):
             return Availability(
                 installed=False,
                 reason=f"{', '.join(missing)} not installed",
-                remedy=f'pip install "qproj[{cls.extra}]"',
+                remedy=install_hint(cls.extra),
             )
         return Availability()
 

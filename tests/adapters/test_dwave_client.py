@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import qproj
+from qproj._extras import install_hint
 from qproj.solvers import MissingTokenError
 from qproj.testing import check_solver
 from qproj_dwave import Budget, BudgetExceededError, DWave, DWaveEmulated, DWaveHybrid, LostAnswerError
@@ -164,7 +165,7 @@ def test_a_missing_dwave_system_is_told_though_the_core_brings_a_package_called_
     state = kind.availability()
     assert (state.installed, state.token) == (False, None)
     assert "dwave.system" in state.reason
-    assert 'pip install "qproj[dwave]"' in state.remedy
+    assert install_hint("dwave") in state.remedy
 
 
 @pytest.mark.slow

@@ -287,7 +287,7 @@ def test_what_cannot_be_asked_is_refused(name):
 @every_solver
 def test_a_missing_package_names_its_extra(name, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, BACKENDS[name], None)
-    with pytest.raises(MissingPackageError, match=r"pip install .*(qproj|ortools)"):
+    with pytest.raises(MissingPackageError, match=rf"pip install .*(\[{name}\]|ortools)"):
         get_solver(name)
 
 

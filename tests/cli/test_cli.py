@@ -100,7 +100,7 @@ def test_every_command_has_help_with_an_example():
         shown = run(app, [name, "--help"])
         assert shown.exit_code == 0
         if not getattr(command, "commands", None):
-            assert "qproj" in (command.help or ""), f"`qproj {name} --help` has no example"
+            assert f"qproj {name}" in (command.help or ""), f"`qproj {name} --help` has no example"
 
 
 def test_the_installed_command_works():

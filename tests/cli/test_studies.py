@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -150,6 +151,43 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
     assert "the same command continues from there" in stderr
     assert "Traceback" not in stderr
     assert rows() > 0
+
+
+def test_failures_name_their_cause_and_remedy_in_the_terminal(source, tmp_path):
+    arguments = [
+        "compare", "--instances", source, "--solvers", "sign,exhaustive", "--seeds", "1", "--workers", "1", "--no-null",
+        "--out", str(tmp_path / "s"),
+    ]  # fmt: skip
+    assert run(app, arguments).exit_code == 0
+    store = sqlite3.connect(tmp_path / "s" / "study.sqlite")
+    with store:
+        store.execute("UPDATE run SET status = 'hung', message = 'ended after 20 s' WHERE neuron = 0")
+        store.execute("UPDATE run SET status = 'refused', message = 'ValueError: d = 300' WHERE neuron = 1")
+    store.close()
+    text = run(app, ["report", str(tmp_path / "s"), "--format", "text"]).stdout
+    assert "sign: 1 run hung: ended after 20 s. Remedy: " in text
+    assert "--retry-failed" in text
+    assert "exhaustive: 1 run refused: ValueError: d = 300. Remedy: " in text
+    assert text.index("hung") < text.index("refused")
+
+
+def test_a_comparison_ends_with_what_was_seen_where_to_look_and_what_to_try(source, tmp_path):
+    wide = {"COLUMNS": "1000"}
+    compare(source, tmp_path / "s")
+    lines = run(app, [
+        "compare", "--instances", source, "--solvers", "auto,sa,sign", "--reads", "10", "--time-limit", "1",
+        "--seeds", "2", "--out", str(tmp_path / "s"),
+    ], env=wide).stdout.rstrip().splitlines()  # fmt: skip
+    assert lines[-3].startswith("Seen: auto")
+    assert "the null model random" in lines[-3]
+    assert lines[-2].startswith(f"Look at {tmp_path / 's' / 'report.html'}")
+    assert lines[-1].startswith("Try next: ")
+
+
+def test_sources_may_be_given_one_by_one(source):
+    more = ["--instances", source, "--instances", "random:n=6,d=3,neurons=2", "--solvers", "sign", "--seeds", "1"]
+    told = json.loads(run(app, ["compare", *more, "--dry-run", "--json"]).stdout)
+    assert told["layers"] == 2
 
 
 def test_a_study_file_is_run_and_flags_override_it(source, tmp_path):

@@ -38,9 +38,9 @@ def test_a_failing_check_is_exit_code_one():
         (["sgn"], "did you mean 'sign'"),
         (["no_module:Solver"], "module:Class"),
         (["qproj.solvers.builtin.sign_direction:Sing"], "module:Class"),
-        (["json:dumps"], "not a solver"),
+        (["json:dumps"], "is not a solver"),
         (["sign", "--expect-failure", "timing"], "unknown check"),
-        (["tabu", "--instances", "/nowhere"], "is not a folder"),
+        (["tabu", "--qubos", "/nowhere"], "is not a folder"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(arguments, words):
@@ -50,7 +50,7 @@ def test_bad_input_is_one_line_and_exit_code_two(arguments, words):
 
 
 def test_published_instances(data_dir):
-    done = run("tabu", "--instances", str(data_dir / "qubo"), "--largest", "20", "--time-limit", "0.5", "--json")
+    done = run("tabu", "--qubos", str(data_dir / "qubo"), "--largest", "20", "--time-limit", "0.5", "--json")
     report = json.loads(done.stdout)
     assert report["share"] == 1.0
     assert report["instances"]

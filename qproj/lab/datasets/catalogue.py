@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from qproj._extras import install_hint
 from qproj._options import nearest
 from qproj.lab.datasets.cache import data_dir
 from qproj.lab.datasets.published import PUBLISHED
@@ -57,7 +58,7 @@ def catalogue() -> list[CatalogueEntry]:
             entries.append(CatalogueEntry(name, about, "package", (), f"comes with {package}"))
         else:
             entries.append(
-                CatalogueEntry(name, about, "missing", (), f'{package} is not installed: pip install "qproj[data]"')
+                CatalogueEntry(name, about, "missing", (), f"{package} is not installed: {install_hint('data')}")
             )
     for name, spec in PUBLISHED.items():
         found = locate(name)

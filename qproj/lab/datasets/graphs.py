@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from qproj._arrays import frozen
+from qproj._extras import install_hint
 from qproj._options import nearest
 from qproj.lab.datasets.fingerprint import require_fingerprint
 from qproj.lab.datasets.retrieve import load_arrays
@@ -134,7 +135,7 @@ def karate_arrays() -> dict[str, NDArray[Any]]:
     try:
         import networkx as nx
     except ImportError:
-        raise ImportError('networkx is not installed; it brings this graph: pip install "qproj[data]"') from None
+        raise ImportError(f"networkx is not installed; it brings this graph: {install_hint('data')}") from None
     graph = nx.karate_club_graph()
     y_club = np.array([graph.nodes[node]["club"] != "Mr. Hi" for node in range(34)], np.int16)
     y_community = np.array([int(digit) for digit in _COMMUNITIES], np.int16)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from qproj._extras import install_hint
 from qproj.lab.datasets.cache import cache_dir, data_dir
 from qproj.lab.datasets.fingerprint import require_fingerprint
 from qproj.lab.datasets.idx import open_maybe_gzip, unpacked_limit
@@ -180,7 +181,7 @@ def download(file: PublishedFile, folder: Path, spec: Published) -> Path:
     try:
         import pooch
     except ImportError:
-        raise ImportError('pooch is not installed; it downloads data sets: pip install "qproj[data]"') from None
+        raise ImportError(f"pooch is not installed; it downloads data sets: {install_hint('data')}") from None
     pooch.get_logger().setLevel(logging.WARNING)
     failures = []
     for url in _addresses(file, spec):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import frozen
+from qproj._extras import install_hint
 from qproj.lab.datasets.fingerprint import require_fingerprint
 from qproj.lab.datasets.retrieve import load_arrays
 
@@ -165,6 +166,6 @@ def _scikit(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
         from sklearn import datasets
     except ImportError:
-        raise ImportError('scikit-learn is not installed; it brings this data: pip install "qproj[data]"') from None
+        raise ImportError(f"scikit-learn is not installed; it brings this data: {install_hint('data')}") from None
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     return np.asarray(X), np.asarray(y)

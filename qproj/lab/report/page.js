@@ -6,15 +6,26 @@
   root.dataset.theme = prefersDark.matches ? "dark" : "light";
 
   // Figures take their colours from the page, and are drawn when their part is first shown.
+  const PAPER = 940; // pixels between the margins of a landscape page
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
-  const themed = (layout, traces) => {
-    // The legend stands below the axis, two names a line, and the figure grows with it.
-    const names = layout.showlegend === false ? 0 : traces.filter((trace) => trace.showlegend !== false).length;
-    const below = names > 1 ? 20 * Math.ceil(names / 2) + 10 : 0;
+  const named = (traces) => traces.filter((trace) => trace.showlegend !== false);
+  // Names stand at the ends of lines where there is room, else in a legend below the axis.
+  const atEnds = (traces, layout, width) =>
+    layout.showlegend !== false && width >= 620 && !layout.yaxis2 && named(traces).length > 1 && named(traces).length <= 20 &&
+    named(traces).every((trace) => trace.type === "scatter" && trace.mode.includes("lines") && (trace.xaxis || "x") === "x");
+  const shortened = (name) => (name.length > 34 ? name.slice(0, 22) + "…" + name.slice(-11) : name);
+  const themed = (layout, traces, width) => {
+    const direct = atEnds(traces, layout, width);
+    const names = layout.showlegend === false || direct ? 0 : named(traces).length;
+    const columns = width < 620 ? 1 : 2;
+    const below = names > 1 ? 20 * Math.ceil(names / columns) + 10 : 0;
+    const room = direct ? Math.min(260, 24 + 7.2 * Math.max(...named(traces).map((trace) => shortened(trace.name).length))) : 20;
     const axis = { gridcolor: colour("--line"), linecolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true };
     return {
-      margin: { l: 60, r: 20, t: 20, b: 60 + below }, legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", entrywidth: 0.46, entrywidthmode: "fraction" },
-      ...layout, height: (layout.height || 400) + below,
+      margin: { l: 60, r: room, t: 20, b: 60 + below },
+      legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", entrywidth: 0.92 / columns, entrywidthmode: "fraction" },
+      ...layout, ...(direct ? { showlegend: false } : {}),
+      height: Math.max((layout.height || 400) + below, direct ? 120 + 16 * named(traces).length : 0), width,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("--text"), size: 13 },
       hoverlabel: { namelength: -1 }, modebar: { bgcolor: "rgba(0,0,0,0)" },
       xaxis: { ...axis, ...layout.xaxis, title: { text: (layout.xaxis || {}).title || "" } },
@@ -22,10 +33,37 @@
       ...(layout.yaxis2 ? { yaxis2: { ...axis, ...layout.yaxis2, title: { text: layout.yaxis2.title } } } : {}),
     };
   };
-  const draw = (part) => {
+  const config = { displaylogo: false, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  // Each line's name beside its last point, moved up or down until no two overlap.
+  const nameEnds = (place, traces) => {
+    const axis = place._fullLayout.yaxis, height = axis._length, least = 15;
+    const ends = named(traces).map((trace) => {
+      let last = trace.y.length - 1;
+      while (last > 0 && (trace.y[last] === null || trace.x[last] === null)) last -= 1;
+      const at = height - axis.d2p(trace.y[last]);
+      return { trace, at: Number.isFinite(at) ? Math.min(Math.max(at, 0), height) : 0, mean: trace.y.reduce((a, b) => a + (b || 0), 0) };
+    }).sort((a, b) => a.at - b.at || a.mean - b.mean);
+    const gap = Math.min(least, height / ends.length);
+    ends.forEach((end, i) => { end.to = i ? Math.max(end.at, ends[i - 1].to + gap) : end.at; });
+    let top = height;
+    for (const end of [...ends].reverse()) { end.to = Math.min(end.to, top); top = end.to - gap; }
+    const annotations = ends.map(({ trace, to }) => ({
+      text: shortened(trace.name), xref: "paper", x: 1, xanchor: "left", xshift: 8, yref: "paper", y: to / height, yanchor: "middle",
+      showarrow: false, align: "left", font: { size: 12, color: colour("--text") },
+    }));
+    const shapes = ends.map(({ trace, at, to }) => ({
+      type: "line", xref: "paper", yref: "paper", x0: 1, x1: 1 + 7 / place._fullLayout.xaxis._length, y0: at / height, y1: to / height,
+      line: { color: (trace.line || trace.marker).color, width: 2, dash: (trace.line || {}).dash || "solid" },
+    }));
+    Plotly.relayout(place, { annotations, shapes });
+  };
+  const draw = (part, onPaper) => {
     for (const place of part.querySelectorAll(".plot")) {
       const [traces, layout] = data.figures[place.dataset.figure];
-      Plotly.react(place, traces, themed(layout, traces), { responsive: true, displaylogo: false });
+      const width = onPaper ? PAPER : place.clientWidth;
+      Plotly.react(place, traces, themed(layout, traces, width), config);
+      if (atEnds(traces, layout, width)) nameEnds(place, traces);
+      else if ((place.layout.annotations || []).length) Plotly.relayout(place, { annotations: [], shapes: [] });
     }
   };
 
@@ -41,7 +79,7 @@
     }
     if (focus) tab.focus();
     history.replaceState(null, "", "#" + tab.id.slice(4));
-    draw(panel(tab));
+    draw(panel(tab), false);
   };
   tabs.forEach((tab, i) => {
     tab.addEventListener("click", () => show(tab, false));
@@ -52,16 +90,30 @@
       show(tabs[to % tabs.length], true);
     });
   });
-  const redraw = () => draw(document.querySelector("section:not([hidden])"));
+  const redraw = () => draw(document.querySelector("section:not([hidden])"), false);
   const theme = (name) => { root.dataset.theme = name; redraw(); };
   document.getElementById("theme").addEventListener("click", () => theme(root.dataset.theme === "dark" ? "light" : "dark"));
   prefersDark.addEventListener("change", (event) => theme(event.matches ? "dark" : "light"));
+  let width = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
 
-  // Tables sort by a click or Enter on a title.
+  // Paper: every part, in light colours, every figure drawn.
+  let screenTheme = null;
+  addEventListener("beforeprint", () => {
+    screenTheme = root.dataset.theme;
+    root.dataset.theme = "light";
+    draw(document, true);
+  });
+  addEventListener("afterprint", () => { if (screenTheme) theme(screenTheme); });
+
+  // Tables sort by the button in a title.
   for (const table of document.querySelectorAll("table.sortable")) {
     [...table.tHead.rows[0].cells].forEach((title, column) => {
-      title.tabIndex = 0;
-      const sort = () => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = title.textContent;
+      title.replaceChildren(button);
+      button.addEventListener("click", () => {
         const down = title.getAttribute("aria-sort") === "ascending";
         for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
         title.setAttribute("aria-sort", down ? "descending" : "ascending");
@@ -71,11 +123,45 @@
           return Number.isNaN(p) || Number.isNaN(q) ? x.localeCompare(y) : p - q;
         });
         table.tBodies[0].append(...(down ? rows.reverse() : rows));
-      };
-      title.addEventListener("click", sort);
-      title.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
+      });
     });
   }
+  const intervals = document.getElementById("intervals");
+  if (intervals) intervals.addEventListener("change", () => document.getElementById("summary").classList.toggle("hints", intervals.checked));
+
+  // The numbers of a figure, made when they are asked for.
+  const MOST = 1000;
+  const tabulate = (details) => {
+    const rows = [];
+    for (const trace of data.figures[details.dataset.numbers][0]) {
+      if (trace.fill) continue;
+      trace.x.forEach((x, i) => rows.push([trace.name, (trace.text || [])[i] || "", x, trace.y[i]]));
+    }
+    const layout = data.figures[details.dataset.numbers][1];
+    const labelled = rows.some((row) => row[1] !== "" && row[1] !== row[0]);
+    const titles = ["series", ...(labelled ? ["label"] : []), layout.xaxis.title || "x", layout.yaxis.title || "y"];
+    const element = (name, text) => { const made = document.createElement(name); if (text !== undefined) made.textContent = text; return made; };
+    const plain = (value) => { const holder = element("textarea"); holder.innerHTML = String(value).replace(/</g, "&lt;"); return holder.value; };
+    const table = element("table"), head = table.createTHead().insertRow(), body = table.createTBody();
+    for (const title of titles) { const cell = element("th", plain(title)); cell.scope = "col"; head.append(cell); }
+    for (const [name, label, x, y] of rows.slice(0, MOST)) {
+      const row = body.insertRow(), first = element("th", plain(name));
+      first.scope = "row";
+      row.append(first);
+      for (const value of [...(labelled ? [label] : []), x, y]) {
+        const cell = row.insertCell();
+        cell.textContent = value === null ? "–" : typeof value === "number" ? String(Number(value.toPrecision(4))) : plain(value);
+        if (typeof value === "number") cell.className = "num";
+      }
+    }
+    const box = element("div");
+    box.className = "scroll"; box.tabIndex = 0;
+    box.setAttribute("role", "region"); box.setAttribute("aria-label", details.querySelector("summary").textContent);
+    box.append(table);
+    if (rows.length > MOST) box.append(element("p", `The first ${MOST} of ${rows.length} rows.`));
+    details.append(box);
+  };
+  for (const details of document.querySelectorAll(".numbers")) details.addEventListener("toggle", () => tabulate(details), { once: true });
 
   // All runs: filtered in place, a page at a time.
   const drillDown = (runs) => {

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from qproj._extras import install_hint
 from qproj._files import plain
 from qproj.lab.report.figure import Figure
 from qproj.lab.report.plotly_json import to_plotly
@@ -17,9 +18,10 @@ MOST_ENVIRONMENTS = 20
 
 
 def render_page(
-    template: str, figures: Sequence[Figure], data: Mapping[str, Any], environments: Sequence[Any], **content: Any
-) -> str:
-    """Return the HTML of one page: one file, no network, light and dark.
+    template: str, figures: Sequence[Figure], data: Mapping[str, Any], environments: Sequence[Any],
+    tabs: Sequence[tuple[str, str]], **content: Any,
+) -> str:  # fmt: skip
+    """Return the HTML of one page: one file, no network, light and dark, on screens and on paper.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def render_page(
         Arrays and numbers for the page's script.
     environments : sequence
         Of :func:`qproj.lab.studies.environment.environment`, oldest first.
+    tabs : sequence of (id, name)
+        The parts of the page that have something to show; the part that says how to repeat it is added.
     content
         For the template, which escapes every text.
 
@@ -40,22 +44,26 @@ def render_page(
         jinja2 or plotly is not installed.
     """
     try:
-        from jinja2 import Environment, StrictUndefined
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
         from markupsafe import Markup
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise MissingPackageError(f'{error.name} is not installed; pip install "qproj[report]"') from error
+        raise MissingPackageError(f"{error.name} is not installed; {install_hint('report')}") from error
     folder = resources.files("qproj.lab.report")
-    jinja = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    jinja = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8")),
+    )  # fmt: skip
     drawn = {figure.name: to_plotly(figure) for figure in figures}
-    page: str = jinja.from_string(
-        folder.joinpath(template).read_text("utf-8")
+    page: str = jinja.get_template(
+        template
     ).render(
         style=Markup(folder.joinpath("page.css").read_text("utf-8")),  # nosec B704: our own file
         script=Markup(folder.joinpath("page.js").read_text("utf-8")),  # nosec B704
         plotly=Markup(get_plotlyjs()),  # nosec B704
         data=Markup(_json({"figures": drawn, **data})),  # nosec B704: _json escapes
         figures=figures,
+        tabs=[*tabs, ("reproduce", "Reproduce")],
         environments=list(environments)[::-1][:MOST_ENVIRONMENTS],
         **content,
     )

@@ -96,26 +96,29 @@ def best_of_reads(results: Results) -> Figure | None:
     series = []
     for line in results.lines:
         own = results.of(line.label)
-        curves: dict[int, list[float]] = {}
+        sampled = []  # (gains of the reads, bound, scale) of every run: the same runs at every k
         for key, problem in zip(own["run"], own["problem"].tolist(), strict=True):
-            values = results.gains.get(key)
-            scale = float(results.known.scale[problem])
-            if values is None or not len(values) or scale == 0:
-                continue
-            for k in _round_numbers(len(values)):
-                missing = (float(results.known.bound[problem]) - best_of_k(values, k)) / (2 * scale)
-                curves.setdefault(k, []).append(min(1.0, max(0.0, missing)))
-        if curves:
-            ks = sorted(curves)
-            means = [_mean(curves[k]) for k in ks]
+            values, scale = results.gains.get(key), float(results.known.scale[problem])
+            if values is not None and len(values) and scale > 0:
+                sampled.append((values, float(results.known.bound[problem]), scale))
+        if sampled:
+            ks = _round_numbers(max(len(values) for values, _, _ in sampled))
+            means = [_mean([_gap_of_best(*one, k) for one in sampled]) for k in ks]
             series.append(Series(shown_name(line), ks, means, styles[line.label], "line+points"))
     if not series:
         return None
     return Figure(
         "reads", "What more reads buy",
-        "Expected gap of the best of k reads, drawn without replacement from those of each run.",
+        "Expected gap of the best of k reads, drawn without replacement from those of each run. "
+        "Every point of a curve is a mean over the same runs; a run with fewer than k reads counts with all it has.",
         Axis("reads k", "log"), Axis("expected gap of the best of k", from_zero=True), series,
     )  # fmt: skip
+
+
+def _gap_of_best(values: FloatArray, bound: float, scale: float, k: int) -> float:
+    """Return the expected gap of the best of k of a run's reads, or of all where it has fewer."""
+    missing = (bound - best_of_k(values, min(k, len(values)))) / (2 * scale)
+    return min(1.0, max(0.0, missing))
 
 
 def time_and_gap(results: Results) -> Figure:

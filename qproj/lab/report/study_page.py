@@ -13,10 +13,22 @@ from qproj._files import write_text
 from qproj.lab.report.cost import training_rows
 from qproj.lab.report.page import render_page
 from qproj.lab.report.study_figures import study_figures
+from qproj.lab.studies.failures import failures
 from qproj.lab.studies.metrics import agreement, gaps, means_by_problem, paired_bootstrap
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import SolverLine, number, percent, seconds
+from qproj.lab.studies.solver_table import SolverLine, gap_text, number, percent, seconds
 
+#: Parts of the page that hold figures only, and the figures in their order.
+FIGURE_PARTS = (
+    ("quality", "Quality", ("sizes", "alignment")),
+    ("reads", "Reads", ("success-d", "success-n", "reads")),
+    ("time", "Time", ("time", "tts", "split")),
+)
+#: The overview's columns beside the solver's name and kind.
+SUMMARY_COLUMNS = (
+    "runs", "failed", "cut", "proved", "mean gap", "wall clock", "at optimum", "lowest energy", "+ descent", "a read",
+    "TTS99", "energy ≠ best", "cosine", "to flip", "broken chains", "one-off",
+)  # fmt: skip
 #: Rows of failures that are listed in full; the rest is counted.
 MAX_FAILURES = 500
 #: Solvers up to which every pair is compared.
@@ -41,23 +53,38 @@ def write_report(results: Results, path: str | Path) -> Path:
 def render(results: Results) -> str:
     """Return the page's HTML."""
     figures = study_figures(results)
+    drawn = [figure.name for figure in figures]
+    parts = [*FIGURE_PARTS, ("scans", "Scans", tuple(name for name in drawn if name.startswith("scan-")))]
+    figure_parts = [
+        (key, name, shown) for key, name, wanted in parts if (shown := [one for one in wanted if one in drawn])
+    ]
+    training, pairs, listed = training_rows(results), pair_rows(results), failure_rows(results)
+    tabs = [
+        ("overview", "Overview"), *((key, name) for key, name, _ in figure_parts),
+        *([("training", "Training")] if training else []), *([("pairs", "Pairs")] if pairs else []),
+        ("runs", "Runs"), *([("failures", "Failures")] if listed else []),
+    ]  # fmt: skip
     return render_page(
         "study.html",
         figures,
         {"runs": run_table(results), "neurons": neuron_table(results)},
         results.environments,
+        tabs,
+        kind="study",
+        figure_parts=figure_parts,
+        summary_columns=[(name, True) for name in SUMMARY_COLUMNS],
         title=results.folder.resolve().name,
         summary=summary_rows(results.lines),
-        pairs=pair_rows(results),
+        pairs=pairs,
         agreement=agreement_rows(results),
-        failures=failure_rows(results),
+        failures=listed,
+        causes=failures(results),
         failed=int((results.runs.failed | results.known.contradicted).sum()),
         refused=int(results.runs.refused.sum()),
         neurons=results.neurons,
         optima=results.optima,
         layers=layer_rows(results),
-        training=training_rows(results),
-        scanned=[figure.name for figure in figures if figure.name.startswith("scan-")],
+        training=training,
         runs=len(results.runs),
     )
 
@@ -71,7 +98,7 @@ def summary_rows(lines: list[SolverLine]) -> list[dict[str, Any]]:
             _cell(f"{line.failed} (+{line.refused} n/a)" if line.refused else str(line.failed), line.failed),
             _cell(str(line.cut), line.cut, "runs that the clock cut short: they need not repeat"),
             _share_cell(line.proved),
-            _cell(number(line.gap_mean), line.gap_mean, f"95 %: {number(line.gap_low)} to {number(line.gap_high)}"),
+            _cell(gap_text(line), line.gap_mean, f"95 %: {number(line.gap_low)} to {number(line.gap_high)}"),
             _cell(seconds(line.wall_s), line.wall_s),
             _share_cell(line.best), _share_cell(line.raw), _share_cell(line.descent), _share_cell(line.read),
             _cell(seconds(line.tts_s), line.tts_s, f"95 %: {seconds(line.tts_low)} to {seconds(line.tts_high)}"),

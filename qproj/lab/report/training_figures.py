@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from qproj._extras import install_hint
 from qproj._files import replacing
 from qproj.lab.report.figure import PALETTE, Axis, Dash, Figure, Series, Style
 from qproj.lab.report.matplotlib_axes import draw_figure
@@ -98,7 +99,7 @@ def write_curves(records: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure as Canvas
     except ImportError as error:
-        raise MissingPackageError(f'{error.name} is not installed; pip install "qproj[report]"') from error
+        raise MissingPackageError(f"{error.name} is not installed; {install_hint('report')}") from error
     figures = training_figures(records)
     columns, rows = min(len(figures), 2), math.ceil(len(figures) / 2)
     paths = []

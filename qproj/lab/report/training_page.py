@@ -39,7 +39,11 @@ def write_training_report(
     parts = [_part(name, place, records) for place, name in enumerate(names)]
     figures = [figure for part in parts for figure in part["figures"]]
     title, runs = path.resolve().parent.name, [_run(record) for record in records]
-    write_text(path, render_page("training.html", figures, {}, environments, title=title, parts=parts, runs=runs))
+    tabs = [*((name, name) for name in names), ("runs", "Runs")]
+    page = render_page(
+        "training.html", figures, {}, environments, tabs, kind="training", title=title, parts=parts, runs=runs
+    )
+    write_text(path, page)
     return path
 
 
@@ -49,9 +53,15 @@ def _part(name: str, place: int, records: Sequence[dict[str, Any]]) -> dict[str,
     titles, rows = figure_table(mine)
     return {
         "name": name, "seeds": len({record["seed"] for record in mine}), "summaries": summaries(mine),
-        "titles": titles[1:], "measured": rows,
-        "figures": [replace(one, name=f"f{place}-{i}") for i, one in enumerate(training_figures(mine))],
+        "columns": [(name, True) for name in titles[1:]], "measured": rows,
+        "figures": [
+            replace(one, name=f"f{place}-{i}", text=_averaged(mine)) for i, one in enumerate(training_figures(mine))
+        ],
     }  # fmt: skip
+
+
+def _averaged(records: Sequence[dict[str, Any]]) -> str:
+    return "Mean of the seeds, and their range." if len({one["seed"] for one in records}) > 1 else "One seed."
 
 
 def _run(record: dict[str, Any]) -> dict[str, Any]:

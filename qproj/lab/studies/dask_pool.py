@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from qproj._extras import install_hint
 from qproj.lab.studies.environment import environment
 from qproj.lab.studies.outcome import CRASHED, Outcome
 from qproj.lab.studies.pool import WorkerPool
@@ -54,7 +55,7 @@ class ClusterPool:
         except ImportError as error:
             from qproj.solvers.contract import MissingPackageError
 
-            raise MissingPackageError('distributed is not installed; pip install "qproj[dask]"') from error
+            raise MissingPackageError(f"distributed is not installed; {install_hint('dask')}") from error
         self.grace_s, self.token = grace_s, secrets.token_hex(8)
         self._own = isinstance(address, str)
         self._client: Any = _connect(Client, address) if self._own else address

@@ -141,9 +141,21 @@ def bootstrap(
         return math.nan, math.nan
     rng = np.random.default_rng(seed)
     draws = known[rng.integers(0, len(known), (repeats, len(known)))]
-    found = draws.mean(axis=1) if statistic == "mean" else np.sort(draws, axis=1)[:, (len(known) - 1) // 2]
+    found = draws.mean(axis=1) if statistic == "mean" else _middles(np.sort(draws, axis=1))
     low, high = np.sort(found)[[int(0.025 * (repeats - 1)), int(0.975 * (repeats - 1))]]
     return float(low), float(high)
+
+
+def middle(ordered: FloatArray) -> float:
+    """Return the median of sorted values, the mean of the two middle ones where their number is even; inf counts."""
+    return float(_middles(ordered[None])[0])
+
+
+def _middles(ordered: FloatArray) -> FloatArray:
+    """Return the median of each sorted row."""
+    count = ordered.shape[1]
+    found: FloatArray = 0.5 * (ordered[:, (count - 1) // 2] + ordered[:, count // 2])
+    return found
 
 
 def best_of_k(gains: FloatArray, k: int) -> float:

@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies import metrics
@@ -44,6 +46,8 @@ class SolverLine:
 
     Attributes
     ----------
+    neurons, asked : int
+        Neurons with an answer, over which gaps are averaged; neurons of the study that it was given.
     proved : Share
         Runs that it proved itself.
     gap_mean, gap_low, gap_high, gap_median : float
@@ -72,6 +76,8 @@ class SolverLine:
     failed: int
     refused: int
     cut: int
+    neurons: int
+    asked: int
     proved: Share
     gap_mean: float
     gap_low: float
@@ -98,12 +104,17 @@ class SolverLine:
 def summarise(
     runs: Runs, known: References, gains: Mapping[str, FloatArray], distances: FloatArray
 ) -> list[SolverLine]:
-    """Return one line per solver and budget, best mean gap first, the null models in their place among them."""
+    """Return one line per solver and budget, the null models in their place among them.
+
+    The order is that of :func:`rank_gaps`: on common neurons, a run without an answer counting as a gap of 1.
+    """
     if not len(runs):
         return []
     labels = list(dict.fromkeys(runs["label"].tolist()))
     gap, raw, best = metrics.gaps(runs, known), metrics.reached(runs, known, "raw_gain"), metrics.reached(runs, known)
     descent, differs = metrics.reached(runs, known, "descent_gain"), metrics.disagreement(runs)
+    unanswered = ~runs.refused & (~runs.usable | known.contradicted)
+    rank = rank_gaps(runs["label"], runs["problem"], np.where(unanswered, 1.0, gap))
     lines = []
     for label in labels:
         mask = runs["label"] == label
@@ -120,6 +131,7 @@ def summarise(
                 label=label, solver=str(own["solver"][0]), is_null=bool(own["is_null"][0]), exact=bool(own["exact"][0]),
                 runs=len(own), failed=int((own.failed | known.contradicted[mask]).sum()),
                 refused=int(own.refused.sum()), cut=int(own.cut_short.sum()),
+                neurons=len(per_neuron), asked=len(set(own["problem"].tolist())),
                 proved=Share.counted(float(proofs.sum()), int(usable.sum())),
                 gap_mean=_mean(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
                 raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),
@@ -130,7 +142,33 @@ def summarise(
                 seconds={part: _mean(own[f"{part}_s"]) for part in PARTS},
             )
         )  # fmt: skip
-    return sorted(lines, key=lambda line: (math.isnan(line.gap_mean), line.gap_mean))
+    return sorted(lines, key=lambda line: (*rank[line.label], math.isnan(line.gap_mean), line.gap_mean))
+
+
+def rank_gaps(label: NDArray[Any], problem: NDArray[Any], gap: FloatArray) -> dict[str, tuple[bool, float]]:
+    """Return each solver's place in a ranking: (took fewer than half of the neurons, mean gap on common neurons).
+
+    The common neurons are those that every solver took of the ones that took at least half of all; a solver that
+    took fewer is ranked behind them by its own neurons, so that refusals neither help it nor shrink the comparison.
+
+    Parameters
+    ----------
+    label, problem : (runs,) arrays
+    gap : (runs,) float64
+        1 for a run without an answer, NaN for a refused one.
+    """
+    means = {
+        one: metrics.means_by_problem(gap[label == one], problem[label == one]) for one in dict.fromkeys(label.tolist())
+    }
+    half = len(set(problem.tolist())) / 2
+    wide = [set(own) for own in means.values() if own and len(own) >= half]
+    common = set.intersection(*wide) if wide else set()
+    found = {}
+    for one, own in means.items():
+        few = not own or len(own) < half
+        counted = [value for number, value in own.items() if few or not common or number in common]
+        found[one] = (few, sum(counted) / len(counted) if counted else math.inf)
+    return found
 
 
 def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> tuple[Share, dict[int, float]]:
@@ -164,7 +202,7 @@ def _mean(values: FloatArray) -> float:
 
 def _median(values: FloatArray) -> float:
     known = np.sort(values[~np.isnan(values)])
-    return float(known[(len(known) - 1) // 2]) if len(known) else math.nan
+    return metrics.middle(known) if len(known) else math.nan
 
 
 def table(lines: list[SolverLine]) -> tuple[list[str], list[list[str]]]:
@@ -176,13 +214,19 @@ def table(lines: list[SolverLine]) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             f"{line.label} (null)" if line.is_null else line.label, str(line.runs), _failures(line),
-            percent(line.proved.value), number(line.gap_mean), percent(line.best.value), percent(line.raw.value),
+            percent(line.proved.value), gap_text(line), percent(line.best.value), percent(line.raw.value),
             percent(line.descent.value), percent(line.read.value), number(line.cosine), seconds(line.seconds["build"]),
             seconds(line.seconds["solve"]), seconds(line.seconds["decode"]),
         ]
         for line in lines
     ]  # fmt: skip
     return titles, rows
+
+
+def gap_text(line: SolverLine) -> str:
+    """Return the mean gap, and over how many neurons where some have no answer."""
+    counted = f" ({line.neurons} of {line.asked})" if 0 < line.neurons < line.asked else ""
+    return number(line.gap_mean) + counted
 
 
 def _failures(line: SolverLine) -> str:

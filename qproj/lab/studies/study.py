@@ -17,6 +17,8 @@ from qproj.lab.studies.running import StudyProgress, StudySession
 from qproj.lab.studies.stored_problems import Instance
 from qproj.lab.studies.study_export import read_frame
 from qproj.lab.studies.training_cost import TrainingPlan, run_training
+from qproj.lab.studies.worker import groups_of
+from qproj.solvers.builtin.warm import compile_ahead
 from qproj.solvers.specs import SolverSpec, parse_solvers
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Study:
         grace_s: float = 10.0,
         retry_failed: bool = False,
         on_progress: Callable[[StudyProgress], None] | None = None,
+        on_compile: Callable[[str], None] | None = None,
     ) -> StudyProgress:
         """Do the missing runs and return how far the study is; Ctrl-C or a kill loses no finished row.
 
@@ -106,6 +109,8 @@ class Study:
             Run failed rows again.
         on_progress : callable, optional
             Called after every transaction.
+        on_compile : callable, optional
+            Called with each part of the built-in searches that is compiled before the first run, once per machine.
 
         Raises
         ------
@@ -114,6 +119,8 @@ class Study:
         ConnectionError
             No Dask scheduler answers, or the cluster went away.
         """
+        if dask is None:  # the machines of a cluster compile in their own workers
+            compile_ahead(groups_of(self.plan.solvers), on_compile)
         pool = WorkerPool(workers, grace_s=grace_s, log=self.folder / "log.txt") if dask is None else None
         with (
             pool or ClusterPool(dask, grace_s=grace_s) as opened,
@@ -141,6 +148,7 @@ def run(
     retry_failed: bool = False,
     on_progress: Callable[[StudyProgress], None] | None = None,
     on_training: Callable[[int, int], None] | None = None,
+    on_compile: Callable[[str], None] | None = None,
 ) -> Results:
     """Do a study's missing runs, its training included, and return its results; ``qproj compare`` calls this.
 
@@ -154,7 +162,7 @@ def run(
         Processes; 0: as many as the study file states, else one per core.
     grace_s : float, optional
         A run is ended this long past its time limit; None: as the study file states, else 10.
-    dask, retry_failed, on_progress
+    dask, retry_failed, on_progress, on_compile
         See :meth:`Study.run`.
     on_training : callable, optional
         Called with (training runs done, all training runs).
@@ -182,7 +190,7 @@ def run(
         grace_s = content.grace_s if grace_s is None else grace_s
     study.run(
         workers=workers or cores(), dask=dask, grace_s=10.0 if grace_s is None else grace_s, retry_failed=retry_failed,
-        on_progress=on_progress,
+        on_progress=on_progress, on_compile=on_compile,
     )  # fmt: skip
     if study.training is not None:
         run_training(study.training, study.folder, watch=on_training)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qproj._extras import install_hint
 from qproj._files import replacing
 from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
@@ -76,7 +77,7 @@ def to_polars(runs: Runs) -> polars.DataFrame:
     try:
         import polars
     except ImportError as error:
-        raise MissingPackageError('polars is not installed; pip install "qproj[report]"') from error
+        raise MissingPackageError(f"polars is not installed; {install_hint('report')}") from error
     dtypes: dict[Any, Any] = {str: polars.String, str | None: polars.String, int | None: polars.Int64}
     columns: dict[str, Any] = {}
     for name, (_, kind) in COLUMNS.items():

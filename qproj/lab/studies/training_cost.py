@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from qproj._extras import install_hint
 from qproj.solvers.contract import MissingPackageError
 from qproj.solvers.specs import SolverSpec
 
@@ -76,7 +77,9 @@ def run_training(
     """
     configs = check_training(plan)
     from qproj.lab.training.session import run_all
+    from qproj.lab.training.warm_up import warm_up
 
+    warm_up(configs)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(asdict(plan), indent=1) + "\n", encoding="utf-8")
     report = None if watch is None else lambda now: watch(now.done, now.runs)
@@ -86,7 +89,7 @@ def run_training(
 def check_training(plan: TrainingPlan) -> list[Any]:
     """Return the configurations of all runs; a mistake is refused here, before anything is trained."""
     if find_spec("torch") is None:
-        raise MissingPackageError('training needs torch; pip install "qproj[torch]"')
+        raise MissingPackageError(f"training needs torch; {install_hint('torch')}")
     from qproj.lab.training.experiments import check_optimizer, get_experiment
     from qproj.lab.training.session import plan as configurations
     from qproj.lab.training.settings import Settings, projects

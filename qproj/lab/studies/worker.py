@@ -7,7 +7,7 @@ import pickle  # nosec B403: the parent process is the only other end
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,7 +18,9 @@ from qproj.lab.studies.outcome import RAISED, Outcome, one_line, perform
 from qproj.lab.studies.plan import PlannedRun, PlannedSolver, StudyPlan
 from qproj.lab.studies.stored_problems import Instance
 from qproj.projections import SignProjection
+from qproj.solvers.builtin.warm import Group, needed, warm
 from qproj.solvers.redact import RedactedStream
+from qproj.solvers.specs import SolverSpec
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,20 @@ class _Bench:
             connection.send(outcome)
 
 
+def groups_of(solvers: Iterable[PlannedSolver]) -> frozenset[Group]:
+    """Return the groups of compiled code that a study's solvers may call; of a solver object, all of them."""
+    names = ["auto" if solver.spec is None else solver.spec.base for solver in solvers]
+    return needed(names)
+
+
 def _make(task: Task) -> Any:
     solver = pickle.loads(task.solver)  # nosec B301: see above
     made = solver.make() if hasattr(solver, "make") else solver
     if task.warm_up:
+        if isinstance(solver, SolverSpec) or type(made).__module__.startswith("qproj."):
+            name = solver.base if isinstance(solver, SolverSpec) else "auto"
+            for _ in warm(needed([name])):  # loads what is compiled already
+                pass
         _warm_up(made)
     return made
 

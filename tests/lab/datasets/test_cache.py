@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from qproj._extras import install_hint
 from qproj.lab.datasets import load_digits, load_karate
 from qproj.lab.datasets.cache import cache_dir
 from qproj.lab.datasets.catalogue import catalogue
@@ -32,7 +33,7 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch, platform, nam
 @pytest.mark.parametrize(("module", "load"), [("sklearn", load_digits), ("networkx", load_karate)])
 def test_missing_packages_name_the_extra(monkeypatch, module, load):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=r"qproj\[data\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[data\]"):
         load()
 
 
@@ -41,7 +42,7 @@ def test_missing_packages_show_in_the_catalogue(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     found = {entry.name: entry for entry in catalogue()}
     assert found["digits"].where == "missing"
-    assert "qproj[data]" in found["karate"].note
+    assert install_hint("data") in found["karate"].note
 
 
 def test_sets_describe_themselves():

@@ -224,7 +224,7 @@ def test_a_missing_pooch_names_the_extra(toy, monkeypatch):
 
     toy("http://127.0.0.1:9/toy.txt")
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(ImportError, match=r"qproj\[data\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[data\]"):
         load_arrays("toy")
 
 
