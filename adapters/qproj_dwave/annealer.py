@@ -15,12 +15,12 @@ import numpy as np
 from qproj.encodings import SampledModel
 from qproj.projections import Layer
 from qproj.solvers import Found, LayerRequest, Reads, Request, SamplingAdapter, Termination, as_problem, child_seeds
+from qproj.solvers.annealing import autoscale
 from qproj.solvers.contract import check_positive
 from qproj.solvers.redact import logger
 from qproj_dwave.embedding import Embedder, Embedding, default_folder
 from qproj_dwave.physical import (
     Report,
-    autoscale,
     chain_strength_of,
     check_chain_strength,
     embed,

@@ -12,10 +12,10 @@ import numpy as np
 
 from qproj._options import nearest
 from qproj.solvers import Capabilities
+from qproj.solvers.annealing import autoscale
 from qproj.solvers.contract import check_positive
 from qproj.solvers.interrupt import polled
 from qproj_dwave.annealer import Annealer, Machine
-from qproj_dwave.physical import autoscale
 
 #: Sizes of the machines whose topology it is: Advantage (P16), Advantage2 (Z12), D-Wave 2000Q (C16).
 TOPOLOGIES = {"pegasus": 16, "zephyr": 12, "chimera": 16}
