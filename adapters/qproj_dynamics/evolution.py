@@ -115,7 +115,7 @@ class Anneal:
         """Apply σᶻ of one qubit."""
         states, _ = self._scratch
         reflect(states, self._mirrors[0])
-        sign = 1.0 - 2.0 * ((np.arange(len(self.energy)) >> qubit) & 1)
+        sign: FloatArray = 1.0 - 2.0 * ((np.arange(len(self.energy)) >> qubit) & 1).astype(np.float64)
         states *= strips(sign.reshape(self._shape))
         reflect(states, self._mirrors[0])
 

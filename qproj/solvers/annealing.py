@@ -115,13 +115,8 @@ class AnnealSchedule:
 
     def at(self, s: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return A(s) and B(s) in GHz."""
-        return np.interp(s, self.s, self.A), np.interp(s, self.s, self.B)
-
-    def fields(self, points: int, temperature_mk: float) -> tuple[FloatArray, FloatArray]:
-        """Return βA/2 and βB/2, dimensionless, at `points` equidistant s: what Monte Carlo in thermal contact sees."""
-        A, B = self.at(np.linspace(0.0, 1.0, points))
-        beta = 0.5 / (GHZ_PER_MK * temperature_mk)
-        return beta * A, beta * B
+        place = np.asarray(s, np.float64)
+        return np.interp(place, self.s, self.A), np.interp(place, self.s, self.B)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +168,7 @@ class AnnealPath:
 
     def at(self, t: ArrayLike) -> FloatArray:
         """Return s(t), t in nanoseconds."""
-        return np.interp(t, self.t, self.s)
+        return np.interp(np.asarray(t, np.float64), self.t, self.s)
 
 
 def autoscale(
@@ -198,6 +193,13 @@ def programmed(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
     spins.offset = 0.0
     spins.scale(autoscale(spins))
     return spins
+
+
+def custom_fields(schedule: AnnealSchedule, path: AnnealPath, num_sweeps: int, temperature_mk: float) -> dict[str, Any]:
+    """Return the fields βB/2 and βA/2 of each sweep as dwave-samplers' path-integral and rotor samplers take them."""
+    A, B = schedule.at(path.at(np.linspace(0.0, path.duration, num_sweeps)))
+    beta = 0.5 / (GHZ_PER_MK * temperature_mk)
+    return {"beta_schedule_type": "custom", "num_sweeps_per_beta": 1, "Hp_field": beta * B, "Hd_field": beta * A}
 
 
 def check_temperature(temperature_mk: float) -> float:
