@@ -18,6 +18,7 @@ from qproj.solvers.interrupt import interruptible
 from qproj.solvers.mip import MIPAdapter, mip_found
 from qproj.solvers.whole_numbers import scaled_objective, scaled_row
 
+
 class CPSAT(MIPAdapter):
     """argmin objective(v) by CP-SAT, with a proof: projections in their one-sided form, any BQM, whole-number CQMs.
 

@@ -21,7 +21,9 @@ def scaled_row(a: FloatArray, largest: FloatArray, low: float, high: float) -> t
         unit = float((np.abs(a) * np.maximum(largest, 1.0)).sum()) / 2.0**50 or 1.0
     whole: FloatArray = np.rint(a / unit)
     if float((np.abs(whole) * largest).sum()) > ROW_REACH:
-        raise ValueError("a constraint's values exceed 2^60 in whole numbers; tighten the bounds of its variables, or use 'highs'")
+        raise ValueError(
+            "a constraint's values exceed 2^60 in whole numbers; tighten the bounds of its variables, or use 'highs'"
+        )
     lost = float((np.abs(a / unit - whole) * largest).sum()) * (1.0 + 1e-9) + 1e-9
     return whole, low / unit - lost, high / unit + lost
 
