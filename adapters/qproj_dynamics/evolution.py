@@ -27,7 +27,7 @@ FIRST_PHASE = 2.0
 MOST_DOUBLINGS = 12
 
 
-class OutOfTime(Exception):
+class TimeUpError(Exception):
     """The deadline passed before an anneal was integrated once."""
 
 
@@ -77,7 +77,7 @@ class Anneal:
 
         Raises
         ------
-        OutOfTime
+        TimeUpError
             The deadline passed before.
         """
         tau = self.path.duration / steps
@@ -93,7 +93,7 @@ class Anneal:
             turn(states, turned, self._cost, float(cost[k]), self._mirrors[0])
             turn(turned, states, self._spin_sum, float(beta[k]), self._mirrors[1])
             if deadline is not None and time.perf_counter() >= deadline:
-                raise OutOfTime
+                raise TimeUpError
         turn(states, turned, self._cost, float(cost[steps]), self._mirrors[0])
         turn(turned, states, self._spin_sum, 0.0, self._mirrors[1])
         reflect(states, self._mirrors[0])
@@ -177,7 +177,7 @@ def integrate(
 
     Raises
     ------
-    OutOfTime
+    TimeUpError
         The deadline passed before the first integration was done.
     """
     steps, error = anneal.first_steps, np.inf
@@ -185,7 +185,7 @@ def integrate(
     for _ in range(MOST_DOUBLINGS):
         try:
             finer = _distribution(anneal.state(2 * steps, start, deadline=deadline))
-        except OutOfTime:
+        except TimeUpError:
             break
         error = 0.5 * float(np.abs(finer - probability).sum()) / 3.0
         probability, steps = finer, 2 * steps
@@ -211,11 +211,11 @@ def dephased(
         kicks = sorted(zip(rng.random(count).tolist(), rng.integers(0, anneal.num_qubits, count).tolist()))
         try:
             total += _distribution(anneal.state(steps, start, kicks, deadline))
-        except OutOfTime:
+        except TimeUpError:
             break
         done += 1
     if not done:
-        raise OutOfTime
+        raise TimeUpError
     return total / total.sum(), done
 
 

@@ -96,7 +96,7 @@ class Schrodinger(SamplingAdapter):
 
     def call(self, model: SampledModel, request: Request) -> Measured:
         from qproj.solvers.state_vector.states import energies, reads_of  # and numba
-        from qproj_dynamics.evolution import Anneal, OutOfTime, dephased, integrate
+        from qproj_dynamics.evolution import Anneal, TimeUpError, dephased, integrate
 
         num_reads = request.num_reads or DEFAULT_READS
         if not model.bqm.num_variables:
@@ -116,7 +116,7 @@ class Schrodinger(SamplingAdapter):
                     deadline=request.deadline,
                 )  # fmt: skip
                 stats["trajectories"], late = done, done < self.trajectories
-        except OutOfTime:
+        except TimeUpError:
             none = dimod.SampleSet.from_samples_bqm((np.empty((0, model.bqm.num_variables)), range(0)), model.bqm)
             return Measured(model, none, Termination.CLOCK)
         ground = anneal.energy <= anneal.energy.min() + 1e-9 * max(1.0, float(np.abs(anneal.energy).max()))
