@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 #: In the order of ``qproj --help``.
 COMMANDS = (
-    "project", "compare", "report", "export", "capture", "train", "validate", "solvers", "datasets", "doctor",
+    "project", "solve", "compare", "report", "export", "capture", "train", "validate", "solvers", "datasets", "doctor",
 )  # fmt: skip
 
 #: What bad input raises: one line and the remedy, never a traceback.
