@@ -120,7 +120,7 @@ def summarise(
                 label=label, solver=str(own["solver"][0]), is_null=bool(own["is_null"][0]), exact=bool(own["exact"][0]),
                 runs=len(own), failed=int((own.failed | known.contradicted[mask]).sum()),
                 refused=int(own.refused.sum()), cut=int(own.cut_short.sum()),
-                proved=Share.counted(float(proofs.sum()), int(usable.sum())),
+                proved=Share.counted(float(proofs.sum()), int((~own.refused).sum())),
                 gap_mean=_mean(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
                 raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),
                 descent=Share.of(descent[mask]), read=read, tts_s=_median(times), tts_low=tts_low, tts_high=tts_high,
@@ -163,8 +163,8 @@ def _mean(values: FloatArray) -> float:
 
 
 def _median(values: FloatArray) -> float:
-    known = np.sort(values[~np.isnan(values)])
-    return float(known[(len(known) - 1) // 2]) if len(known) else math.nan
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else math.nan
 
 
 def table(lines: list[SolverLine]) -> tuple[list[str], list[list[str]]]:
