@@ -13,7 +13,7 @@ import numpy as np
 
 
 def bqm_of(data: Any) -> dimod.BinaryQuadraticModel | None:
-    """Return the BQM that plain data stands for, or None for what is no such data.
+    """Return the BQM of plain data, or None for any other object.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def bqm_of(data: Any) -> dimod.BinaryQuadraticModel | None:
     Raises
     ------
     ValueError
-        A matrix that is not square, keys that are no pairs, a directed graph or one with loops.
+        A matrix that is not square, keys other than pairs, a directed graph or one with loops.
     """
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], Mapping):
         return _of_ising(*data)
