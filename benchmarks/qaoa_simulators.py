@@ -17,7 +17,8 @@ TARGET_RATIO, TARGET_SIZE, TARGET_DIFFERENCE = 50.0, 16, 1e-9
 
 
 def run(quick: bool) -> dict[str, Any]:
-    from qproj_qiskit.diagonal import Diagonal, energies
+    from qproj.solvers.state_vector.states import energies
+    from qproj_qiskit.diagonal import Diagonal
     from qproj_qiskit.qaoa import ansatz
 
     repeats, reps = (5, 2) if quick else (15, 2)

@@ -11,16 +11,17 @@ from typing import Any, ClassVar, Protocol
 
 import dimod
 import numpy as np
+from numpy.typing import NDArray
 
 from qproj.encodings import SampledModel
 from qproj.projections import Layer
 from qproj.solvers import Found, LayerRequest, Reads, Request, SamplingAdapter, Termination, as_problem, child_seeds
+from qproj.solvers.annealing import autoscale
 from qproj.solvers.contract import check_positive
 from qproj.solvers.redact import logger
 from qproj_dwave.embedding import Embedder, Embedding, default_folder
 from qproj_dwave.physical import (
     Report,
-    autoscale,
     chain_strength_of,
     check_chain_strength,
     embed,
@@ -132,7 +133,13 @@ class Annealer(SamplingAdapter):
         whole = embed(spins, places, machine.graph.adj, strengths)
         factor = autoscale(whole, machine.h_range, machine.j_range)
         report = report_of(whole, spins, places, factor, machine.noise)
-        return spins, whole, replace(report, access_us=machine.estimate_us(report.qubits, num_reads))
+        charges = [machine.estimate_us(report.qubits, len(share)) for share in self._shares(num_reads)]
+        known = [charge for charge in charges if charge is not None]
+        return spins, whole, replace(report, access_us=sum(known) if len(known) == len(charges) else None)
+
+    def _shares(self, num_reads: int) -> list[NDArray[np.intp]]:
+        """Return the reads of each programming: every spin-reversal transform programs the machine anew."""
+        return np.array_split(np.arange(num_reads), max(1, min(self.spin_reversals, num_reads)))
 
     def _submit(
         self, models: list[SampledModel], places: list[Embedding], request: Request, embed_s: float
@@ -146,7 +153,8 @@ class Annealer(SamplingAdapter):
         late = request.deadline is not None and time.perf_counter() >= request.deadline
         queue_s = float(physical.info.get("queue_s", 0.0))
         stats = {
-            **asdict(report), "solve_s": (solve_s - queue_s) / len(models), "calls": 1 / len(models),
+            **asdict(report), "solve_s": (solve_s - queue_s) / len(models),
+            "calls": len(self._shares(num_reads)) / len(models),
             **{k: v for k, v in physical.info.items() if k in ("problem_id", "timing", "emulated")},
         }  # fmt: skip
         termination = Termination.CLOCK if late else Termination.BUDGET
@@ -169,22 +177,38 @@ class Annealer(SamplingAdapter):
         if not self.spin_reversals:
             return self.machine.sample(whole, num_reads, seed, deadline)
         rng = np.random.default_rng(seed)
-        parts = []
-        for share in np.array_split(np.arange(num_reads), min(self.spin_reversals, num_reads)):
+        parts, infos = [], []
+        for share in self._shares(num_reads):
             flipped = whole.copy()
             chosen = [q for q in whole.variables if rng.random() < 0.5]
             for q in chosen:  # h_q → −h_q, J_qp → −J_qp: errors of fixed sign average out
                 flipped.flip_variable(q)
             child = None if seed is None else int(rng.integers(2**31))
             reads = self.machine.sample(flipped, len(share), child, deadline)
+            infos.append(reads.info)
             columns = [reads.variables.index(q) for q in chosen]
             reads.record.sample[:, columns] *= -1
             parts.append(dimod.SampleSet.from_samples_bqm(
                 (reads.record.sample, reads.variables), whole, num_occurrences=reads.record.num_occurrences
             ))  # fmt: skip
         whole_set: dimod.SampleSet = dimod.concatenate(parts)
-        whole_set.info.update(reads.info)
+        whole_set.info.update(summed_info(infos))
         return whole_set
+
+
+def summed_info(infos: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what several programmings report together: times add up, the rest is the last one's."""
+    whole = dict(infos[-1])
+    for name in ("queue_s", "solve_s"):
+        if name in whole:
+            whole[name] = sum(float(info.get(name, 0.0)) for info in infos)
+    if "timing" in whole:
+        timings = [dict(info.get("timing", {})) for info in infos]
+        whole["timing"] = {
+            name: value if "per_sample" in name else sum(float(timing.get(name, 0.0)) for timing in timings)
+            for name, value in dict(whole["timing"]).items()
+        }
+    return whole
 
 
 def chain_break_fraction(reads: dimod.SampleSet) -> float:

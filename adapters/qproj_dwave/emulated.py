@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import numpy as np
 
 from qproj._options import nearest
 from qproj.solvers import Capabilities
+from qproj.solvers.annealing import AnnealPath, AnnealSchedule, autoscale, check_temperature, custom_fields
 from qproj.solvers.contract import check_positive
 from qproj.solvers.interrupt import polled
 from qproj_dwave.annealer import Annealer, Machine
-from qproj_dwave.physical import autoscale
 
 #: Sizes of the machines whose topology it is: Advantage (P16), Advantage2 (Z12), D-Wave 2000Q (C16).
 TOPOLOGIES = {"pegasus": 16, "zephyr": 12, "chimera": 16}
@@ -24,6 +24,12 @@ TOPOLOGIES = {"pegasus": 16, "zephyr": 12, "chimera": 16}
 SIGMA_H, SIGMA_J = 0.05, 0.035
 #: Microseconds of a submission and of a read: the order of magnitude of published QPU timings.
 PROGRAMMING_US, READ_US = 15_000.0, 140.0
+#: Of the mixing chamber, in millikelvin.
+TEMPERATURE_MK = 15.0
+#: dwave-samplers' samplers of a machine's physics.
+SAMPLERS = {
+    "sa": "SimulatedAnnealingSampler", "sqa": "PathIntegralAnnealingSampler", "svmc": "RotorModelAnnealingSampler"
+}  # fmt: skip
 
 
 class DWaveEmulated(Annealer):
@@ -42,9 +48,15 @@ class DWaveEmulated(Annealer):
         Left out of the graph.
     sigma_h, sigma_j : float
         Standard deviations of the errors of h and J after autoscale; 0: none.
-    sampler : {"sa", "sqa"}
-        Simulated annealing, or path-integral Monte Carlo.
+    sampler : {"sa", "sqa", "svmc"}
+        Simulated annealing, path-integral Monte Carlo, or spin-vector Monte Carlo.
     num_sweeps : int
+    schedule : str, (points, 3) array_like or path, optional
+        A(s), B(s) in GHz of "sqa" and "svmc": "linear", "quadratic", numbers, or a CSV file, such as D-Wave publishes.
+    anneal_schedule : str or sequence of (time, s), optional
+        Pauses; the sweeps are spread over its times.
+    temperature_mk : float
+        Millikelvin, with a schedule.
     encoding, encoding_options, chain_strength, chain_prefactor, spin_reversals, pack, embed_timeout_s, embedding_folder
         As for :class:`qproj_dwave.qpu.DWave`.
     """
@@ -55,6 +67,8 @@ class DWaveEmulated(Annealer):
     def __init__(
         self, *, topology: str = "zephyr", size: int | None = None, dead_qubits: Iterable[int] = (),
         sigma_h: float = SIGMA_H, sigma_j: float = SIGMA_J, sampler: str = "sa", num_sweeps: int = 200,
+        schedule: Any = None, anneal_schedule: str | Sequence[tuple[float, float]] | None = None,
+        temperature_mk: float = TEMPERATURE_MK,
         encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None,
         chain_strength: Any = "uniform_torque_compensation", chain_prefactor: float | None = None,
         spin_reversals: int = 0, pack: bool = True, embed_timeout_s: float = 30.0,
@@ -62,8 +76,10 @@ class DWaveEmulated(Annealer):
     ) -> None:  # fmt: skip
         if topology not in TOPOLOGIES:
             raise ValueError(f"unknown topology {topology!r}; {nearest(topology, TOPOLOGIES)}")
-        if sampler not in ("sa", "sqa"):
-            raise ValueError(f"unknown sampler {sampler!r}; 'sa' or 'sqa'")
+        if sampler not in ("sa", "sqa", "svmc"):
+            raise ValueError(f"unknown sampler {sampler!r}; 'sa', 'sqa' or 'svmc'")
+        if sampler == "sa" and not (schedule is None and anneal_schedule is None):
+            raise ValueError("sampler='sa' has no transverse field to schedule; use sampler='sqa' or 'svmc'")
         check_positive(num_sweeps=num_sweeps, size=TOPOLOGIES[topology] if size is None else size)
         for label, sigma in (("sigma_h", sigma_h), ("sigma_j", sigma_j)):
             if not 0 <= sigma < np.inf:
@@ -71,6 +87,7 @@ class DWaveEmulated(Annealer):
         self.topology, self.size = topology, int(size or TOPOLOGIES[topology])
         self.dead_qubits = tuple(sorted(int(q) for q in dead_qubits))
         self.sigma_h, self.sigma_j, self.sampler, self.num_sweeps = float(sigma_h), float(sigma_j), sampler, num_sweeps
+        self.fields = fields_of(schedule, anneal_schedule, num_sweeps, temperature_mk)
         super().__init__(
             encoding=encoding, encoding_options=encoding_options, chain_strength=chain_strength,
             chain_prefactor=chain_prefactor, spin_reversals=spin_reversals, pack=pack,
@@ -80,7 +97,7 @@ class DWaveEmulated(Annealer):
     @cached_property
     def _machine(self) -> EmulatedMachine:
         return EmulatedMachine(
-            self.topology, self.size, self.dead_qubits, (self.sigma_h, self.sigma_j), self.sampler, self.num_sweeps
+            self.topology, self.size, self.dead_qubits, (self.sigma_h, self.sigma_j), self.sampler, self.fields
         )
 
     @property
@@ -99,14 +116,14 @@ class EmulatedMachine:
 
     def __init__(
         self, topology: str, size: int, dead_qubits: tuple[int, ...], noise: tuple[float, float], sampler: str,
-        num_sweeps: int,
+        fields: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.graph = topology_graph(topology, size)
         unknown = sorted(set(dead_qubits) - set(self.graph.nodes))
         if unknown:
             raise ValueError(f"dead_qubits {unknown[:5]} are no qubits of a {topology} of size {size}")
         self.graph.remove_nodes_from(dead_qubits)
-        self.noise, self.sampler, self.num_sweeps = noise, sampler, num_sweeps
+        self.noise, self.sampler, self.fields = noise, sampler, dict(fields)
 
     def estimate_us(self, num_qubits: int, num_reads: int) -> float:
         """Return what a machine would charge, roughly: programming, then anneal, readout and delay a read."""
@@ -123,19 +140,29 @@ class EmulatedMachine:
             programmed.add_linear(q, rng.normal(0.0, self.noise[0]) if self.noise[0] else 0.0)
         for u, v in list(programmed.quadratic):
             programmed.add_quadratic(u, v, rng.normal(0.0, self.noise[1]) if self.noise[1] else 0.0)
-        from dwave.samplers import PathIntegralAnnealingSampler, SimulatedAnnealingSampler
+        import dwave.samplers
 
-        kind = SimulatedAnnealingSampler if self.sampler == "sa" else PathIntegralAnnealingSampler
         draw = int(rng.integers(2**31))
         with polled(deadline) as stop:
-            reads = kind().sample(
-                programmed, num_reads=num_reads, num_sweeps=self.num_sweeps, interrupt_function=stop, seed=draw
+            reads = getattr(dwave.samplers, SAMPLERS[self.sampler])().sample(
+                programmed, num_reads=num_reads, interrupt_function=stop, seed=draw, **self.fields
             )
         honest: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(
             (reads.record.sample, reads.variables), bqm, num_occurrences=reads.record.num_occurrences
         )
         honest.info["emulated"] = True
         return honest
+
+
+def fields_of(schedule: Any, anneal_schedule: Any, num_sweeps: int, temperature_mk: float) -> dict[str, Any]:
+    """Return what a sampler is passed: a number of sweeps, or the transverse and longitudinal field of each sweep."""
+    temperature = check_temperature(temperature_mk)
+    if schedule is None and anneal_schedule is None:
+        return {"num_sweeps": num_sweeps}
+    path = AnnealPath.of(1.0, anneal_schedule)
+    if path.is_reverse:
+        raise ValueError("anneal_schedule begins at s = 1; dwave-emulated anneals forward only: use 'sqa' or 'svmc'")
+    return custom_fields(AnnealSchedule.of("linear" if schedule is None else schedule), path, num_sweeps, temperature)
 
 
 def topology_graph(topology: str, size: int) -> Any:

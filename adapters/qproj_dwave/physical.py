@@ -69,20 +69,6 @@ def unembed(
     ]
 
 
-def autoscale(bqm: dimod.BinaryQuadraticModel, h_range: tuple[float, float], j_range: tuple[float, float]) -> float:
-    """Return the factor ≤ … that brings all h and J into the machine's ranges, as its auto_scale does."""
-    factors = [np.inf]
-    for values, (low, high) in ((bqm.linear.values(), h_range), (bqm.quadratic.values(), j_range)):
-        array = np.fromiter(values, np.float64)
-        if len(array):
-            if array.max() > 0:
-                factors.append(high / array.max())
-            if array.min() < 0:
-                factors.append(low / array.min())
-    factor = float(min(factors))
-    return factor if np.isfinite(factor) else 1.0
-
-
 @dataclass(frozen=True)
 class Report:
     """The size and the expected cost of a submission, known before it is made.

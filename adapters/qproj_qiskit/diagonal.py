@@ -10,34 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import dimod
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj_qiskit.passes import reflect, strips, transpose, turn
+from qproj.solvers.state_vector.passes import reflect, strips, transpose, turn
+from qproj.solvers.state_vector.states import in_order, product_state, reads_of, spin_sum
 
 ComplexArray = NDArray[np.complex128]
-
-
-def energies(bqm: dimod.BinaryQuadraticModel) -> FloatArray:
-    """Return the model's 2^N energies over integer labels 0..N−1, offset included; bit i of an index is x_i.
-
-    A SPIN variable is s = 2x − 1. Each variable doubles what is there: O(2^N·N) with no Python loop over states.
-    """
-    model = bqm if bqm.vartype is dimod.BINARY else bqm.change_vartype(dimod.BINARY, inplace=False)
-    N = model.num_variables
-    vectors = model.to_numpy_vectors(variable_order=range(N))
-    linear, (row, column, values) = vectors.linear_biases, vectors.quadratic
-    Q = np.zeros((N, N))
-    Q[np.maximum(row, column), np.minimum(row, column)] = values
-    total = np.full(1, float(vectors.offset))
-    for i in range(N):
-        step = np.full(1, float(linear[i]))  # what x_i = 1 adds, for every setting of the variables below
-        for k in range(i):
-            step = np.concatenate((step, step + Q[i, k]))
-        total = np.concatenate((total, total + step))
-    return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +41,7 @@ class Diagonal:
     def state(self, angles: FloatArray) -> ComplexArray:
         """Return ψ (2^N,) after p layers; angles (2p,): γ_1…γ_p, β_1…β_p."""
         real, imag = self._evolve(angles)
-        return _in_order(real) + 1j * _in_order(imag)
+        return in_order(real) + 1j * in_order(imag)
 
     def value(self, angles: FloatArray) -> float:
         """Return the objective at the angles."""
@@ -84,11 +64,7 @@ class Diagonal:
 
     def sample(self, angles: FloatArray, num_reads: int, rng: np.random.Generator) -> NDArray[np.int8]:
         """Return reads (num_reads, N) of 0/1, in the order drawn."""
-        cumulative = np.cumsum(_in_order(self._probability(angles)))
-        index = np.searchsorted(cumulative, rng.random(num_reads) * cumulative[-1], side="right")
-        index = np.minimum(index, len(cumulative) - 1)
-        bits: NDArray[np.int8] = ((index[:, None] >> np.arange(len(self.theta))) & 1).astype(np.int8)
-        return bits
+        return reads_of(in_order(self._probability(angles)), num_reads, rng)
 
     def _evolve(self, angles: FloatArray) -> FloatArray:
         """Return the scratch's first two planes, which hold ψ's real and imaginary part in strips."""
@@ -126,8 +102,8 @@ class Diagonal:
     @cached_property
     def _spin_sum(self) -> FloatArray:
         """Σ_i Z_i, what the mixer is between reflections, in strips of the transposed matrix."""
-        high, low = (half.shape[1] - 2.0 * np.bitwise_count(np.arange(1 << half.shape[1])) for half in self._mirrors)
-        return strips(np.add.outer(low, high))
+        high, low = (half.shape[1] for half in self._mirrors)
+        return spin_sum(high, low)
 
     @cached_property
     def _scratch(self) -> tuple[FloatArray, FloatArray]:
@@ -145,19 +121,6 @@ class Diagonal:
         edge = float(energy[order[last]])
         weights = np.minimum(self._cost - edge, 0.0) / self.cvar
         return _dot(probability, weights) + edge, weights
-
-
-def product_state(mirrors: FloatArray) -> FloatArray:
-    """Return Π cos(θ_i/2)|0⟩ + sin(θ_i/2)|1⟩ (2^N,), which the mixer leaves in place, of cosines and sines (2, N)."""
-    state = np.ones(1)
-    for cos, sin in mirrors.T:
-        state = np.concatenate((state * cos, state * sin))
-    return state
-
-
-def _in_order(plane: FloatArray) -> FloatArray:
-    """Return the vector (2^N,) of a matrix in strips."""
-    return plane.swapaxes(0, 1).ravel()
 
 
 def _dot(a: FloatArray, b: FloatArray) -> float:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-import dimod
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qproj._arrays import FloatArray
 from qproj.encodings import SampledModel
-from qproj.solvers import Capabilities, Reads, Request, SamplingAdapter, Termination, TooLargeError
+from qproj.solvers import Capabilities, Reads, Request, SamplingAdapter, Termination
 from qproj.solvers.contract import check_positive
+from qproj.solvers.state_vector.memory import require_memory, sampleset_of_bits
 from qproj_qiskit.angles import AngleSearch, check_optimizer, ramp, search
 
 #: Bytes per amplitude: energies in order and in strips, Σ Z, scratch (ψ and its adjoint state, twice), reads.
@@ -68,7 +67,8 @@ class QAOAFast(SamplingAdapter):
         return model
 
     def call(self, model: SampledModel, request: Request) -> Reads:
-        from qproj_qiskit.diagonal import Diagonal, energies  # and numba, which lists of solvers can do without
+        from qproj.solvers.state_vector.states import energies  # and numba, which lists of solvers can do without
+        from qproj_qiskit.diagonal import Diagonal
 
         rng = request.rng()
         state = Diagonal(energies(model.bqm), warm_axes(model, request.hint, self.warm_start), self.cvar)
@@ -93,13 +93,6 @@ class QAOAFast(SamplingAdapter):
         return Reads(model, sampleset_of_bits(model, samples), termination, stats)
 
 
-def sampleset_of_bits(model: SampledModel, bits: Any) -> dimod.SampleSet:
-    """Return 0/1 reads (k, N) as a sample set of the scaled model, in its own vartype."""
-    samples = bits if model.bqm.vartype is dimod.BINARY else 2 * bits - 1
-    reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm((samples, list(range(bits.shape[1]))), model.bqm)
-    return reads
-
-
 def warm_axes(model: SampledModel, hint: Any, epsilon: float) -> FloatArray:
     """Return θ (N,): π/2 without a hint; with one, P(x_i = its bit) = 1 − ε on weight bits (Egger et al. 2021)."""
     theta = np.full(model.bqm.num_variables, np.pi / 2)
@@ -107,17 +100,6 @@ def warm_axes(model: SampledModel, hint: Any, epsilon: float) -> FloatArray:
         bits = model.bits(hint)
         theta[: len(bits)] = 2.0 * np.arcsin(np.sqrt(np.where(bits > 0, 1.0 - epsilon, epsilon)))
     return theta
-
-
-def require_memory(name: str, qubits: int, bytes_per_state: int, max_bytes: int | None) -> None:
-    """Refuse a state that does not fit, with the figure and what can be used instead."""
-    limit = max_bytes if max_bytes is not None else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    need = bytes_per_state * 2.0**qubits
-    if need > limit:
-        raise TooLargeError(
-            f"{name} would simulate {qubits} qubits in {need / 2**30:.3g} GiB; {limit / 2**30:.3g} GiB are allowed: "
-            "use encoding='margin' (one qubit a weight), 'sa' or 'auto'"
-        )
 
 
 def check_share(name: str, value: float, largest: float) -> float:

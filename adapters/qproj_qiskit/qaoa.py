@@ -25,8 +25,9 @@ from qproj.solvers import (
 )
 from qproj.solvers.contract import check_positive
 from qproj.solvers.sampling import check_encoding
+from qproj.solvers.state_vector.memory import require_memory, sampleset_of_bits
 from qproj_qiskit.angles import AngleSearch, check_optimizer, ramp, search
-from qproj_qiskit.fast import check_angles, check_share, require_memory, sampleset_of_bits, warm_axes
+from qproj_qiskit.fast import check_angles, check_share, warm_axes
 
 DEFAULT_READS = 1024
 

@@ -31,6 +31,9 @@ PACKAGES = {
     "qproj_highs": "Adapter: HiGHS",
     "qproj_gurobi": "Adapter: Gurobi",
     "qproj_scip": "Adapter: SCIP",
+    "qproj_exact": "Adapter: Exact",
+    "qproj_pysat": "Adapter: PySAT",
+    "qproj_dynamics": "Adapter: Schrödinger dynamics",
     "qproj_dwave": "Adapter: D-Wave",
     "qproj_qiskit": "Adapter: Qiskit",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,17 +92,7 @@ def make(text: str) -> Any:
     """
     from qproj.solvers import get_solver
 
-    if ":" not in text:
-        return get_solver(text)
-    module, _, name = text.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{text!r} cannot be found ({error}); write module:Class, importable from here") from error
-    made = found() if isinstance(found, type) else found
-    if not callable(getattr(made, "solve", None)) or not hasattr(made, "capabilities"):
-        raise ValueError(f"{text!r} is not a solver; an object with capabilities and solve() is needed")
-    return made
+    return get_solver(text)
 
 
 def _published(

@@ -1,4 +1,4 @@
-"""Models in files as problems: dimod's COO text, LP files, and the integer QUBO text of the benchmark sets.
+"""Models in files as problems: the format is told from the suffix, else from the first lines.
 
 Every line is read or refused; nothing is skipped. Sizes in headers are checked before anything is built.
 """
@@ -9,15 +9,18 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dimod
 import numpy as np
 
+from qproj.formats.benchmark_files import read_bqp, read_maxcut, read_qbsolv, sign_of
+from qproj.formats.dimod_files import read_dimod
+from qproj.formats.lines import checked_file, finite_number, lines_of, whole_numbers
 from qproj.projections.models import BQMProblem, CQMProblem, as_problem
 
-_MOST_BYTES = 1 << 30
 #: Variables that any file may declare; more only where there are coefficients for them.
 _FREE_VARIABLES = 100_000
 #: Bytes of the shortest line of a coefficient, "1 1 1".
@@ -28,23 +31,17 @@ _VARTYPE = re.compile(r"#\s*vartype\s*=\s*(SPIN|BINARY)\s*")
 _CONTROL = re.compile(rb"[^\t\n\r\x20-\x7e]")
 
 
-def read_model(path: str | os.PathLike[str], *, vartype: str | None = None) -> BQMProblem | CQMProblem:
-    """Return the problem, for any solver, that a file's model states.
-
-    Parameters
-    ----------
-    path : path
-        ``*.lp``: an LP file (a CQM). Else by content: two numbers in the first line begin the QUBO text format
-        (:func:`read_qubo`); three, or a comment, dimod's COO format (:func:`read_coo`).
-    vartype : {"SPIN", "BINARY"}, optional
-        Of a COO file that does not state its own; other formats are 0/1 or state it.
+def read_model(
+    path: str | os.PathLike[str], *, vartype: str | None = None, sense: str | None = None, format: str | None = None
+) -> BQMProblem | CQMProblem:
+    """Return the model in a file as a problem for any solver; :func:`read_models` says which files there are.
 
     Raises
     ------
     FileNotFoundError
         No such file.
     ValueError
-        Damaged, or of none of the three formats; the line is named.
+        Damaged, of no known format, or with several models; the line is named.
 
     Examples
     --------
@@ -54,20 +51,72 @@ def read_model(path: str | os.PathLike[str], *, vartype: str | None = None) -> B
     >>> read_model(path).objective([[1, 0], [1, 1]])
     array([-3., -1.])
     """
+    found = read_models(path, vartype=vartype, sense=sense, format=format)
+    if len(found) > 1:
+        raise ValueError(f"{path} holds {len(found)} models; read them with read_models")
+    return found[0]
+
+
+def read_models(
+    path: str | os.PathLike[str], *, vartype: str | None = None, sense: str | None = None, format: str | None = None
+) -> list[BQMProblem | CQMProblem]:
+    """Return the models in a file as problems, each to be minimised; a maximised one has its sign turned.
+
+    Parameters
+    ----------
+    path : path
+    format : str, optional
+        A name of :data:`FORMATS`. By default the suffix decides (.lp, .qubo, .bqm, .cqm, .json, .coo; .mc, .rud and
+        .rudy are Max-Cut), else the first line: one number begins an OR-Library bqp set, two a QUBO text,
+        ``c`` or ``p`` a qbsolv file, three numbers or ``#`` COO. Max-Cut files look like QUBO text: G-set files
+        without such a suffix need format="maxcut".
+    vartype : {"SPIN", "BINARY"}, optional
+        Of a COO file that does not state its own; other formats are 0/1 or state it.
+    sense : {"min", "max"}, optional
+        Of QUBO text, COO and qbsolv files, which do not state it: "min" by default. The other formats have their own.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        Damaged, of no known format, or an option that the format does not have; the line is named.
+    """
     source = Path(path)
     if vartype not in (None, "SPIN", "BINARY"):
         raise ValueError(f"vartype is {vartype!r}; 'SPIN' and 'BINARY' are there")
-    if source.suffix.lower() == ".lp":
-        model: dimod.BinaryQuadraticModel | dimod.ConstrainedQuadraticModel = read_lp(source)
+    kind = format_of(source) if format is None else format
+    if kind not in FORMATS:
+        raise ValueError(f"format is {kind!r}; {', '.join(FORMATS)} are there")
+    if sense is not None and kind not in _WITHOUT_SENSE:
+        raise ValueError(f"{source} is a {kind} file, whose sense is fixed; leave sense={sense!r} out")
+    if vartype is not None and kind not in ("coo", "qubo", "qbsolv"):
+        raise ValueError(f"{source} is a {kind} file, whose variables are known; leave vartype={vartype!r} out")
+    if kind == "bqp":
+        models = read_bqp(source)
+    elif kind == "coo":
+        models = [read_coo(source, vartype=vartype)]
     else:
-        first = next((line.split() for _, line in _lines(source)), [])
-        if len(first) == 2 and not first[0].startswith("#"):
-            model = read_qubo(source)
-        else:
-            model = read_coo(source, vartype=vartype)
-    problem = as_problem(model)
-    assert isinstance(problem, BQMProblem | CQMProblem)
-    return problem
+        models = [FORMATS[kind](source)]
+    if vartype == "SPIN" and kind in ("qubo", "qbsolv"):
+        raise ValueError(f"{source} is a {kind} file of 0/1 variables, not SPIN; leave vartype out")
+    if sense is not None and sign_of(sense) < 0:
+        for model in models:
+            model.scale(-1.0)
+    return [as_problem(model) for model in models]  # type: ignore[misc]
+
+
+def format_of(source: Path) -> str:
+    """Return the name of a file's format, from its suffix, else from its first line."""
+    suffix = source.suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    first = next((line.split() for _, line in lines_of(source)), [])
+    if first and first[0] in ("c", "p"):
+        return "qbsolv"
+    if first and not first[0].startswith("#") and len(first) in (1, 2):
+        return "bqp" if len(first) == 1 and first[0].isdigit() else "qubo" if len(first) == 2 else "coo"
+    return "coo"
 
 
 def read_qubo(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
@@ -84,9 +133,9 @@ def read_qubo(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
         Not of the format; the line is named.
     """
     source = Path(path)
-    lines = _lines(source)
+    lines = lines_of(source)
     head = next(lines, (1, ""))[1]
-    n, count = _integers(source, 1, head, 2)
+    n, count = whole_numbers(source, 1, head, 2)
     if n < 1 or not 0 <= count <= source.stat().st_size // _LEAST_LINE or n > max(_FREE_VARIABLES, 2 * count):
         raise ValueError(f"{source}, line 1: {n} variables and {count} coefficients, which this file does not hold")
     if count > n * (n + 1) // 2:
@@ -96,7 +145,7 @@ def read_qubo(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
     values: list[float] = []
     last, found = (0, 0), 0
     for number, line in lines:
-        i, j, q = _integers(source, number, line, 3)
+        i, j, q = whole_numbers(source, number, line, 3)
         if not 1 <= i <= j <= n or q == 0 or abs(q) > _LARGEST:
             raise ValueError(f"{source}, line {number}: 'i j q' with 1 ≤ i ≤ j ≤ {n} and q from 1 to 2^52 is expected")
         if (i, j) <= last:
@@ -125,7 +174,7 @@ def read_coo(path: str | os.PathLike[str], *, vartype: str | None = None) -> dim
     """
     source = Path(path)
     entries: list[tuple[int, int, float]] = []
-    for number, line in _lines(source):
+    for number, line in lines_of(source):
         if line.lstrip().startswith("#"):
             header = _VARTYPE.fullmatch(line.strip())
             if header:
@@ -136,7 +185,7 @@ def read_coo(path: str | os.PathLike[str], *, vartype: str | None = None) -> dim
         words = line.split()
         if len(words) != 3 or not all(word.isdigit() and len(word) < 10 for word in words[:2]):
             raise ValueError(f"{source}, line {number}: {line.strip()[:40]!r}; 'u v bias' is expected")
-        entries.append((int(words[0]), int(words[1]), _bias(source, number, words[2])))
+        entries.append((int(words[0]), int(words[1]), finite_number(source, number, words[2])))
     if not entries:
         raise ValueError(f"{source} has no coefficients; a QUBO text, COO or LP file is expected")
     if vartype is None:
@@ -160,7 +209,7 @@ def read_lp(path: str | os.PathLike[str]) -> dimod.ConstrainedQuadraticModel:
     ValueError
         Not an LP file, control characters, no End, no variables, or numbers that are not finite.
     """
-    source = _checked(Path(path))
+    source = checked_file(Path(path))
     content = source.read_bytes()
     strange = _CONTROL.search(content)
     if strange:  # a NUL makes the reader loop without end
@@ -184,38 +233,13 @@ def read_lp(path: str | os.PathLike[str]) -> dimod.ConstrainedQuadraticModel:
     return model
 
 
-def _checked(source: Path) -> Path:
-    if not source.is_file():
-        raise FileNotFoundError(f"{source} is not a file; pass the path of a QUBO text, COO or LP file")
-    if source.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"{source} has more than {_MOST_BYTES} bytes; no model of that size can be solved")
-    return source
-
-
-def _lines(source: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of the lines that are not blank."""
-    try:
-        with _checked(source).open(encoding="ascii") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, line
-    except UnicodeDecodeError:
-        raise ValueError(f"{source} is not ASCII text; a QUBO text, COO or LP file is expected") from None
-
-
-def _integers(source: Path, number: int, line: str, count: int) -> list[int]:
-    words = line.split()
-    # int() would also take "1_0"
-    if len(words) != count or not all(re.fullmatch(r"[+-]?[0-9]{1,18}", word) for word in words):
-        raise ValueError(f"{source}, line {number}: {line.strip()[:40]!r}; {count} integers are expected")
-    return [int(word) for word in words]
-
-
-def _bias(source: Path, number: int, word: str) -> float:
-    try:
-        value = math.nan if "_" in word else float(word)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{source}, line {number}: {word[:40]!r} is not a finite number")
-    return value
+#: Every format by name, and its reader; a bqp file holds several models.
+FORMATS: dict[str, Callable[[Path], Any]] = {
+    "qubo": read_qubo, "coo": read_coo, "lp": read_lp, "qbsolv": read_qbsolv, "bqp": read_bqp, "maxcut": read_maxcut,
+    "dimod": read_dimod,
+}  # fmt: skip
+_WITHOUT_SENSE = ("qubo", "coo", "qbsolv")
+_SUFFIXES = {
+    ".lp": "lp", ".qubo": "qbsolv", ".bqm": "dimod", ".cqm": "dimod", ".json": "dimod", ".coo": "coo",
+    ".mc": "maxcut", ".rud": "maxcut", ".rudy": "maxcut",
+}  # fmt: skip

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import FloatArray
 from qproj.encodings import SampledModel
 from qproj.projections.base import Problem
+from qproj.projections.foreign import bqm_of
 
 if TYPE_CHECKING:
     from qproj.encodings.linear_task import LinearTask
@@ -277,7 +278,7 @@ def hook(problem: Any, name: str) -> Callable[..., Any]:
 
 
 def as_problem(problem: Any) -> Problem:
-    """Return a problem: projections as they are, dimod models wrapped.
+    """Return a problem: projections as they are, dimod models wrapped, plain data through :func:`foreign.bqm_of`.
 
     Raises
     ------
@@ -305,9 +306,12 @@ def as_problem(problem: Any) -> Problem:
         return CQMProblem(problem)
     if all(_has(problem, name) for name in ("kind", "variables", "gain", "objective", "bqm")):
         return problem  # type: ignore[no-any-return]
+    foreign = bqm_of(problem)
+    if foreign is not None:
+        return as_problem(foreign)
     raise TypeError(
-        f"{type(problem).__name__} is not a problem; pass a projection, or a dimod BQM or CQM; "
-        "layers go to qproj.project"
+        f"{type(problem).__name__} is not a problem; pass a projection, or a dimod BQM or CQM, a Q dict, "
+        "(h, J), a matrix Q or a networkx graph; layers go to qproj.project"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import sys
@@ -45,7 +46,7 @@ def solver_names() -> list[str]:
 
 
 def solver_class(name: str) -> Any:
-    """Return what is registered under a name, imported.
+    """Return what is registered under a name, imported; ``module:object`` names a solver that is not registered.
 
     Raises
     ------
@@ -56,6 +57,8 @@ def solver_class(name: str) -> Any:
     """
     if not isinstance(name, str):
         raise TypeError(f"a solver's name is a string, not {type(name).__name__}; pass the solver object itself")
+    if ":" in name:
+        return _object_at(name)
     points = _known_points(tuple(sys.path))
     if name not in points:
         _known_points.cache_clear()  # installed since?
@@ -66,6 +69,20 @@ def solver_class(name: str) -> Any:
         return points[name].load()
     except (ImportError, AttributeError) as error:
         raise MissingPackageError(f"solver {name!r} cannot be imported ({error}); see `qproj solvers`") from error
+
+
+def _object_at(path: str) -> Any:
+    """Return the class or solver object at ``module:object``."""
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"{path!r} cannot be found ({error}); write module:Class or module:object, importable from here"
+        ) from error
+    if not callable(getattr(found, "solve", None)) or not hasattr(found, "capabilities"):
+        raise ValueError(f"{path!r} is no solver: it needs capabilities and solve()")
+    return found
 
 
 def get_solver(name: str | Solver, **options: Any) -> Any:
@@ -89,6 +106,8 @@ def get_solver(name: str | Solver, **options: Any) -> Any:
             raise TypeError(f"{type(name).__name__} is not a solver; pass a name, or an object with solve()")
         return name
     factory = solver_class(name)
+    if not isinstance(factory, type) and ":" in name:
+        return get_solver(factory, **options)
     if options:  # reading a signature takes longer than searching a small layer
         check_options(factory, f"solver {name!r}", options, elsewhere=LIMITS, where="solve()")
     if getattr(factory, "requires", ()):

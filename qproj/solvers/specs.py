@@ -1,7 +1,8 @@
-"""Solvers as text: ``sa``, ``sa:encoding=margin,num_sweeps=500``, ``polished(random)``, one line each way."""
+"""Solvers as text: ``sa``, ``sa:encoding=margin,num_sweeps=500``, ``polished(random)``, ``my_module:MySolver``."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,6 +11,8 @@ from typing import Any
 from qproj._options import check_options, nearest
 from qproj.solvers.registry import get_solver, solver_class, solver_names
 
+#: A solver of the user's own: module:object, then options.
+_OWN = re.compile(r"([A-Za-z_][\w.]*:[A-Za-z_]\w*)(?::(.*))?", re.DOTALL)
 Value = str | int | float | bool | None
 #: Solvers that one text may name by ``option=a|b``.
 MOST_ALTERNATIVES = 1000
@@ -82,7 +85,11 @@ class SolverSpec:
     def check(self) -> None:
         """Refuse unknown names and options without making the solver."""
         if self.inner is None:
-            check_options(solver_class(self.name), f"solver {self.name!r}", _nested(self.options))
+            known = solver_class(self.name)
+            if isinstance(known, type) or ":" not in self.name:
+                check_options(known, f"solver {self.name!r}", _nested(self.options))
+            elif self.options:
+                raise TypeError(f"{self.name!r} is an object that is made already; name its class to give it options")
             return
         self.inner.check()
         check_options(_wrappers()[self.name], f"{self.name}(…)", _nested(self.options), skip=1)
@@ -141,7 +148,8 @@ def takes_encoding(spec: SolverSpec) -> bool:
 
     if spec.inner is not None:
         return spec.name in ("polished", "unmerged") and takes_encoding(spec.inner)
-    return "encoding" in inspect.signature(solver_class(spec.name)).parameters and "encoding" not in spec.options
+    factory = solver_class(spec.name)
+    return callable(factory) and "encoding" in inspect.signature(factory).parameters and "encoding" not in spec.options
 
 
 def _parse(text: str) -> SolverSpec:
@@ -155,7 +163,9 @@ def _parse(text: str) -> SolverSpec:
     if inner is None:
         if head in wrappers:
             raise ValueError(f"{head!r} wraps another solver; write {head}(sa), say")
-        if head not in (names := solver_names()):
+        if ":" in head:
+            solver_class(head)
+        elif head not in (names := solver_names()):
             raise ValueError(
                 f"unknown solver {head!r}; {nearest(head, [*names, *wrappers])}; `qproj solvers` lists them"
             )
@@ -166,7 +176,10 @@ def _parse(text: str) -> SolverSpec:
 
 
 def _parts(text: str) -> tuple[str, str | None, str]:
-    """Split ``head(inner):rest``."""
+    """Split ``head(inner):rest``; the head of ``module:object`` has a colon of its own."""
+    own = _OWN.fullmatch(text)
+    if own and own[1].partition(":")[0] not in solver_names():
+        return own[1], None, own[2] or ""
     opening, colon = text.find("("), text.find(":")
     if opening == -1 or (colon != -1 and colon < opening):
         head, _, rest = text.partition(":")

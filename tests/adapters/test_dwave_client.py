@@ -146,6 +146,18 @@ def test_a_budget_is_never_overrun():
     assert (standin.submitted, solver.budget.spent_us) == (2, 1800.0)
 
 
+def test_every_spin_reversal_is_a_programming_that_is_charged():
+    timing = {"qpu_access_time": 900.0, "qpu_readout_time_per_sample": 40.0}
+    standin = Standin(estimate=1000.0, answer=lambda s: (s.info.update(timing=dict(timing)), s)[1])
+    solver = client(standin, budget=5000.0, spin_reversals=5)
+    assert solver.report(neuron(4), num_reads=20).access_us == 5000.0
+    stats = solver.solve(neuron(4), num_reads=20).stats
+    assert (standin.submitted, solver.budget.spent_us, stats["access_us"], stats["calls"]) == (5, 4500.0, 5000.0, 5.0)
+    assert stats["timing"] == {"qpu_access_time": 4500.0, "qpu_readout_time_per_sample": 40.0}
+    with pytest.raises(BudgetExceededError, match="500 are left"):
+        solver.solve(neuron(4), num_reads=20)
+
+
 def test_a_budget_may_be_shared_and_needs_an_estimate():
     shared = Budget(1500.0)
     first, second = client(Standin(), budget=shared), client(Standin(), budget=shared)

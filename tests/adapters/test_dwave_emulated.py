@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import qproj
+from qproj.solvers.annealing import autoscale
 from qproj_dwave import DWaveEmulated, scan_chain_strength
-from qproj_dwave.physical import autoscale, chain_strength_of
+from qproj_dwave.physical import chain_strength_of
 from tests.adapters._annealers import neuron, small
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qproj import LinearProjection, MetricProjection, SignProjection, get_solver
 from qproj.solvers import MissingPackageError
 
-BACKENDS = {"cpsat": "ortools", "highs": "highspy", "gurobi": "gurobipy", "scip": "pyscipopt"}
+BACKENDS = {"cpsat": "ortools", "highs": "highspy", "gurobi": "gurobipy", "scip": "pyscipopt", "exact": "exact"}
 
 
 def _backend(name):

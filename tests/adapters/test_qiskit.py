@@ -7,8 +7,9 @@ import pytest
 import qproj
 from qproj.solvers import TooLargeError
 from qproj.solvers.sampling import sampled_model
+from qproj.solvers.state_vector.states import energies
 from qproj_qiskit.angles import AngleSearch, ramp, search
-from qproj_qiskit.diagonal import Diagonal, energies
+from qproj_qiskit.diagonal import Diagonal
 from qproj_qiskit.programs import ProgramSolver, from_quadratic_program, to_quadratic_program
 from qproj_qiskit.qaoa import QAOA, ansatz, operator_of
 

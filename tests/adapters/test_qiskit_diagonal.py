@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj_qiskit import passes
+from qproj.solvers.state_vector import passes
 from qproj_qiskit.diagonal import Diagonal
 
 X, Z = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])

@@ -134,8 +134,8 @@ def test_forms_and_sizes_are_refused_naming_who_can():
     cqm.add_variable("BINARY", "a")
     with pytest.raises(TypeError, match="cpsat"):
         solver.solve(cqm)
-    with pytest.raises(TypeError, match=r"qproj\.project"):
-        solver.solve(np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"qproj\.project"):
+        solver.solve(np.ones((2, 3)))
     with pytest.raises(TooLargeError, match="auto"):
         solver.solve(SignProjection(np.ones((2, 51)), [1.0, 1.0]))
 

@@ -56,7 +56,7 @@ def test_bars_make_one_solver_a_value():
         ("ssa", ValueError, "did you mean 'sa'"),
         ("polished", ValueError, r"polished\(sa\)"),
         ("polishd(sa)", ValueError, "did you mean 'polished'"),
-        ("polished(sb)", ValueError, "did you mean"),
+        ("polished(saa)", ValueError, "did you mean"),
         ("polished(sa", ValueError, "closing bracket"),
         ("polished(sa)x", ValueError, "follows the bracket"),
         ("sa:num_sweps=3", TypeError, "did you mean 'num_sweeps'"),

@@ -115,7 +115,7 @@ class FirstOf:
 
     def __init__(self, *solvers):
         self.solvers = solvers
-        self.capabilities = replace(solvers[0].capabilities, picklable=False)
+        self.capabilities = replace(solvers[0].capabilities, picklable=False, hint=False)
 
     def solve(self, problem, *, time_limit_s=None, seed=None, num_reads=None, hint=None):
         share = None if time_limit_s is None else time_limit_s / len(self.solvers)

@@ -89,12 +89,20 @@ def gaps(runs: Runs, known: References, column: str = "gain") -> FloatArray:
 
 
 def reached(runs: Runs, known: References, column: str = "gain") -> FloatArray:
-    """Return 1.0 where a run's gain is the proved optimum, 0.0 where not, NaN where nothing is proved.
+    """Return 1.0 where a run's gain is the proved optimum, 0.0 where not, NaN where nothing is proved or refused.
+
+    A run without an incumbent, or one that failed, has not reached it: 0.0. In other columns than "gain" that holds
+    for solvers that have such figures at all.
 
     `column`: "raw_gain" for the read of lowest energy, "gain" for the best read, "descent_gain" after descent.
     """
     gap = gaps(runs, known, column)
-    return np.where(known.proved[runs["problem"]] & ~np.isnan(gap), (gap == 0.0).astype(float), np.nan)
+    there = ~np.isnan(gap)
+    lost = ~runs.usable & ~runs.refused
+    if column != "gain":
+        lost &= np.isin(runs["label"].astype(str), runs["label"][there].astype(str))
+    counted = known.proved[runs["problem"]] & (there | lost)
+    return np.where(counted, (there & (gap == 0.0)).astype(float), np.nan)
 
 
 def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 A bare name is a source of :func:`qproj.lab.datasets.layer_instances`. With options, ``random`` and ``planted`` make one
 layer of a shape, and a set of rows is trained on and captured. ``qubo:name=bqp50-1|gka1b`` are published QUBOs of
-``$QPROJ_DATA_DIR/qubo``; FILE.txt and FILE.coo hold one QUBO each.
+``$QPROJ_DATA_DIR/qubo``; other files hold models of :func:`qproj.formats.text.read_models`, whose options follow a
+colon: ``bqp100_1.qubo:sense=max``, ``G1.txt:format=maxcut``.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from qproj.lab.datasets.sources import SOURCES, layer_instances, planted_layers,
 from qproj.lab.studies.stored_problems import Instance, from_file, published
 from qproj.solvers.specs import alternatives, split_commas
 
-#: Files that hold a source: layers, or one QUBO.
-FILES = (".npz", ".txt", ".coo")
+#: Files that hold models.
+MODELS = (".txt", ".coo", ".qubo", ".bqm", ".json", ".mc", ".rud", ".rudy")
+#: Files that hold a source: layers, or models.
+FILES = (".npz", *MODELS)
+_OF_MODELS = ("sense", "vartype", "format")
 _GENERATED = {"random": random_layers, "planted": planted_layers}
 
 
@@ -57,8 +61,8 @@ class Source:
         options = dict(self.options)
         if self.name == "qubo":
             return [published(options["name"])]
-        if self.name.endswith((".txt", ".coo")):
-            return [from_file(Path(self.name))]
+        if self.name.endswith(MODELS):
+            return from_file(Path(self.name), **options)
         if not options:
             return layer_instances(self.name, seed=seed, max_neurons=max_neurons)
         seed = options.get("seed", seed)
@@ -84,6 +88,9 @@ def parse_source(text: str) -> Source:
     (('n', 20), ('d', 9))
     """
     name, colon, pairs = text.strip().partition(":")
+    file, _, options = text.strip().rpartition(":")
+    if file.endswith(MODELS) and "=" in options:
+        return Source(text, file, _options(file, options, text))
     if name.endswith(FILES) or (colon and text.strip().endswith(FILES)):
         return Source(text, text.strip())
     known = [*SOURCES, *(set(TABULAR) - set(SOURCES)), "qubo"]
@@ -100,7 +107,10 @@ def parse_source(text: str) -> Source:
 
 
 def _options(name: str, pairs: str, text: str) -> tuple[tuple[str, Any], ...]:
-    allowed = _OF_GENERATED if name in _GENERATED else {"name": str} if name == "qubo" else _OF_TRAINED
+    if name.endswith(MODELS):
+        allowed: _Readers = dict.fromkeys(_OF_MODELS, str)
+    else:
+        allowed = _OF_GENERATED if name in _GENERATED else {"name": str} if name == "qubo" else _OF_TRAINED
     options: list[tuple[str, Any]] = []
     for pair in split_commas(pairs):
         key, equals, value = (part.strip() for part in pair.partition("="))

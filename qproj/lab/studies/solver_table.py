@@ -132,7 +132,7 @@ def summarise(
                 runs=len(own), failed=int((own.failed | known.contradicted[mask]).sum()),
                 refused=int(own.refused.sum()), cut=int(own.cut_short.sum()),
                 neurons=len(per_neuron), asked=len(set(own["problem"].tolist())),
-                proved=Share.counted(float(proofs.sum()), int(usable.sum())),
+                proved=Share.counted(float(proofs.sum()), int((~own.refused).sum())),
                 gap_mean=_mean(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
                 raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),
                 descent=Share.of(descent[mask]), read=read, tts_s=_median(times), tts_low=tts_low, tts_high=tts_high,

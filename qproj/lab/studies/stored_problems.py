@@ -13,7 +13,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj.formats.text import read_model
+from qproj.formats.text import read_models
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.datasets.qubo import load_qubo
 from qproj.projections.models import BQMProblem, CQMProblem
@@ -115,15 +115,20 @@ def published(name: str) -> ModelInstance:
     return ModelInstance.of(f"qubo/{name}", found.bqm, "qubo", meta)
 
 
-def from_file(path: Path) -> ModelInstance:
-    """Return the BQM in a QUBO or COO text file.
+def from_file(path: Path, **options: str) -> list[ModelInstance]:
+    """Return the BQMs in a file of one of the formats of :func:`qproj.formats.text.read_models`, with its options.
 
     Raises
     ------
     ValueError
         Damaged, or a constrained model.
     """
-    problem = read_model(path)
-    if isinstance(problem, CQMProblem):
-        raise ValueError(f"{path} holds a constrained model; studies take unconstrained ones (QUBO or COO text)")
-    return ModelInstance.of(path.stem, problem.model, path.name)
+    problems = read_models(path, **options)
+    if any(isinstance(problem, CQMProblem) for problem in problems):
+        raise ValueError(f"{path} holds a constrained model; studies take unconstrained ones")
+    names = [path.stem] if len(problems) == 1 else [f"{path.stem}-{i}" for i in range(1, len(problems) + 1)]
+    return [
+        ModelInstance.of(name, problem.model, path.name)
+        for name, problem in zip(names, problems, strict=True)
+        if isinstance(problem, BQMProblem)
+    ]

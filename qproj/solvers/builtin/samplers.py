@@ -1,21 +1,23 @@
-"""dimod samplers as solvers: SA, path-integral SQA, tabu, steepest descent, and any other sampler in one line."""
+"""dimod samplers as solvers: simulated annealing, tabu, steepest descent, and any other sampler in one line."""
 
 from __future__ import annotations
 
 import inspect
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dimod
 import numpy as np
+from numpy.typing import NDArray
 
 from qproj._options import nearest
 from qproj._seeds import derived_seed
 from qproj.encodings import SampledModel
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import DEFAULT_READS, Reads, SamplingAdapter
+from qproj.solvers.sampling import DEFAULT_READS, SAMPLING, Reads, SamplingAdapter
 
 #: Reads drawn at most until a time limit: scoring more of them would overrun it.
 MOST_READS = 20_000
@@ -41,6 +43,7 @@ class SamplerSolver(SamplingAdapter):
     #: Names of the sampler's own parameters for reads and seed; None where it has no such parameter.
     _reads_name: str | None = "num_reads"
     _seed_name: str | None = "seed"
+    capabilities = replace(SAMPLING, hint=True)
 
     def __init__(
         self,
@@ -60,28 +63,36 @@ class SamplerSolver(SamplingAdapter):
         """Return num_reads reads of the scaled model, or as many as the time limit allows."""
         if not model.bqm.num_variables:
             return Reads(model, dimod.SampleSet.from_samples_bqm([{}], model.bqm))
-        deadline = request.deadline
+        deadline, start = request.deadline, initial_state(model, request)
         batches: list[dimod.SampleSet] = []
         if deadline is None:
             seed = None if request.seed is None else derived_seed(request.seed, 0)
-            return Reads(model, self.sample(model, request.num_reads or self.default_reads, seed, None))
+            return Reads(model, self.sample(model, request.num_reads or self.default_reads, seed, None, start))
         wanted, drawn, size = request.num_reads or MOST_READS, 0, 1
         while drawn < wanted:
-            start = time.perf_counter()
-            if batches and start >= deadline:
+            begin = time.perf_counter()
+            if batches and begin >= deadline:
                 break
             count = min(size, wanted - drawn)
             seed = None if request.seed is None else derived_seed(request.seed, len(batches))
-            batches.append(self.sample(model, count, seed, deadline))
+            batches.append(self.sample(model, count, seed, deadline, start))
             drawn += max(count, len(batches[-1]))  # a call may return more rows than it is asked for
-            spent = max(time.perf_counter() - start, 1e-6)
+            spent = max(time.perf_counter() - begin, 1e-6)
             left = deadline - time.perf_counter()
             size = max(1, min(2 * size, int(0.5 * left / (spent / count))))
         return Reads(model, dimod.concatenate(batches), Termination.BUDGET if drawn >= wanted else Termination.CLOCK)
 
-    def sample(self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
-        """Return `num_reads` reads of one model, or more where the sampler decides how many a call returns."""
+    def sample(
+        self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None,
+        start: NDArray[np.int8] | None = None,
+    ) -> dimod.SampleSet:  # fmt: skip
+        """Return `num_reads` reads of one model, or more where the sampler decides how many a call returns.
+
+        One read begins at `start`, (N,) in the model's vartype, the others where the sampler begins.
+        """
         arguments = dict(self.parameters)
+        if start is not None:
+            arguments["initial_states"] = (start[None, :], range(len(start)))
         if self._reads_name is not None:
             arguments[self._reads_name] = num_reads
         batches: list[dimod.SampleSet] = []
@@ -143,8 +154,14 @@ class SimulatedAnnealing(SamplerSolver):
             self.parameters["num_sweeps"] = num_sweeps
         self.warm_share, self.beta_range = float(warm_share), beta_range
 
-    def sample(self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
-        """Return reads; a deadline stops between reads."""
+    def sample(
+        self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None,
+        start: NDArray[np.int8] | None = None,
+    ) -> dimod.SampleSet:  # fmt: skip
+        """Return reads; a deadline stops between reads.
+
+        With `start`, every read begins there, in the middle of the usual range of temperatures: hotter ones forget it.
+        """
         warm = 0 if model.exact or self.beta_range is not None else round(self.warm_share * num_reads)
         ranges: list[tuple[int, tuple[float, float] | None]] = []
         if warm:
@@ -158,6 +175,12 @@ class SimulatedAnnealing(SamplerSolver):
                 own = seed
                 if seed is not None and beta_range is self.beta_range:
                     own = seed ^ 0x5BD1E995 & 0x7FFFFFFF
+                if start is not None:
+                    parameters |= {
+                        "initial_states": (start[None, :], range(len(start))),
+                        "initial_states_generator": "tile",
+                    }
+                    beta_range = beta_range if self.beta_range else second_half(beta_range, model.bqm)
                 parts.append(
                     self.sampler.sample(
                         model.bqm, num_reads=count, seed=own, interrupt_function=stop, beta_range=beta_range,
@@ -166,36 +189,6 @@ class SimulatedAnnealing(SamplerSolver):
                 )  # fmt: skip
         reads: dimod.SampleSet = dimod.concatenate(parts)
         return reads
-
-
-class PathIntegralAnnealing(SamplerSolver):
-    """Simulated quantum annealing, path-integral Monte Carlo of dwave-samplers (``sqa``).
-
-    Parameters
-    ----------
-    encoding : str
-    num_sweeps : int
-        Per read.
-    """
-
-    name = "sqa"
-
-    def __init__(
-        self,
-        *,
-        encoding: str = "margin",
-        num_sweeps: int = 50,
-        encoding_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        from dwave.samplers import PathIntegralAnnealingSampler
-
-        check_positive(num_sweeps=num_sweeps)
-        super().__init__(
-            PathIntegralAnnealingSampler(),
-            encoding=encoding,
-            encoding_options=encoding_options,
-            num_sweeps=num_sweeps,
-        )
 
 
 class Tabu(SamplerSolver):
@@ -233,14 +226,18 @@ class Tabu(SamplerSolver):
         )  # fmt: skip
         self.read_timeout_s = read_timeout_s
 
-    def sample(self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None) -> dimod.SampleSet:
+    def sample(
+        self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None,
+        start: NDArray[np.int8] | None = None,
+    ) -> dimod.SampleSet:  # fmt: skip
         """Return reads; dwave-samplers takes the timeout in milliseconds per read."""
         limit = self.read_timeout_s
         if deadline is not None:
             limit = min(limit, max((deadline - time.perf_counter()) / num_reads, 1e-3))
+        states = {} if start is None else {"initial_states": (start[None, :], range(len(start)))}
         milliseconds = max(1, int(1000 * limit))
         reads: dimod.SampleSet = self.sampler.sample(
-            model.bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **self.parameters
+            model.bqm, num_reads=num_reads, seed=seed, timeout=milliseconds, **states, **self.parameters
         )
         return reads
 
@@ -284,8 +281,28 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     solver._reads_name = "num_reads" if "num_reads" in known else None
     solver._seed_name = "seed" if "seed" in known else None
     solver.default_reads = 1 if solver._reads_name is None else DEFAULT_READS
-    solver.capabilities = Capabilities(forms=solver.capabilities.forms, seed="seed" in known, num_reads=True)
+    solver.capabilities = Capabilities(
+        forms=solver.capabilities.forms, seed="seed" in known, num_reads=True, hint="initial_states" in known
+    )
     return solver
+
+
+def initial_state(model: SampledModel, request: Request) -> NDArray[np.int8] | None:
+    """Return the state, (N,) in the model's vartype, that a hint stands for; slack variables are drawn at random."""
+    if request.hint is None:
+        return None
+    bits = model.bits(request.hint)
+    rest = request.rng().integers(0, 2, model.bqm.num_variables - len(bits), dtype=np.int8)
+    state: NDArray[np.int8] = np.concatenate([bits, rest]).astype(np.int8)
+    return state if model.bqm.vartype is dimod.BINARY else (2 * state - 1).astype(np.int8)
+
+
+def second_half(beta_range: tuple[float, float] | None, bqm: dimod.BinaryQuadraticModel) -> tuple[float, float] | None:
+    """Return the colder half, on a logarithmic scale, of a range of inverse temperatures; None: dwave-samplers' own."""
+    from dwave.samplers.sa.sampler import default_beta_range
+
+    hot, cold = beta_range or default_beta_range(bqm)
+    return float(np.sqrt(hot * cold)), float(cold)
 
 
 def _keywords(sample: Any) -> set[str]:

@@ -1,0 +1,101 @@
+"""Exact and RC2, which compute in whole numbers: against enumeration, what they refuse, and the conformance kit."""
+
+import importlib.util
+import itertools
+import shutil
+import subprocess
+
+import dimod
+import numpy as np
+import pytest
+
+from qproj import MetricProjection, SignProjection, get_solver
+from qproj.testing import CHECKS, run_checks
+
+MODULES = {"exact": "exact", "rc2": "pysat"}
+INSTALLED = [name for name, module in MODULES.items() if importlib.util.find_spec(module) is not None]
+#: Dense real objectives of middle size, which conflict-driven search does not prove in the kit's 20 s.
+BEYOND = {"optimum_reached"}
+
+pytestmark = pytest.mark.skipif(len(INSTALLED) < 2, reason="exact and python-sat are not both installed")
+peers = pytest.mark.parametrize("name", list(MODULES))
+
+
+@peers
+@pytest.mark.parametrize("seed", range(8))
+def test_whole_number_projections_are_proved_as_enumeration_finds_them(name, seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(2, 12)), int(rng.integers(2, 9))
+    p = SignProjection(rng.choice([-1, 1], (n, d)), rng.integers(-4, 5, n).astype(float))
+    solution = get_solver(name).solve(p)
+    assert solution.status == "optimal"
+    assert solution.gain == get_solver("exhaustive").solve(p).gain
+    assert solution.bound <= solution.objective
+
+
+@peers
+@pytest.mark.parametrize("vartype", ["BINARY", "SPIN"])
+@pytest.mark.parametrize("seed", range(4))
+def test_bqms_are_proved(name, vartype, seed):
+    rng = np.random.default_rng(seed)
+    bqm = dimod.BinaryQuadraticModel(vartype)
+    for u in range(7):
+        bqm.add_linear(u, float(rng.integers(-5, 6)))
+    for u, v in itertools.combinations(range(7), 2):
+        bqm.add_quadratic(u, v, float(rng.integers(-5, 6)))
+    solution = get_solver(name).solve(bqm)
+    assert solution.status == "optimal"
+    assert solution.objective == dimod.ExactSolver().sample(bqm).first.energy
+
+
+@peers
+def test_a_metric_projection_is_proved(name):
+    rng = np.random.default_rng(3)
+    p = MetricProjection(rng.integers(-2, 3, (6, 6)).astype(float), rng.integers(-3, 4, 6).astype(float))
+    solution = get_solver(name).solve(p)
+    assert solution.status == "optimal"
+    assert solution.gain == pytest.approx(get_solver("exhaustive").solve(p).gain)
+
+
+@peers
+def test_the_clock_stops_the_search_and_the_bound_is_valid(name):
+    rng = np.random.default_rng(1)
+    p = SignProjection(rng.choice([-1, 1], (60, 30)), rng.normal(size=60))
+    solution = get_solver(name).solve(p, time_limit_s=0.5)
+    assert solution.termination == "clock"
+    assert solution.gain_bound >= get_solver("local-search").solve(p, seed=0).gain
+
+
+@peers
+def test_what_cannot_be_asked_is_refused(name):
+    p = SignProjection([[1, -1, 1], [1, 1, 1]], [1.0, -2.0])
+    with pytest.raises(TypeError, match="num_reads"):
+        get_solver(name).solve(p, num_reads=3)
+    with pytest.raises(TypeError, match="has no option"):
+        get_solver(name, orakel="g4")
+
+
+def test_rc2_names_the_oracles_and_what_takes_rows_that_it_cannot_count():
+    with pytest.raises(ValueError, match="g4"):
+        get_solver("rc2", oracle="none")
+    with pytest.raises(ValueError, match="cpsat"):
+        get_solver("rc2").solve(SignProjection([[0.3, 1.7, -2.2], [1.1, -0.4, 0.9]], [1.0, -1.0]))
+
+
+def test_exact_writes_its_proof(tmp_path):
+    rng = np.random.default_rng(0)
+    p = SignProjection(rng.choice([-1, 1], (9, 6)), rng.integers(-3, 4, 9).astype(float))
+    assert get_solver("exact", proof_log=tmp_path / "one").solve(p).status == "optimal"
+    formula, proof = tmp_path / "one.formula", tmp_path / "one.proof"
+    assert formula.is_file()
+    assert proof.read_text().startswith("pseudo-Boolean proof")
+    if shutil.which("veripb"):
+        subprocess.run(["veripb", formula, proof], check=True)
+
+
+@pytest.mark.slow
+@peers
+def test_it_conforms_but_for_proofs_beyond_its_reach(name):
+    results = run_checks(get_solver(name), names=sorted(set(CHECKS) - BEYOND))
+    failed = {each.name: each.message for each in results if each.outcome == "failed"}
+    assert not failed
