@@ -3,24 +3,27 @@
 python -m benchmarks.results                      the page and its plot, from what is stored
 python -m benchmarks.results --tune [NAME …]      missing trials, then qproj/lab/training/presets.toml
 python -m benchmarks.results --run [NAME …]       missing runs of experiments (all without a name)
-python -m benchmarks.results --studies [NAME …]   missing runs of functions, steps, ablation, solvers
+python -m benchmarks.results --studies [NAME …]   missing runs of functions, steps, ablation, solvers, curvature-solvers
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tomllib
 from collections.abc import Iterable
+from typing import Any
 
 from benchmarks import training_page, training_suite
-from benchmarks.training_store import ROOT, Job, complete, prune, records
-from qproj.lab.training.experiments import OPTIMIZERS, get_experiment
+from benchmarks.training_store import FOLDER, ROOT, Job, complete, prune, records
+from qproj.lab.training import on_functions
+from qproj.lab.training.experiments import get_experiment
 from qproj.lab.training.tuning import best
 
 PRESETS = ROOT / "qproj" / "lab" / "training" / "presets.toml"
 STUDIES = {
     "functions": training_suite.function_jobs, "steps": training_suite.steps, "ablation": training_suite.ablations,
-    "solvers": training_suite.solvers,
+    "solvers": training_suite.solvers, "curvature-solvers": training_suite.curvature_solvers,
 }  # fmt: skip
 MARK = "# Tuned on validation rows"
 
@@ -28,9 +31,23 @@ MARK = "# Tuned on validation rows"
 def tune(names: Iterable[str]) -> None:
     """Run the missing trials, and write the best of every optimiser to presets.toml."""
     for name in names:
+        if name in training_suite.FUNCTIONS:
+            _tune_function(name)
+            continue
         jobs = training_suite.tuning(name)
         print(f"{name}: {complete(jobs)} of {len(jobs)} trials run", flush=True)
     write_presets()
+
+
+def _tune_function(name: str) -> None:
+    """Choose step size and momentum of every optimiser, and keep the choice; what is kept is not chosen again."""
+    file, experiment = FOLDER / f"tuned-{name}.json", get_experiment(name)
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    for optimizer in training_suite.compared(name):
+        if optimizer not in kept:
+            kept[optimizer] = on_functions.tune(experiment, optimizer).used(optimizer)
+            file.write_text(json.dumps(kept, indent=1) + "\n")
+            print(f"{name}, {optimizer}: {kept[optimizer]}", flush=True)
 
 
 def write_presets() -> None:
@@ -41,14 +58,26 @@ def write_presets() -> None:
         jobs = training_suite.tuning(name)
         if len(records(jobs)) < len(jobs):
             continue
-        rows = []
-        for optimizer in OPTIMIZERS:
-            found = best(optimizer, records([job for job in jobs if job.label == optimizer])).used(optimizer)
-            rows.append(f"{optimizer} = {{ {', '.join(f'{key} = {_toml(value)}' for key, value in found.items())} }}")
-        tables.append("\n".join([f"[best.{get_experiment(name).preset}]", *rows]))
+        chosen = {
+            one: best(one, records([job for job in jobs if job.label == one])).used(one)
+            for one in training_suite.compared(name)
+        }
+        tables.append(_preset(name, chosen))
+    for name in training_suite.FUNCTIONS:
+        file = FOLDER / f"tuned-{name}.json"
+        if file.exists():
+            tables.append(_preset(name, json.loads(file.read_text())))
     text = "\n\n".join([f"{head}{line}", *tables]) + "\n"
     tomllib.loads(text)
     PRESETS.write_text(text)
+
+
+def _preset(name: str, chosen: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        f"{optimizer} = {{ {', '.join(f'{key} = {_toml(value)}' for key, value in found.items())} }}"
+        for optimizer, found in chosen.items()
+    ]
+    return "\n".join([f"[best.{get_experiment(name).preset}]", *rows])
 
 
 def _toml(value: object) -> str:
@@ -72,7 +101,7 @@ def main() -> None:
         options.add_argument(f"--{flag}", action="store_true", help=about)
     asked = options.parse_args()
     if asked.tune:
-        tune(asked.names or training_suite.TUNED)
+        tune(asked.names or (*training_suite.TUNED, *training_suite.FUNCTIONS))
     if asked.run:
         for name in asked.names or training_suite.NAMES:
             run(training_suite.table(name), name)

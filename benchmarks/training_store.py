@@ -20,6 +20,8 @@ KEPT = (
     "experiment", "optimizer", "seed", "test_accuracy", "best_val_test_accuracy", "val_accuracy", "seconds",
     "binary_parameters", "float_parameters", "steps", "epochs", "settings", "solver", "weights_sha256", "key",
 )  # fmt: skip
+#: Kept of those that have them.
+_MORE = ("mean_gap", "mean_audit_gap", "projection_share", "batches")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def complete(jobs: Sequence[Job]) -> int:
             _keep(job, on_functions.run(config))
             done += 1
             continue
-        what = (config.experiment, config.tuning, config.seed if config.tuning else 0)
+        what = (config.experiment, config.tuning, config.seed if config.tuning or config.experiment.shots else 0)
         if what != last:
             data, last = load(config.experiment, tuning=config.tuning, seed=config.seed), what
         _keep(job, loop.run(config, data=data, audit=job.audit))
@@ -81,10 +83,14 @@ def _keep(job: Job, record: dict[str, Any]) -> None:
     run = {name: record[name] for name in KEPT}
     if "figures" in record:
         run["figures"] = record["figures"]
+        run["history"] = record["history"]
     elif job.config.tuning:
         run["history"] = [{"test": round(row["test"], 5)} for row in record["history"]]
     else:
-        run.update({name: record[name] for name in ("mean_gap", "mean_audit_gap") if name in record})
+        run.update({name: record[name] for name in _MORE if name in record})
+        run["history"] = [
+            {"step": row["step"], "seconds": row["seconds"], "test": round(row["test"], 5)} for row in record["history"]
+        ]
     run["commit"] = commit()
     others = [one for one in stored(job.study, job.config.experiment.name) if one["key"] != run["key"]]
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -100,6 +106,8 @@ def prune(jobs: Iterable[Job]) -> int:
     dropped = 0
     for file in sorted(FOLDER.glob("*.json")):
         content = json.loads(file.read_text())
+        if "runs" not in content:
+            continue
         kept = [run for run in content["runs"] if run["key"] in wanted.get(file, ())]
         dropped += len(content["runs"]) - len(kept)
         if not kept:

@@ -46,8 +46,8 @@ def tuned(experiment: Any, optimizers: list[str], out: Path, solver: str, checkp
 
     chosen: dict[str, Any] = {}
     for optimizer in optimizers:
-        if experiment.name == "rosenbrock":
-            chosen[optimizer] = on_functions.tune(optimizer)
+        if experiment.name.startswith("rosenbrock"):
+            chosen[optimizer] = on_functions.tune(experiment, optimizer)
             continue
         if experiment.kind == "function":
             raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")

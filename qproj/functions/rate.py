@@ -43,12 +43,14 @@ class Rate:
 
 
 def measure_rate(
-    fun: Function, x0: ArrayLike, *, steps: Sequence[int] = (100, 1000, 10_000), stochastic: bool = False,
-    seed: int = 0, watch: Callable[[int], None] | None = None,
+    fun: Function, x0: ArrayLike, *, method: str = "qpsbgd", tau: float = 1.0,
+    steps: Sequence[int] = (100, 1000, 10_000), stochastic: bool = False, seed: int = 0,
+    watch: Callable[[int], None] | None = None,
 ) -> Rate:  # fmt: skip
     """Return mean ‖∇f‖ of QP-SBGD with η = 1/√T for several T, and the slope on a log-log plot.
 
-    `watch` is called with the number of steps made so far, of all T together.
+    `method` and `tau` are those of :func:`~qproj.functions.minimize`; `watch` is called with the number of steps made
+    so far, of all T together.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def measure_rate(
     runs: list[OptimizeResult] = []
     for T in counts:
         tell = None if watch is None else _after(watch, sum(run.nit for run in runs))
-        runs.append(minimize(fun, x0, "qpsbgd", steps=int(T), stochastic=stochastic, seed=seed, watch=tell))
+        runs.append(minimize(fun, x0, method, tau=tau, steps=int(T), stochastic=stochastic, seed=seed, watch=tell))
     means = np.array([run.gradient_norms.mean() for run in runs])
     c = float(min(np.nanmin(run.alignment) for run in runs))
     least = min(float(run.history.min()) for run in runs)

@@ -25,12 +25,15 @@ class Function:
         ((N,), generator or None) → (N,): the exact gradient without a generator, an unbiased estimate with one.
     smoothness : float
         L with ‖∇f(x) − ∇f(y)‖ ≤ L‖x − y‖ on the box [−2, 2]^N.
+    curvature : callable or None
+        (N,) → (N, N), positive semidefinite: the Gauss–Newton matrix, or |∇²f|.
     """
 
     size: int
     value: Callable[[FloatArray], float]
     gradient: Callable[[FloatArray, np.random.Generator | None], FloatArray]
     smoothness: float
+    curvature: Callable[[FloatArray], FloatArray] | None = None
 
 
 def quadratic(A: ArrayLike, b: ArrayLike, *, noise: float = 0.0) -> Function:
@@ -46,6 +49,8 @@ def quadratic(A: ArrayLike, b: ArrayLike, *, noise: float = 0.0) -> Function:
         raise ValueError(f"A has shape {matrix.shape}; a square matrix is needed")
     vector = as_vector(np.asarray(b), "b", len(matrix)).astype(np.float64)
     symmetric = 0.5 * (matrix + matrix.T)
+    eigenvalues, axes = np.linalg.eigh(symmetric)
+    absolute = (axes * np.abs(eigenvalues)) @ axes.T
     _check_noise(noise)
 
     def gradient(x: FloatArray, rng: np.random.Generator | None) -> FloatArray:
@@ -56,7 +61,8 @@ def quadratic(A: ArrayLike, b: ArrayLike, *, noise: float = 0.0) -> Function:
         len(vector),
         lambda x: float(0.5 * x @ symmetric @ x - vector @ x),
         gradient,
-        float(np.abs(np.linalg.eigvalsh(symmetric)).max()),
+        float(np.abs(eigenvalues).max()),
+        lambda x: absolute,
     )
 
 
@@ -76,8 +82,16 @@ def rosenbrock(size: int, *, noise: float = 0.0) -> Function:
         slope[1:] += 200.0 * curve
         return slope if rng is None else slope + noise * rng.normal(size=len(x))
 
+    def curvature(x: FloatArray) -> FloatArray:
+        """2 JᵀJ of the residuals 10 (x_{k+1} − x_k²) and 1 − x_k."""
+        diagonal = np.zeros(len(x))
+        diagonal[:-1] = 800.0 * x[:-1] ** 2 + 2.0
+        diagonal[1:] += 200.0
+        beside = -400.0 * x[:-1]
+        return np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+
     # Gershgorin on the box: |1200x² − 400y + 2| + 200 + 2·|400x| ≤ 4800 + 800 + 2 + 200 + 1600
-    return Function(int(size), value, gradient, 7402.0)
+    return Function(int(size), value, gradient, 7402.0, curvature)
 
 
 def logistic(X: ArrayLike, y: ArrayLike, *, batch: int | None = None) -> Function:
@@ -95,11 +109,17 @@ def logistic(X: ArrayLike, y: ArrayLike, *, batch: int | None = None) -> Functio
         slope: FloatArray = -(part.T @ (signs / (1.0 + np.exp(signs * (part @ x))))) / len(part)
         return slope
 
+    def curvature(x: FloatArray) -> FloatArray:
+        share = 1.0 / (1.0 + np.exp(-(rows @ x)))
+        weighted: FloatArray = rows.T @ ((share * (1.0 - share))[:, None] * rows) / len(rows)
+        return weighted
+
     return Function(
         rows.shape[1],
         lambda x: float(np.logaddexp(0.0, -labels * (rows @ x)).mean()),
         gradient,
         float(np.linalg.norm(rows, 2) ** 2 / (4 * len(rows))),
+        curvature,
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 #: The candidates.
 TAUS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-#: Steps between two looks, and the share of an earlier score that a look keeps.
+#: Steps between two looks, after some in the first steps, and the share of an earlier score that a look keeps.
 PERIOD, MEMORY = 25, 0.9
 
 
@@ -37,8 +37,13 @@ class LookAhead:
         self.looks = 0
 
     def is_due(self, step: int) -> bool:
-        """Return whether the weights before the coming step have to be kept, so that the next batch can judge it."""
-        return step % PERIOD == 1
+        """Return whether the weights before the coming step have to be kept, so that the next batch can judge it.
+
+        That is so for every 25th step, and for the first, second, fourth, eighth and sixteenth, since a wrong τ may
+        spoil a network in a few long steps.
+        """
+        made = step + 1
+        return made % PERIOD == 0 or (made < PERIOD and made & (made - 1) == 0)
 
     def choose(
         self,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qproj.functions import METHODS, logistic, measure_rate, minimize, quadratic, rosenbrock
+from qproj.functions import METHODS, Function, logistic, measure_rate, minimize, quadratic, rosenbrock
 
 
 def random_quadratic(seed, size=6, noise=0.0):
@@ -35,6 +35,52 @@ def test_smoothness_bounds_the_change_of_the_gradient(fun):
         x, y = rng.uniform(-2, 2, (2, fun.size))
         change = np.linalg.norm(fun.gradient(x, None) - fun.gradient(y, None))
         assert change <= fun.smoothness * np.linalg.norm(x - y) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("fun", functions(), ids=["quadratic", "rosenbrock", "logistic"])
+def test_curvatures_are_positive_semidefinite_and_the_hessian_where_residuals_vanish(fun):
+    x = minimize(fun, np.full(fun.size, 0.5), "gd", steps=200, lr=1e-3).x if fun.size != 5 else np.ones(5)
+    H = fun.curvature(x)
+    assert np.linalg.eigvalsh(H).min() >= -1e-9
+    steps = 1e-5 * np.eye(fun.size)
+    numeric = [(fun.gradient(x + s, None) - fun.gradient(x - s, None)) / 2e-5 for s in steps]
+    np.testing.assert_allclose(H, numeric, rtol=1e-4, atol=1e-4)
+
+
+@given(st.integers(0, 10**6), st.floats(0.0, 4.0))
+@settings(max_examples=25)
+def test_second_order_steps_are_near_the_best_of_their_model(seed, tau):
+    """Small enough for all 2^N steps."""
+    fun = random_quadratic(seed % 1000)
+    x = np.random.default_rng(seed).uniform(-1, 1, fun.size)
+    eta, g, H = 0.05, fun.gradient(x, None), fun.curvature(x)
+    V = (minimize(fun, x, "second-order", steps=1, lr=eta, tau=tau).x - x) / eta
+    every = np.array(np.meshgrid(*[[-1.0, 1.0]] * fun.size)).reshape(fun.size, -1).T
+    energy = every @ g + 0.5 * tau * eta * np.einsum("kd,de,ke->k", every, H, every)
+    found = V @ g + 0.5 * tau * eta * V @ H @ V
+    assert found <= energy.min() + 0.05 * (energy.max() - energy.min())
+
+
+@given(st.integers(0, 10**6), st.floats(0.0, 4.0))
+@settings(max_examples=25)
+def test_curvature_steps_are_aligned_by_construction(seed, tau):
+    """⟨−∇f, V⟩ ≥ (1 − τ/2)‖∇f‖₁ in every step of a run."""
+    fun = random_quadratic(seed % 1000)
+    x = np.random.default_rng(seed).uniform(-1, 1, fun.size)
+    for _ in range(5):
+        g, after = fun.gradient(x, None), minimize(fun, x, "curvature", steps=1, lr=0.1, tau=tau).x
+        V = (after - x) / 0.1
+        assert -g @ V >= (1.0 - tau / 2.0) * np.abs(g).sum() - 1e-9
+        x = after
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_momentum_and_schedules_are_offered_to_all(method):
+    fun = random_quadratic(3)
+    plain = minimize(fun, np.zeros(6), method, steps=30, lr=0.05)
+    other = minimize(fun, np.zeros(6), method, steps=30, lr=0.05, momentum=0.5, schedule="linear")
+    assert not np.array_equal(plain.x, other.x)
+    assert np.isfinite(other.history).all()
 
 
 def test_estimates_are_unbiased():
@@ -118,6 +164,12 @@ def test_stochastic_runs_repeat_by_seed():
         (lambda: minimize(rosenbrock(2), [0, 0], "qpsgd"), "did you mean 'qpsbgd'"),
         (lambda: minimize(rosenbrock(2), [0, 0, 0]), "x0"),
         (lambda: minimize(rosenbrock(2), [0, 0], steps=0), "steps is 0"),
+        (lambda: minimize(rosenbrock(2), [0, 0], momentum=1.0), "momentum is 1.0"),
+        (lambda: minimize(rosenbrock(2), [0, 0], schedule="cosinus"), "schedule is 'cosinus'"),
+        (
+            lambda: minimize(Function(2, sum, lambda x, rng: x, 1.0), [0, 0], "curvature"),
+            "needs a curvature|curvature;",
+        ),
         (lambda: minimize(rosenbrock(2), [0, 0], lr=-1.0), "lr is -1"),
         (lambda: rosenbrock(1), "≥ 2"),
         (lambda: quadratic([[1.0, 2.0]], [1.0]), "square"),

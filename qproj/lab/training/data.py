@@ -54,6 +54,8 @@ def load(experiment: Experiment, *, tuning: bool = False, seed: int = 0) -> Data
     tuning : bool
         The validation rows stand in for the test rows, which are left out. The karate club has no labels to spare:
         there a random graph of the same size and make, drawn from `seed`, is used instead.
+    seed : int
+        Of the draw of few training rows, and of that graph.
 
     Raises
     ------
@@ -65,12 +67,23 @@ def load(experiment: Experiment, *, tuning: bool = False, seed: int = 0) -> Data
     table = load_tabular(experiment.data).signs()
     parts = [table.X_train, table.X_val, *([] if tuning else [table.X_test])]
     labels = [table.y_train, table.y_val, *([] if tuning else [table.y_test])]
-    keep = _columns(table.X_train, table.y_train, experiment.features)
+    keep = np.array(experiment.columns, np.intp) - 1
+    if not len(keep):
+        keep = _columns(table.X_train, table.y_train, experiment.features)
     X = np.concatenate(parts)[:, keep].astype(np.float32)
     ends = np.cumsum([len(part) for part in parts])
-    train, val = torch.arange(int(ends[0])), torch.arange(int(ends[0]), int(ends[1]))
+    train, val = _training_rows(experiment, table.y_train, seed), torch.arange(int(ends[0]), int(ends[1]))
     test = val if tuning else torch.arange(int(ends[1]), int(ends[2]))
     return Data(torch.from_numpy(X), torch.from_numpy(np.concatenate(labels)), train, val, test, table.num_classes)
+
+
+def _training_rows(experiment: Experiment, y: NDArray[np.int64], seed: int) -> Tensor:
+    """Return the first rows, or as many of each class as the experiment has, drawn by the seed."""
+    if not experiment.shots:
+        return torch.arange(min(len(y), experiment.rows) if experiment.rows else len(y))
+    rng = np.random.default_rng([seed, 5])
+    drawn = [rng.choice(np.flatnonzero(y == one), experiment.shots, replace=False) for one in np.unique(y)]
+    return torch.from_numpy(np.sort(np.concatenate(drawn)))
 
 
 def _columns(X: NDArray[Any], y: NDArray[np.int64], count: int) -> NDArray[np.intp]:

@@ -26,6 +26,7 @@ from qproj.lab.training.tensorboard import events
 from qproj.nn import model_summary
 from qproj.optim import QPSBGD
 from qproj.optim.binary_optimizer import BinaryOptimizer
+from qproj.optim.projection_report import ProjectionReport
 
 #: (step, steps): called after every step.
 Watch = Callable[[int, int], None]
@@ -39,9 +40,8 @@ class _Progress:
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
     projecting: float = 0.0
-    gaps: list[float] = field(default_factory=list)
-    audits: list[float] = field(default_factory=list)
-    alignments: list[float] = field(default_factory=list)
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    batches: list[dict[str, float]] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -89,7 +89,7 @@ def run(
     -------
     dict
         Plain JSON: experiment, optimizer, seed, test_accuracy, best_val_test_accuracy, seconds, counts of parameters,
-        ``history`` (a row an evaluation), ``weights_sha256`` and more.
+        ``history`` (a row per evaluation), ``weights_sha256`` and more.
 
     Raises
     ------
@@ -140,32 +140,43 @@ def _step(config: Config, model: nn.Module, optimizer: BinaryOptimizer, data: Da
     model.train()
     set_rates(optimizer, config.settings.factor(now.step, total))
     rows = batch_rows(config.experiment, data, config.seed, now.step)
-    optimizer.zero_grad()
-    value = networks.loss(networks.scores(model, config.experiment, data, rows), data.y[rows])
-    value.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = networks.loss(networks.scores(model, config.experiment, data, rows), data.y[rows])
+        value.backward()  # type: ignore[no-untyped-call]
+        return value.detach()
+
+    value = float(optimizer.step(closure))
     now.step += 1
-    now.losses.append(float(value.detach()))
+    now.losses.append(value)
+    if config.experiment.on_batches:
+        now.batches.append({
+            "loss": value, "accuracy": networks.accuracy(model, config.experiment, data, rows),
+        })  # fmt: skip
     if isinstance(optimizer, QPSBGD) and optimizer.last_report is not None:
-        report = optimizer.last_report
-        now.projecting += report.seconds
-        now.gaps += [layer.gap for layer in report.values() if math.isfinite(layer.gap)]
-        now.audits += [layer.audit_gap for layer in report.values() if layer.audit_gap is not None]
-        now.alignments += [layer.cosine for layer in report.values() if math.isfinite(layer.cosine)]
+        _follow(optimizer.last_report, now)
+
+
+def _follow(report: ProjectionReport, now: _Progress) -> None:
+    """Add what one projection did to the figures of the present part of the run."""
+    now.projecting += report.seconds
+    for layer in report.values():
+        for name in ("gap", "audit_gap", "cosine", "agreement", "tau"):
+            value = getattr(layer, name)
+            if value is not None and math.isfinite(value):
+                now.figures.setdefault(name, []).append(float(value))
 
 
 def _evaluate(experiment: Experiment, model: nn.Module, data: Data, now: _Progress) -> None:
+    val = networks.accuracy(model, experiment, data, data.val)
     row: dict[str, float] = {
-        "step": now.step, "loss": _mean(now.losses),
-        "train": networks.accuracy(model, experiment, data, data.train[:2000]),
-        "val": networks.accuracy(model, experiment, data, data.val),
-        "test": networks.accuracy(model, experiment, data, data.test),
+        "step": now.step, "seconds": round(now.seconds, 3), "loss": _mean(now.losses),
+        "train": networks.accuracy(model, experiment, data, data.train[:2000]), "val": val,
+        "test": val if data.test is data.val else networks.accuracy(model, experiment, data, data.test),
     }  # fmt: skip
-    for name, values in (("gap", now.gaps), ("audit_gap", now.audits), ("cosine", now.alignments)):
-        if values:
-            row[name] = _mean(values)
-    now.history.append(row)
-    now.losses, now.gaps, now.audits, now.alignments = [], [], [], []
+    now.history.append(row | {name: _mean(values) for name, values in now.figures.items()})
+    now.losses, now.figures = [], {}
 
 
 def _record(config: Config, model: nn.Module, now: _Progress) -> dict[str, Any]:
@@ -177,7 +188,9 @@ def _record(config: Config, model: nn.Module, now: _Progress) -> dict[str, Any]:
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode() + value.numpy().tobytes())
-    extra = {"projection_share": now.projecting / now.seconds} if now.projecting else {}
+    extra: dict[str, Any] = {"projection_share": now.projecting / now.seconds} if now.projecting else {}
+    if now.batches:
+        extra["batches"] = now.batches
     for name in ("gap", "audit_gap"):
         values = [row[name] for row in now.history if name in row]
         if values:

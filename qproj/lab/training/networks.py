@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from qproj.lab.training.data import Data
 from qproj.lab.training.experiments import Experiment
-from qproj.nn import BinaryGCNConv, BinaryLinear, SignActivation
+from qproj.nn import BinaryConv2d, BinaryGCNConv, BinaryLinear, SignActivation
 
-_CHUNK = 8192
+_CHUNK = 2048
 
 
 class GraphNetwork(nn.Module):
@@ -32,8 +32,22 @@ class GraphNetwork(nn.Module):
         return z
 
 
+def _convolutional(channels: tuple[int, ...], data: Data) -> nn.Module:
+    """A float convolution, binary ones with pooling, BatchNorm and σ, and a float linear layer."""
+    first, side = channels[0], math.isqrt(data.x.shape[1])
+    parts: list[nn.Module] = [
+        nn.Unflatten(1, (1, side, side)), nn.Conv2d(1, first, 3, padding=1), nn.BatchNorm2d(first), SignActivation(),
+    ]  # fmt: skip
+    for a, b in zip((first, *channels), channels):
+        parts += [BinaryConv2d(a, b, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(b), SignActivation()]
+        side //= 2
+    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels[-1] * side * side, data.scores))
+
+
 def build(experiment: Experiment, data: Data) -> nn.Module:
     """Return the network, its latent weights uniform in ±0.5 from torch's generator."""
+    if experiment.conv:
+        return _convolutional(experiment.hidden, data)
     widths = (data.x.shape[1], *experiment.hidden, data.scores)
     if data.adjacency is not None:
         return GraphNetwork(widths)
@@ -45,7 +59,9 @@ def build(experiment: Experiment, data: Data) -> nn.Module:
 
 def scores(model: nn.Module, experiment: Experiment, data: Data, rows: Tensor) -> Tensor:
     """Return (len(rows), scores) floats: the last layer's output times sharpness/√d."""
-    z = model(data.x, data.adjacency)[rows] if data.adjacency is not None else model(data.x[rows])
+    z: Tensor = model(data.x, data.adjacency)[rows] if data.adjacency is not None else model(data.x[rows])
+    if experiment.conv:
+        return z
     width = experiment.hidden[-1] if experiment.hidden else data.x.shape[1]
     scaled: Tensor = z * (experiment.sharpness / math.sqrt(width))
     return scaled

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,59 +18,40 @@ from qproj._files import plain
 from qproj.functions import Function, Rate, measure_rate, minimize, quadratic, rosenbrock
 from qproj.lab.training.experiments import Experiment
 from qproj.lab.training.fixed_points import come_to_rest
-from qproj.lab.training.settings import Config, Settings, projects
+from qproj.lab.training.settings import TAKES, Config, Settings
+
+#: What QP-SBGD reads on a function.
+_FIRST_ORDER = ("lr", "schedule", "momentum", "float_lr")
 
 #: (step, steps): called now and then.
 Watch = Callable[[int, int], None]
 
-#: `rosenbrock` and `rate`: N, and the standard deviation that noise adds to each slope.
-SIZE, NOISE = 10, 1.0
+#: `rosenbrock` and `rate`: N where the name has no other, the deviation of the noise of each slope, starts per run.
+SIZE, NOISE, STARTS = 10, 1.0, 20
 ROSENBROCK_STEPS = 1000
-#: `rate`: T = 10²…10⁵, half a decade apart.
+#: `rate`: T = 10²…10⁵, half a decade apart, and the τ whose alignment is measured.
 RATE_STEPS = (100, 316, 1000, 3162, 10_000, 31_623, 100_000)
-#: Step sizes that `--tune` tries on Rosenbrock's function, the same for all optimisers, and the seeds of the trials.
+RATE_TAUS = (0.0, 0.5, 1.0, 1.5, 1.9, 4.0)
+#: What `--tune` tries on Rosenbrock's function, the same for all optimisers, and the seeds of the trials.
 STEP_SIZES = tuple(float(f"{10.0 ** (-k / 2):.1g}") for k in range(1, 13))
-TUNING_SEEDS = (1000, 1001, 1002)
-
-#: What `qproj train rosenbrock --tune` chose.
-_ROSENBROCK: dict[str, dict[str, float]] = {
-    "qpsbgd": {"lr": 0.003}, "projected": {"lr": 0.003}, "binaryconnect": {"lr": 3e-6}, "signsgd": {"lr": 0.003},
-    "proxquant": {"lr": 0.001, "reg_rate": 0.01},
-}  # fmt: skip
+MOMENTA = (0.0, 0.8)
+TUNING_SEEDS = (1000,)
 
 
 def best(experiment: Experiment, optimizer: str) -> Settings:
-    """Return the settings that ship for an experiment on a function.
+    """Return the settings that ship for an experiment without tuned ones.
 
-    Those of Rosenbrock's function were tuned; η of `rate` is 1/√T, whatever is set here; η of `fixed-point` is a power
-    of two, with which steps add without rounding.
+    η of `rate` is 1/√T, whatever is set here; η of `fixed-point` is a power of two, with which steps add without
+    rounding.
     """
-    if experiment.name == "rosenbrock":
-        return Settings.of(optimizer, _ROSENBROCK[optimizer])
     return Settings.of(optimizer, {"lr": 0.0625})
-
-
-def check(config: Config) -> None:
-    """Refuse an optimiser that an experiment is not about.
-
-    Raises
-    ------
-    ValueError
-    """
-    experiment = config.experiment
-    if config.optimizer not in experiment.optimizers:
-        raise ValueError(
-            f"{experiment.name} is about {', '.join(experiment.optimizers)}, not {config.optimizer}: "
-            f"--optimizers {','.join(experiment.optimizers)}"
-        )
 
 
 def run(config: Config, watch: Watch | None = None) -> dict[str, Any]:
     """Return the record of a run: plain JSON with ``figures`` and ``history``; the keys of accuracies are None."""
-    check(config)
     tell = watch or (lambda step, steps: None)
     begun = time.perf_counter()
-    measured = {"rosenbrock": _rosenbrock, "rate": _rate, "fixed-point": _fixed_point}[config.experiment.name]
+    measured = {"rosenbrock": _rosenbrock, "rate": _rate, "fixed": _fixed_point}[config.experiment.name.split("-")[0]]
     found = measured(config, tell)
     used = {name: getattr(config.settings, name) for name in found.pop("reads")}
     record: dict[str, Any] = {
@@ -84,29 +65,43 @@ def run(config: Config, watch: Watch | None = None) -> dict[str, Any]:
     return {name: plain(value) for name, value in record.items()}
 
 
-def tune(optimizer: str) -> Settings:
-    """Return the step size of :data:`STEP_SIZES` with the least mean f over the last tenth of Rosenbrock's run.
+def tune(experiment: Experiment, optimizer: str) -> Settings:
+    """Return the point of the grid with the least mean f over the last tenth of Rosenbrock's runs.
 
     Other seeds than those that are reported; a run that diverges is never chosen.
     """
-    tried = {lr: _level(optimizer, lr) for lr in STEP_SIZES}
-    return Settings.of(optimizer, {**_ROSENBROCK[optimizer], "lr": min(tried, key=tried.__getitem__)})
-
-
-def _level(optimizer: str, lr: float) -> float:
-    fun, reg_rate = rosenbrock(SIZE, noise=NOISE), _ROSENBROCK[optimizer].get("reg_rate")
-    runs = [
-        minimize(
-            fun, _start(seed), optimizer, steps=ROSENBROCK_STEPS, lr=lr, reg_rate=reg_rate, stochastic=True, seed=seed
-        )
-        for seed in TUNING_SEEDS
+    fixed = {"schedule": "linear", **({"reg_rate": 0.01} if optimizer == "proxquant" else {})}
+    if optimizer == "second-order":
+        fixed["tau"] = 1.0
+    tried = [
+        Settings.of(optimizer, {**fixed, "lr": lr, "momentum": momentum}) for lr in STEP_SIZES for momentum in MOMENTA
     ]
-    return math.fsum(_last(r.history) for r in runs) if all(r.success for r in runs) else math.inf
+    return min(tried, key=lambda settings: level(Config(experiment, optimizer, 0, settings)))
 
 
-def _start(seed: int) -> FloatArray:
-    start: FloatArray = np.random.default_rng([seed, 7]).uniform(-1.0, 1.0, SIZE)
-    return start
+def level(config: Config) -> float:
+    """Return the mean f that the trials of a configuration end at; infinity where one diverged."""
+    runs = [run for seed in TUNING_SEEDS for run in _runs(config, seed, STARTS)]
+    return math.fsum(_last(run.history) for run in runs) / len(runs) if all(run.success for run in runs) else math.inf
+
+
+def _size(experiment: Experiment) -> int:
+    digits = experiment.name.rpartition("-")[2]
+    return int(digits) if digits.isdigit() else SIZE
+
+
+def _runs(config: Config, seed: int, starts: int, watch: Watch | None = None) -> Iterator[Any]:
+    """Yield one run per start, uniform in [−1, 1]^N."""
+    size, s = _size(config.experiment), config.settings
+    fun = rosenbrock(size, noise=NOISE)
+    for k in range(starts):
+        tell = None if watch is None else _sparse(_after(watch, k * ROSENBROCK_STEPS, starts), ROSENBROCK_STEPS)
+        yield minimize(
+            fun, np.random.default_rng([seed, 7, k]).uniform(-1.0, 1.0, size), config.optimizer, steps=ROSENBROCK_STEPS,
+            lr=s.lr, momentum=s.momentum, schedule=s.schedule, tau=float(s.tau) if s.tau != "auto" else 1.0,
+            reg_rate=s.reg_rate if config.optimizer == "proxquant" else None, stochastic=True,
+            seed=int(np.random.SeedSequence([seed, k]).generate_state(1)[0]), watch=tell,
+        )  # fmt: skip
 
 
 def _last(values: FloatArray) -> float:
@@ -114,38 +109,32 @@ def _last(values: FloatArray) -> float:
 
 
 def _rosenbrock(config: Config, watch: Watch) -> dict[str, Any]:
-    fun, s, steps = rosenbrock(SIZE, noise=NOISE), config.settings, ROSENBROCK_STEPS
-    takes_rate = config.optimizer == "proxquant"
-    found = minimize(
-        fun, _start(config.seed), config.optimizer, steps=steps, lr=s.lr, reg_rate=s.reg_rate if takes_rate else None,
-        stochastic=True, seed=config.seed, watch=_sparse(watch, steps),
-    )  # fmt: skip
-    marks = np.unique(np.linspace(0, len(found.history) - 1, 50).astype(int))
-    # c and its cosine belong to steps of signs; the others take steps of any length
-    aligned = found.alignment[np.isfinite(found.alignment)] if projects(config.optimizer) else np.empty(0)
+    runs = list(_runs(config, config.seed, STARTS, watch))
+    ends = np.array([_last(run.history) for run in runs])
+    longest = max(runs, key=lambda run: len(run.history))
+    marks = np.unique(np.linspace(0, len(longest.history) - 1, 50).astype(int))
+    mean = [float(np.mean([run.history[min(i, len(run.history) - 1)] for run in runs])) for i in marks]
+    points = np.stack([run.x for run in runs])
     return {
-        "reads": ("lr", "reg_rate") if takes_rate else ("lr",), "size": fun.size, "steps": int(found.nit),
-        "weights_sha256": hashlib.sha256(found.x.tobytes()).hexdigest(),
+        "reads": TAKES[config.optimizer] if config.optimizer not in ("qpsbgd", "projected") else _FIRST_ORDER,
+        "size": points.shape[1], "steps": sum(int(run.nit) for run in runs),
+        "weights_sha256": hashlib.sha256(points.tobytes()).hexdigest(),
         "figures": {
-            "value_at_start": float(found.history[0]), "value": _last(found.history),
-            "value_of_signs": _of_signs(fun, found.x), "mean_gradient_norm": float(found.gradient_norms.mean()),
-            "least_alignment": float(aligned.min()) if len(aligned) else None,
-            "mean_cosine": float(aligned.mean()) / math.sqrt(fun.size) if len(aligned) else None,
-            "signs_of_the_minimum": float((found.x >= 0).mean()), "diverged": not found.success,
+            "starts": STARTS, "value_at_start": float(np.mean([run.history[0] for run in runs])),
+            "value": float(ends.mean()), "median_value": float(np.median(ends)),
+            "starts_with_all_signs_of_the_minimum": float((points >= 0).all(axis=1).mean()),
+            "signs_of_the_minimum": float((points >= 0).mean()),
+            "diverged": int(sum(not run.success for run in runs)),
         },
-        "history": [
-            {"step": int(i) + 1, "value": float(found.history[i]), "gradient_norm": float(found.gradient_norms[i])}
-            for i in marks
-        ],
+        "history": [{"step": int(i) + 1, "value": value} for i, value in zip(marks, mean)],
     }  # fmt: skip
 
 
-def _of_signs(fun: Function, x: FloatArray) -> float:
-    return fun.value(np.where(x >= 0, 1.0, -1.0))
-
-
 def _rate(config: Config, watch: Watch) -> dict[str, Any]:
-    """Mean ‖∇f‖ of QP-SBGD with exact slopes, for which (A) holds, and with noisy ones, for which it does not."""
+    """Mean ‖∇f‖ of QP-SBGD with exact slopes, for which (A) holds, and with noisy ones, for which it does not.
+
+    For the curvature projection, the least ⟨−∇f, V⟩/‖∇f‖₁ of every step at several τ, beside the proved 1 − τ/2.
+    """
     total = 2 * sum(RATE_STEPS)
     fun, start = _convex(config.seed), np.ones(SIZE)
     exact = measure_rate(fun, start, steps=RATE_STEPS, watch=_sparse(watch, total))
@@ -159,12 +148,24 @@ def _rate(config: Config, watch: Watch) -> dict[str, Any]:
             "slope": exact.slope, "slope_low": exact.low, "slope_high": exact.high, "alignment": exact.alignment,
             "below_the_bound": bool((exact.means <= exact.bounds).all()), "noisy_slope": noisy.slope,
             "noisy_slope_low": noisy.low, "noisy_slope_high": noisy.high, "noisy_alignment": noisy.alignment,
+            **{f"curvature_alignment_tau_{tau:g}": _least_share(fun, start, tau) for tau in RATE_TAUS},
         },
         "history": [
             {"step": int(T), "mean_gradient_norm": mean, "bound": bound, "noisy_mean_gradient_norm": other}
             for T, mean, bound, other in _together(exact, noisy)
         ],
     }  # fmt: skip
+
+
+def _least_share(fun: Function, start: FloatArray, tau: float) -> float:
+    """Return the least ⟨−∇f, V⟩/‖∇f‖₁ of the curvature projection's steps."""
+    x, least, steps = start, math.inf, 316
+    for _ in range(steps):
+        g = fun.gradient(x, None)
+        after = minimize(fun, x, "curvature", steps=1, lr=1.0 / math.sqrt(steps), tau=tau).x
+        least = min(least, float(g @ (x - after)) * math.sqrt(steps) / float(np.abs(g).sum()))
+        x = after
+    return least
 
 
 def _convex(seed: int) -> Function:
@@ -182,6 +183,10 @@ def _fixed_point(config: Config, watch: Watch) -> dict[str, Any]:
     return {
         "reads": ("lr",), "size": found.size, "steps": found.steps, "figures": found.figures, "history": found.history,
     }  # fmt: skip
+
+
+def _after(watch: Watch, before: int, runs: int) -> Watch:
+    return lambda step, steps: watch(before + step, steps * runs)
 
 
 def _sparse(watch: Watch, total: int) -> Callable[[int], None]:

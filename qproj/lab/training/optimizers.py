@@ -1,4 +1,4 @@
-"""From settings to one of the five optimisers."""
+"""From settings to an optimiser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from qproj.lab.training.settings import Config
-from qproj.optim import QPSBGD, BinaryConnect, ProjectedQPSBGD, ProxQuant, SignSGD
+from qproj.optim import QPSBGD, BinaryConnect, Bop, LatentAdam, ProjectedQPSBGD, ProxQuant, SignSGD
 from qproj.optim.binary_optimizer import BinaryOptimizer
 from qproj.solvers.specs import parse_solver
 
@@ -18,17 +18,22 @@ def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0) -> Binar
     With `audit`, every k-th projection is also solved with "auto", where there are sign gains to compare.
     """
     s = config.settings
+    if config.optimizer == "bop":
+        return Bop(model, lr=s.lr, threshold=s.threshold, float_lr=s.float_lr)
     common: dict[str, Any] = {"lr": s.lr, "momentum": s.momentum, "float_lr": s.float_lr}
     if config.optimizer == "binaryconnect":
         return BinaryConnect(model, **common)
     if config.optimizer == "signsgd":
         return SignSGD(model, box=s.box, **common)
+    if config.optimizer == "adam":
+        return LatentAdam(model, box=s.box, **common)
     if config.optimizer == "proxquant":
         return ProxQuant(model, reg_rate=s.reg_rate, **common)
     kind = QPSBGD if config.optimizer == "qpsbgd" else ProjectedQPSBGD
     return kind(
-        model, solver=_solver(config.solver), seed=config.seed, projection=s.projection, kappa=s.kappa, sweeps=s.sweeps,
-        every=s.every, audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
+        model, solver=_solver(config.solver), seed=config.seed, projection=s.projection, tau=s.tau, filter=s.filter,
+        kappa=s.kappa, sweeps=s.sweeps, targets=s.targets, every=s.every,
+        audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
     )  # fmt: skip
 
 

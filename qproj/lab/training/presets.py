@@ -13,6 +13,8 @@ from qproj.lab.training.settings import Settings
 
 PRESETS = ("best", "paper")
 FILE = "presets.toml"
+#: Both versions of QP-SBGD read the same settings, so one is tuned.
+_TUNED_AS = {"projected": "qpsbgd"}
 
 
 @cache
@@ -31,13 +33,14 @@ def preset(name: str, experiment: Experiment, optimizer: str) -> Settings:
     if name not in PRESETS:
         raise ValueError(f"no preset is called {name!r}; there are {', '.join(PRESETS)}")
     check_optimizer(optimizer)
-    if name == "best" and experiment.kind == "function":
-        return on_functions.best(experiment, optimizer)
     table = _table()[name]
+    if name == "best" and experiment.kind == "function" and experiment.preset not in table:
+        return on_functions.best(experiment, optimizer)
     if name == "paper":
         return Settings.of(optimizer, table[optimizer])
+    tuned = table.get(experiment.preset, {})
     try:
-        return Settings.of(optimizer, table[experiment.preset][optimizer])
+        return Settings.of(optimizer, tuned[_TUNED_AS.get(optimizer, optimizer)])
     except KeyError:
         raise ValueError(
             f"preset {name!r} has no values of {optimizer} for {experiment.name}; use --tune, or --preset paper"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qproj.lab.training import on_functions
-from qproj.lab.training.experiments import Experiment
+from qproj.lab.training.experiments import OPTIMIZERS, Experiment
 from qproj.lab.training.presets import preset as preset_of
 from qproj.lab.training.run_folder import Store
 from qproj.lab.training.settings import Config, Settings
@@ -39,10 +39,24 @@ def plan(
     for optimizer in optimizers:
         one = chosen[optimizer] if optimizer in chosen else preset_of(preset, experiment, optimizer)
         configs += [Config(experiment, optimizer, seed, one, solver) for seed in seeds]
-    if experiment.kind == "function":
-        for config in configs:
-            on_functions.check(config)
+    for config in configs:
+        check(config)
     return configs
+
+
+def check(config: Config) -> None:
+    """Refuse an optimiser that an experiment has no use for.
+
+    Raises
+    ------
+    ValueError
+    """
+    experiment = config.experiment
+    known = experiment.optimizers if experiment.kind == "function" else OPTIMIZERS
+    if config.optimizer not in known:
+        raise ValueError(
+            f"{experiment.name} is about {', '.join(known)}, not {config.optimizer}: --optimizers {','.join(known)}"
+        )
 
 
 def run_all(
@@ -97,7 +111,8 @@ def _one(
     from qproj.lab.training import loop
     from qproj.lab.training.data import load
 
-    what = (config.experiment, config.tuning, config.seed if config.tuning else 0)
+    drawn = config.tuning or config.experiment.shots > 0  # by the seed
+    what = (config.experiment, config.tuning, config.seed if drawn else 0)
     if what not in loaded:
         loaded.clear()
         loaded[what] = load(config.experiment, tuning=config.tuning, seed=config.seed)

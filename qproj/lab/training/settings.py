@@ -12,14 +12,16 @@ from typing import Any
 from qproj.lab.training.experiments import Experiment, check_optimizer
 
 #: Part of every key: raised when a run comes to mean something else.
-KEY_VERSION = 1
+KEY_VERSION = 2
 SCHEDULES = ("constant", "linear", "cosine")
 
 #: Words, goals and how it is tuned: none changes a run.
-_NO_PART = ("about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "extra_trials")
+_NO_PART = (
+    "about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "grid",
+)  # fmt: skip
 
 _COMMON = ("lr", "schedule", "momentum", "float_lr")
-_PROJECTING = ("projection", "kappa", "sweeps", "every")
+_PROJECTING = ("projection", "tau", "filter", "kappa", "sweeps", "targets", "every")
 #: Which settings an optimiser has; all others stay at their defaults.
 TAKES: dict[str, tuple[str, ...]] = {
     "qpsbgd": (*_COMMON, *_PROJECTING),
@@ -27,6 +29,10 @@ TAKES: dict[str, tuple[str, ...]] = {
     "binaryconnect": _COMMON,
     "signsgd": (*_COMMON, "box"),
     "proxquant": (*_COMMON, "reg_rate"),
+    "adam": (*_COMMON, "box"),
+    "bop": ("lr", "schedule", "float_lr", "threshold"),
+    "gd": _COMMON,
+    "second-order": (*_COMMON, "tau"),
 }
 
 
@@ -41,27 +47,33 @@ class Settings:
     schedule : {"constant", "linear", "cosine"}
         η over the run: as it is, or falling to a hundredth of itself.
     momentum : float
-        Of V, or of the gradient.
+        Of the gradient, or of V where it is projected from targets.
     float_lr : float
         Adam's, for float parameters.
-    projection, kappa, sweeps, every
+    projection, tau, filter, kappa, sweeps, targets, every
         As for :class:`qproj.optim.Projector`.
     box : bool
-        signSGD: keep W in [−1, 1].
+        signSGD and Adam: keep W in [−1, 1].
     reg_rate : float
-        ProxQuant: how fast λ grows, a step.
+        ProxQuant: by how much λ grows per step.
+    threshold : float
+        Bop's.
     """
 
     lr: float = 0.01
     schedule: str = "constant"
     momentum: float = 0.0
     float_lr: float = 0.01
-    projection: str = "sign"
+    projection: str = "curvature"
+    tau: float | str = "auto"
+    filter: float = 0.0
     kappa: float = 3.0
-    sweeps: int = 10
+    sweeps: int = 5
+    targets: str = "preactivations"
     every: int = 1
     box: bool = False
     reg_rate: float = 0.0
+    threshold: float = 1e-6
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.lr) and self.lr > 0):
@@ -82,7 +94,7 @@ class Settings:
         foreign = sorted(set(given) - set(takes))
         if foreign:
             raise ValueError(f"{optimizer} has no setting {', '.join(foreign)}; it has {', '.join(takes)}")
-        kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)}
+        kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)} | {"tau": _tau}
         return cls(**{name: kinds[name](value) for name, value in given.items()})
 
     def factor(self, step: int, steps: int) -> float:
@@ -97,6 +109,10 @@ class Settings:
     def used(self, optimizer: str) -> dict[str, Any]:
         """Return the settings that this optimiser reads."""
         return {name: getattr(self, name) for name in TAKES[optimizer]}
+
+
+def _tau(value: Any) -> float | str:
+    return value if value == "auto" else float(value)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from qproj.lab.training.experiments import OPTIMIZERS, Experiment, check_optimizer
+from qproj.lab.training.experiments import Experiment, check_optimizer
 from qproj.lab.training.session import Progress, run_all
 from qproj.lab.training.settings import Config, Settings
 
@@ -19,7 +19,7 @@ FIRST_SEED = 1000
 def grid(experiment: Experiment, optimizer: str) -> tuple[Settings, ...]:
     """Return the settings that are tried: of the same number for all optimisers of an experiment."""
     check_optimizer(optimizer)
-    rows = (*_GRIDS[optimizer], *_EXTRA[experiment.extra_trials][optimizer])
+    rows = GRIDS[experiment.grid][optimizer] if experiment.grid else ()
     return tuple(Settings.of(optimizer, {"schedule": experiment.schedule, **row}) for row in rows)
 
 
@@ -59,6 +59,8 @@ def tune(
     """
     if experiment.kind == "function":
         raise ValueError(f"{experiment.name} has no validation rows, so nothing to tune on: leave --tune out")
+    if not experiment.grid:
+        raise ValueError(f"{experiment.name} is run with published settings, which are not tuned: leave --tune out")
     configs = trials(experiment, optimizer, solver=solver)
     return best(optimizer, run_all(configs, folder, checkpoint_s=checkpoint_s, watch=watch))
 
@@ -87,33 +89,37 @@ def _rows(fixed: dict[str, Any], **values: Sequence[Any]) -> tuple[dict[str, Any
     return tuple({**fixed, **dict(zip(values, row))} for row in product(*values.values()))
 
 
-_MARGIN = _rows({"projection": "margin", "sweeps": 5}, kappa=(3.0, 10.0), momentum=(0.0, 0.9), lr=(0.02, 0.1))
-# step sizes of gradients span more than those of signs: accuracies above chance were seen from 1 to 100
-_GRIDS: dict[str, tuple[dict[str, Any], ...]] = {
-    "qpsbgd": _MARGIN,
-    "projected": _MARGIN,
-    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(1.0, 5.0, 25.0, 125.0)),
-    "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.02, 0.1)),
-    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(1.0, 5.0, 25.0, 125.0)),
+_PROJECTING = ("qpsbgd", "projected")
+#: Step sizes of gradients span more than those of signs.
+_RATES = (0.04, 0.2, 1.0, 5.0, 25.0, 125.0)
+#: Twelve trials each.
+_ROWS: dict[str, tuple[dict[str, Any], ...]] = {
+    **dict.fromkeys(_PROJECTING, _rows({}, tau=("auto", 1.0, 4.0), momentum=(0.5, 0.8), lr=(0.02, 0.1))),
+    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=_RATES),
+    "signsgd": _rows({"box": True}, momentum=(0.8, 0.9), lr=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1)),
+    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=_RATES),
+    "adam": _rows({"momentum": 0.9}, box=(False, True), lr=(3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)),
+    "bop": _rows({}, threshold=(1e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01)),
 }
-
-
-def _four_more(ours: tuple[dict[str, Any], ...], lr: tuple[float, float]) -> dict[str, tuple[dict[str, Any], ...]]:
-    return {
-        "qpsbgd": ours,
-        "projected": ours,
-        "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=lr),
-        "signsgd": _rows({}, momentum=(0.0, 0.9), box=(False, True), lr=(0.005,)),
-        "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=lr),
-    }
-
-
-_EXTRA: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
-    "": dict.fromkeys(OPTIMIZERS, ()),
-    # where runs take seconds: the sign projection, and step sizes beyond the others'
-    "sign": _four_more(_rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1)), lr=(0.2, 625.0)),
-    # where a sign projection takes hours: step sizes between the others', and a surrogate nearer to sign(g)
-    "between": _four_more(
-        _rows({"projection": "margin", "sweeps": 5, "kappa": 30.0}, momentum=(0.0, 0.9), lr=(0.02, 0.05)), lr=(0.5, 2.0)
+#: Sixteen each, where labels are few: the filter is ours, further step sizes are the baselines'.
+_FEW: dict[str, tuple[dict[str, Any], ...]] = {
+    **dict.fromkeys(_PROJECTING, _rows({}, filter=(0.0, 30.0), tau=(1.0, 2.0), momentum=(0.5, 0.8), lr=(0.05, 0.1))),
+    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(*_RATES, 625.0, 3000.0)),
+    "signsgd": _rows({"box": True}, momentum=(0.0, 0.5, 0.8, 0.9), lr=(0.01, 0.02, 0.05, 0.1)),
+    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(*_RATES, 625.0, 3000.0)),
+    "adam": _rows({"momentum": 0.9}, box=(False, True), lr=(3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)),
+    "bop": _rows({}, threshold=(1e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01, 0.1)),
+}
+_SIGN = _rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1))
+#: By name. Where runs take seconds, a third of ours is the sign projection, and where a class has one label, half.
+GRIDS: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
+    "rows": _ROWS,
+    "small": _ROWS | dict.fromkeys(
+        _PROJECTING, (*_rows({}, tau=("auto", 4.0), momentum=(0.5, 0.8), lr=(0.02, 0.1)), *_SIGN)
     ),
-}
+    "few": _FEW,
+    "fewest": _FEW | dict.fromkeys(_PROJECTING, (
+        *_rows({"momentum": 0.5}, filter=(0.0, 30.0), tau=(1.0, 2.0), lr=(0.05, 0.1)),
+        *_rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.05, 0.1, 0.2)),
+    )),
+}  # fmt: skip
