@@ -12,18 +12,27 @@ from benchmarks import training_suite as suite
 from benchmarks.measure import table
 from benchmarks.training_store import FOLDER, ROOT, Job, records
 from benchmarks.training_text import COMMANDS, INTRODUCTION, SECTIONS
-from qproj.lab.training.experiments import OPTIMIZERS, get_experiment
+from qproj.lab.training.experiments import get_experiment
 from qproj.lab.training.tables import mean_std
 
 PAGE = ROOT / "docs" / "results.md"
-PLOT = ROOT / "docs" / "_static" / "step-size.svg"
-OURS, THEIRS = ("qpsbgd", "projected"), ("binaryconnect", "signsgd", "proxquant")
+STATIC = ROOT / "docs" / "_static"
+OURS = "qpsbgd"
+NAMED = {
+    "qpsbgd": "QP-SBGD", "binaryconnect": "BinaryConnect", "signsgd": "signSGD", "proxquant": "ProxQuant",
+    "adam": "Adam", "bop": "Bop",
+}  # fmt: skip
 NOTES = FOLDER / "notes.md"
 
 
 def write() -> None:
-    """Rewrite the page and the plot."""
+    """Rewrite the page and its plots."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    glance()
     plot()
+    curves()
     PAGE.write_text(page())
     print(f"wrote {PAGE.relative_to(ROOT)}")
 
@@ -31,10 +40,12 @@ def write() -> None:
 def page() -> str:
     """Return the text of docs/results.md."""
     parts = [
-        INTRODUCTION, main_table(), SECTIONS["targets"], targets(), SECTIONS["baselines"], duels(), SECTIONS["steps"],
-        step_table(), SECTIONS["ablation"], ablation_tables(), SECTIONS["solvers"], solver_table(),
-        SECTIONS["functions"], function_tables(), SECTIONS["trials"], chosen(),
-        NOTES.read_text() if NOTES.exists() else "", COMMANDS, provenance(),
+        INTRODUCTION, glance_table(), SECTIONS["table"], main_table(), SECTIONS["targets"], targets(),
+        SECTIONS["cost"], cost_table(), SECTIONS["published"], published_table(), SECTIONS["steps"], step_table(),
+        SECTIONS["ablation"], ablation_tables(), SECTIONS["solvers"], solver_table(suite.solvers()),
+        SECTIONS["curvature-solvers"], solver_table(suite.curvature_solvers()), SECTIONS["functions"],
+        function_tables(), SECTIONS["trials"], chosen(), NOTES.read_text() if NOTES.exists() else "", COMMANDS,
+        provenance(),
     ]  # fmt: skip
     return "\n".join(part.strip("\n") + "\n" for part in parts if part)
 
@@ -45,12 +56,77 @@ def accuracies(jobs: Sequence[Job], label: str | None = None) -> list[float]:
 
 
 def scores(name: str) -> dict[str, list[float]]:
-    """Return the accuracies of every optimiser with tuned settings."""
-    try:
-        jobs = suite.table(name)
-    except ValueError:  # not tuned yet
-        return {one: [] for one in OPTIMIZERS}
-    return {one: accuracies(jobs, one) for one in OPTIMIZERS}
+    """Return the accuracies of every optimiser of a row."""
+    jobs = suite.table(name)
+    return {one: accuracies(jobs, one) for one in suite.compared(name)}
+
+
+def duel(name: str) -> tuple[str, float, float] | None:
+    """Return the best baseline of a row, QP-SBGD's mean minus its mean, and the standard error of that."""
+    found = scores(name)
+    if any(len(values) < 2 for values in found.values()):
+        return None
+    best = max((one for one in found if one != OURS), key=lambda one: statistics.fmean(found[one]))
+    return best, *difference(found[OURS], found[best])
+
+
+def glance_table() -> str:
+    """Return, per row, QP-SBGD against the best tuned baseline: difference and standard error."""
+    rows = []
+    for name in suite.NAMES:
+        if (found := duel(name)) is not None:
+            best, gap, error = found
+            rows.append([f"`{name}`", NAMED[best], f"{gap:+.4f} ± {error:.4f}", verdict(gap, error)])
+    return table(("experiment", "best baseline", "QP-SBGD minus it ± standard error", ""), rows)
+
+
+def glance() -> None:
+    """Draw QP-SBGD minus the best baseline of every row, with intervals of two standard errors."""
+    import matplotlib.pyplot as plt
+
+    found = [(name, duel(name)) for name in reversed(suite.NAMES)]
+    known = [(name, *pair) for name, pair in found if pair is not None]
+    with plt.rc_context({"svg.hashsalt": "qproj", "font.size": 9}):
+        figure, axes = plt.subplots(figsize=(6.4, 0.26 * len(known) + 0.9))
+        for at, (_, best, gap, error) in enumerate(known):
+            colour = {"ahead": "#1b7837", "level": "0.45", "behind": "#b2182b"}[verdict(gap, error)]
+            axes.errorbar(100 * gap, at, xerr=200 * error, fmt="o", color=colour, ms=4, lw=1.3, capsize=2)
+            axes.annotate(NAMED[best], (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=7.5)
+        axes.axvline(0.0, color="0.7", lw=0.8)
+        axes.set_yticks(range(len(known)), [name for name, *_ in known])
+        axes.set_xlabel("points of test accuracy, QP-SBGD minus the best tuned baseline (named at the right)")
+        figure.tight_layout()
+        figure.savefig(STATIC / "results-at-a-glance.svg", metadata={"Date": None})
+        plt.close(figure)
+
+
+#: Rows whose accuracy is drawn against seconds.
+DRAWN = ("mnist-10", "mnist-1-2", "mnist-fewshot-10", "cora", "pubmed", "conv-digits")
+
+
+def curves() -> None:
+    """Draw test accuracy against seconds of training, the mean over seeds, a panel per row."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"svg.hashsalt": "qproj", "font.size": 8}):
+        figure, grid = plt.subplots(2, 3, figsize=(8.4, 5.0))
+        for axes, name in zip(grid.flat, DRAWN):
+            runs = records(suite.table(name))
+            for one in suite.compared(name):
+                own = [run["history"] for run in runs if run["label"] == one]
+                if not own:
+                    continue
+                seconds = [statistics.fmean(row["seconds"] for row in rows) for rows in zip(*own)]
+                means = [statistics.fmean(row["test"] for row in rows) for rows in zip(*own)]
+                axes.plot(seconds, means, "-o" if one == OURS else "--", label=NAMED[one], ms=2.5, lw=1.2)
+            axes.set_title(name, fontsize=8.5)
+            axes.set_xscale("log")
+        grid.flat[0].legend(frameon=False, fontsize=7)
+        figure.supxlabel("seconds of training, one thread", fontsize=8)
+        figure.supylabel("test accuracy", fontsize=8)
+        figure.tight_layout()
+        figure.savefig(STATIC / "accuracy-against-time.svg", metadata={"Date": None})
+        plt.close(figure)
 
 
 def main_table() -> str:
@@ -60,52 +136,56 @@ def main_table() -> str:
         means = {one: statistics.fmean(values) for one, values in found.items() if values}
         top = max(means.values(), default=0.0)
         cells = []
-        for one in OPTIMIZERS:
-            text = _cell(found[one])
+        for one in NAMED:
+            text = _cell(found.get(one, []))
             cells.append(f"**{text}**" if one in means and round(means[one], 3) == round(top, 3) else text)
         plain = accuracies(suite.paper(name))
         rows.append([f"`{name}`", *cells, _cell(plain), _number(experiment.paper), _number(experiment.target)])
-    head = (
-        "experiment",
-        "QP-SBGD",
-        "projected",
-        "BinaryConnect",
-        "signSGD",
-        "ProxQuant",
-        "plain method",
-        "paper",
-        "target",
-    )
-    return table(head, rows)
+    return table(("experiment", *NAMED.values(), "plain method", "paper", "target"), rows)
 
 
 def targets() -> str:
     """Return each target with what was measured, and by how much it was missed."""
     rows = []
     for name in suite.NAMES:
-        experiment, found = get_experiment(name), scores(name)
-        if experiment.target is None or not any(found[one] for one in OURS):
+        experiment, found = get_experiment(name), scores(name)[OURS]
+        if experiment.target is None or not found:
             continue
-        means = {one: statistics.fmean(found[one]) for one in OURS if found[one]}
-        one = max(means, key=lambda key: means[key])
-        short = experiment.target - means[one]
-        verdict = "met" if short <= 0 else f"missed by {short:.4f}"
-        rows.append([f"`{name}`", f"≥ {experiment.target:.2f}", f"{_cell(found[one])} ({one})", verdict])
+        short = experiment.target - statistics.fmean(found)
+        outcome = "met" if short <= 0 else f"missed by {short:.4f}"
+        rows.append([f"`{name}`", f"≥ {experiment.target:.3f}", _cell(found), outcome])
     return table(("experiment", "target", "measured", ""), rows)
 
 
-def duels() -> str:
-    """Return, an experiment, the better of ours against the best baseline: difference and standard error."""
+def cost_table() -> str:
+    """Return milliseconds per step of every optimiser, and the parameters of the network."""
     rows = []
     for name in suite.NAMES:
-        found = scores(name)
-        if any(len(values) < 2 for values in found.values()):
+        runs = records(suite.table(name))
+        if not runs:
             continue
-        ours = max(OURS, key=lambda one: statistics.fmean(found[one]))
-        best = max(THEIRS, key=lambda one: statistics.fmean(found[one]))
-        gap, error = difference(found[ours], found[best])
-        rows.append([f"`{name}`", ours, best, f"{gap:+.4f} ± {error:.4f}", verdict(gap, error)])
-    return table(("experiment", "ours", "best baseline", "difference ± standard error", ""), rows)
+        cells = []
+        for one in NAMED:
+            own = [1000 * run["seconds"] / run["steps"] for run in runs if run["label"] == one]
+            cells.append(f"{statistics.median(own):.2g}" if own else "–")
+        rows.append([f"`{name}`", *cells, str(runs[0]["binary_parameters"]), str(runs[0]["float_parameters"])])
+    return table(("experiment", *NAMED.values(), "±1 parameters", "float parameters"), rows)
+
+
+def published_table() -> str:
+    """Return the accuracy on the batch just stepped on, as the notebooks show it, beside test rows."""
+    rows = []
+    for name in ("adult-2layer-published", "adult-10layer-published"):
+        runs = records(suite.table(name))
+        for one in suite.compared(name):
+            own = [run for run in runs if run["label"] == one]
+            if not own:
+                continue
+            on_batch = [statistics.fmean(row["accuracy"] for row in run["batches"][-10:]) for run in own]
+            losses = [statistics.fmean(row["loss"] for row in run["batches"][-10:]) for run in own]
+            rows.append([f"`{name}`", NAMED[one], mean_std(on_batch), mean_std(losses),
+                         mean_std([run["test_accuracy"] for run in own])])  # fmt: skip
+    return table(("experiment", "optimiser", "accuracy on the batch just stepped on", "loss", "test rows"), rows)
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
@@ -143,10 +223,7 @@ def span(means: dict[float, list[float]], floor: float = 0.95) -> str:
 
 
 def plot() -> None:
-    """Draw accuracy against step size for the five optimisers."""
-    import matplotlib
-
-    matplotlib.use("svg")
+    """Draw accuracy against step size for all optimisers."""
     import matplotlib.pyplot as plt
 
     found = {one: runs for one, runs in _by_optimizer(suite.steps).items() if runs}
@@ -159,40 +236,38 @@ def plot() -> None:
             for run in runs:
                 points.setdefault(run["settings"]["lr"], []).append(run["test_accuracy"])
             rates = sorted(points)
-            style = "-o" if one in OURS else "--s"
+            style = "-o" if one == OURS else "--s"
             axes.plot(rates, [statistics.fmean(points[rate]) for rate in rates], style, label=one, ms=3, lw=1.2)
         axes.axhline(0.95, color="0.7", lw=0.8)
         axes.set(xscale="log", xlabel="step size η", ylabel="test accuracy", ylim=(0.4, 1.0))
         axes.set_title(f"{suite.STEPS_ON}: accuracy against step size, all else as tuned", fontsize=9)
         axes.legend(frameon=False, fontsize=8)
         figure.tight_layout()
-        figure.savefig(PLOT, metadata={"Date": None})
+        figure.savefig(STATIC / "step-size.svg", metadata={"Date": None})
         plt.close(figure)
 
 
 def ablation_tables() -> str:
-    try:
-        jobs = suite.ablations()
-    except ValueError:
-        return ""
+    jobs = suite.ablations()
     cells: dict[str, dict[str, list[float]]] = {}
     for job, run in _paired(jobs):
         cells.setdefault(job.label, {}).setdefault(job.config.experiment.name, []).append(run["test_accuracy"])
     names = list(dict.fromkeys(job.config.experiment.name for job in jobs))
     rows = [[label, *(_cell(found.get(name, [])) for name in names)] for label, found in cells.items()]
-    return table(("projected QP-SBGD", *(f"`{name}`" for name in names)), rows)
+    return table(("QP-SBGD", *(f"`{name}`" for name in names)), rows)
 
 
-def solver_table() -> str:
+def solver_table(jobs: Sequence[Job]) -> str:
+    """Return gap, accuracy and seconds of every solver."""
     rows = []
-    for solver, runs in groupby(records(suite.solvers()), lambda run: run["label"]):
+    for solver, runs in groupby(records(jobs), lambda run: run["label"]):
         found = list(runs)
-        gaps = [run["mean_audit_gap"] for run in found if "mean_audit_gap" in run]
+        gaps = [run[name] for run in found for name in ("mean_audit_gap", "mean_gap") if name in run][: len(found)]
         rows.append([
             f"`{solver}`", mean_std(gaps, digits=4), _cell([run["test_accuracy"] for run in found]),
             f"{statistics.fmean(run['seconds'] for run in found):.1f}",
         ])  # fmt: skip
-    return table(("solver", "gap to the proved optimum", "test accuracy", "seconds a run"), rows)
+    return table(("solver", "gap", "test accuracy", "seconds a run"), rows)
 
 
 def function_tables() -> str:
@@ -227,12 +302,9 @@ def chosen() -> str:
         counts = Counter(job.label for job in jobs)
         if len(set(counts.values())) != 1:
             raise ValueError(f"{name}: optimisers have different numbers of trials: {counts}")
-        runs = suite.table(name)
-        picked = {job.label: job.config.settings.used(job.label) for job in runs}
-        texts = [" ".join(f"{key}={_short(value)}" for key, value in picked[one].items()) for one in OPTIMIZERS]
-        rows.append(
-            [f"`{name}`", str(counts[OPTIMIZERS[0]]), "<br>".join(f"{o}: {t}" for o, t in zip(OPTIMIZERS, texts))]
-        )
+        picked = {job.label: job.config.settings.used(job.label) for job in suite.table(name)}
+        texts = {one: " ".join(f"{key}={_short(value)}" for key, value in own.items()) for one, own in picked.items()}
+        rows.append([f"`{name}`", str(counts[OURS]), "<br>".join(f"{one}: {text}" for one, text in texts.items())])
     return table(("experiment", "trials each", "chosen"), rows)
 
 
@@ -244,6 +316,8 @@ def provenance() -> str:
     machines = set()
     for file in sorted(FOLDER.glob("*.json")):
         content = json.loads(file.read_text())
+        if "runs" not in content:  # what was chosen for a function
+            continue
         runs += content["runs"]
         at = content["machine"]
         machines.add(f"{at['cpu']}, {at['cores']} cores, Python {at['python']}, {at['date']}")
@@ -256,11 +330,8 @@ def provenance() -> str:
 
 
 def _by_optimizer(make: Any) -> dict[str, list[dict[str, Any]]]:
-    try:
-        found = records(make())
-    except ValueError:
-        return {}
-    return {one: [run for run in found if run["optimizer"] == one] for one in OPTIMIZERS}
+    found = records(make())
+    return {one: [run for run in found if run["optimizer"] == one] for one in NAMED}
 
 
 def _paired(jobs: Sequence[Job]) -> list[tuple[Job, dict[str, Any]]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.training_store import Job
-from qproj.lab.training.experiments import EXPERIMENTS, OPTIMIZERS, get_experiment
+from qproj.lab.training.experiments import EXPERIMENTS, get_experiment
 from qproj.lab.training.presets import preset
 from qproj.lab.training.settings import TAKES, Config, Settings
 from qproj.lab.training.tuning import trials

@@ -84,13 +84,13 @@ def test_functions_train_too(tmp_path):
     (record,) = json.loads(done.stdout)["runs"]
     assert record["figures"]["value"] < record["figures"]["value_at_start"]
     table = train("rosenbrock", tmp_path, "--optimizers", "qpsbgd", "--seeds", "1", "--no-pages")
-    assert "mean gradient norm" in table.stdout
+    assert "signs of the minimum" in table.stdout
 
 
 def test_tuning_runs_the_grid_and_keeps_what_it_chose(tmp_path, monkeypatch):
     from qproj.lab.training import tuning
 
-    monkeypatch.setitem(tuning._GRIDS, "signsgd", [{"lr": 1e-6}, {"lr": 0.03}])
+    monkeypatch.setitem(tuning.GRIDS["small"], "signsgd", ({"lr": 1e-6}, {"lr": 0.03}))
     more = ["--optimizers", "signsgd", "--epochs", "1", "--seeds", "1", "--tune", "--json", "--no-pages"]
     done = train("digits-0-2", tmp_path, *more)
     assert done.exit_code == 0, done.stderr
@@ -111,7 +111,7 @@ def test_tuning_runs_the_grid_and_keeps_what_it_chose(tmp_path, monkeypatch):
         (["digits-0-2", "--seeds", "a"], "a list such as 101,102"),
         (["digits-0-2", "--seeds", "1,1"], "each seed once"),
         (["digits-0-2", "--seeds", "4294967296,1"], "below 2³²"),
-        (["digits-0-2", "--epochs", "0"], "from 1 on"),
+        (["digits-0-2", "--epochs", "0"], "integer ≥ 1"),
         (["digits-0-2", "--preset", "good"], "best, paper"),
         (["digits-0-2", "--solver", "cpsta"], "cpsat"),
         (["digits-0-2", "--checkpoint-every", "0"], "seconds > 0"),
