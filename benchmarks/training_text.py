@@ -17,11 +17,11 @@ SECTIONS = {
     "table": """## All rows
 
 Mean test accuracy of five seeds ± their standard deviation, of the weights after the last step; every weight of a
-binary layer is ±1 when accuracy is measured. All optimisers of a row share architecture, batches, epochs, features, loss and
-the schedule of the step size. "Plain method" is QP-SBGD as arXiv 2310.15128 states it, on the same network and batches:
+binary layer is ±1 when accuracy is measured. All optimisers of a row share architecture, batches, epochs, features, loss
+and the schedule of the step size. "Plain method" is QP-SBGD as arXiv 2310.15128 states it, on the same network and batches:
 the sign projection from the targets of the outputs, a fixed step size of 0.01, no momentum (`--preset paper`). "Paper"
-is what that article reports for QP-SBGD; "target" is what this project aimed at. The best mean of the tuned optimisers is
-bold; the plain method can be better. The projected version of QP-SBGD reads the same settings and takes the same steps
+is what that article reports for QP-SBGD; "target" is what this project aimed at. The best mean of the tuned optimisers
+is bold; the plain method can be better. The projected version of QP-SBGD reads the same settings and takes the same steps
 until a weight reaches the edge of the box; it has no column of its own.
 """,
     "targets": "## Targets\n",
