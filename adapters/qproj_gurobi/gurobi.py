@@ -144,14 +144,15 @@ def _fill(native: Any, model: LinearModel, start: FloatArray | None) -> None:
     x = native.addMVar(
         len(model.cost), lb=model.lower, ub=model.upper, obj=model.cost / model.scale, vtype=kinds.tolist()
     )
-    equal = model.row_lower == model.row_upper
+    matrix, lower, upper = model.scaled_rows()
+    equal = lower == upper
     for rows, sense, rhs in (
-        (equal, "=", model.row_lower),
-        (~equal & np.isfinite(model.row_lower), ">", model.row_lower),
-        (~equal & np.isfinite(model.row_upper), "<", model.row_upper),
+        (equal, "=", lower),
+        (~equal & np.isfinite(lower), ">", lower),
+        (~equal & np.isfinite(upper), "<", upper),
     ):
         if rows.any():
-            native.addMConstr(model.rows[np.flatnonzero(rows)], x, sense, rhs[rows])
+            native.addMConstr(matrix[np.flatnonzero(rows)], x, sense, rhs[rows])
     if start is not None:
         x.Start = start
 

@@ -148,12 +148,12 @@ def native_model(model: LinearModel) -> Any:
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(model.cost), len(model.row_lower)
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost / model.scale, model.lower, model.upper
-    lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+    matrix, lp.row_lower_, lp.row_upper_ = model.scaled_rows()
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = lp.num_col_, lp.num_row_
-    lp.a_matrix_.start_ = model.rows.indptr.astype(np.int32)
-    lp.a_matrix_.index_ = model.rows.indices.astype(np.int32)
-    lp.a_matrix_.value_ = model.rows.data.astype(np.float64)
+    lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+    lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
+    lp.a_matrix_.value_ = matrix.data.astype(np.float64)
     kinds = highspy.HighsVarType
     lp.integrality_ = [kinds.kInteger if kind == WHOLE else kinds.kContinuous for kind in model.kinds.tolist()]
     return lp

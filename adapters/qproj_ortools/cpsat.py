@@ -42,6 +42,7 @@ class CPSAT(MIPAdapter):
     name = "cpsat"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
     requires = ("ortools",)
+    floating = False
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class CPSAT(MIPAdapter):
         work = float(solver.response_proto.deterministic_time)  # older CpSolvers have no property of that name
         stats = {
             "nodes": int(solver.num_branches), "conflicts": int(solver.num_conflicts),
-            "deterministic_time": work, "status": name,
+            "deterministic_time": work, "status": name, "whole_numbers": True,
         }  # fmt: skip
         if status == cp_model.INFEASIBLE:
             return mip_found(model, Termination.REFUTED, None, -np.inf, name, stats)

@@ -107,9 +107,10 @@ def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[
         if j % 4096 == 0 and deadline is not None and time.perf_counter() >= deadline:
             return None, []
         variables.append(native.addVar(vtype=letters.get(kind, "C"), lb=low, ub=high, obj=cost))
-    columns, data = model.rows.indices.tolist(), model.rows.data.tolist()
-    bounds = zip(model.row_lower.tolist(), model.row_upper.tolist(), strict=True)
-    for r, ((begin, end), (low, high)) in enumerate(zip(pairwise(model.rows.indptr.tolist()), bounds, strict=True)):
+    matrix, lower, upper = model.scaled_rows()
+    columns, data = matrix.indices.tolist(), matrix.data.tolist()
+    bounds = zip(lower.tolist(), upper.tolist(), strict=True)
+    for r, ((begin, end), (low, high)) in enumerate(zip(pairwise(matrix.indptr.tolist()), bounds, strict=True)):
         if r % 256 == 0 and deadline is not None and time.perf_counter() >= deadline:
             return None, []
         if begin == end:

@@ -7,30 +7,65 @@ from typing import Annotated
 
 import typer
 
+from qproj.cli.command import Command
+from qproj.cli.options import Json, complete_solver
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("solve")(solve)
+    app.command("solve", cls=Command, short_help="Solve the models in a file.")(solve)
 
 
 def solve(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="QUBO text, COO, LP, qbsolv, bqp, Max-Cut or dimod file.")
+        Path,
+        typer.Argument(metavar="FILE", help="A model file: QUBO text, COO, LP, qbsolv, bqp, Max-Cut or dimod's own."),
     ],
     solver: Annotated[
-        str, typer.Option(help="NAME, NAME:option=value,… or polished(NAME); `qproj solvers` lists the names.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=complete_solver,
+            help="The solver: a name that `qproj solvers` lists, with options if you like (sa:num_sweeps=500), or in a "
+            "composite: polished(sa).",
+        ),
     ] = "auto",
-    time_limit: Annotated[float | None, typer.Option(help="Seconds for each model.")] = None,
-    reads: Annotated[int | None, typer.Option(help="Samples, where the solver samples.")] = None,
-    seed: Annotated[int, typer.Option(help="One seed gives one result, where no clock cut the search.")] = 0,
-    sense: Annotated[str | None, typer.Option(help="min or max, of formats that do not state it.")] = None,
-    vartype: Annotated[str | None, typer.Option(help="BINARY or SPIN, of a COO file without a header.")] = None,
-    format: Annotated[str | None, typer.Option(help="qubo, coo, lp, qbsolv, bqp, maxcut or dimod.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the assignments.")] = False,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Seconds for each model; by default no limit.")
+    ] = None,
+    reads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Reads per model, where the solver samples; by default the solver's own."),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Random seed; the same seed gives the same result unless the clock ended the search."
+        ),
+    ] = 0,
+    sense: Annotated[
+        str | None,
+        typer.Option(metavar="min|max", help="The sense of a format that does not state it; by default as published."),
+    ] = None,
+    vartype: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", help="BINARY or SPIN, of a COO file without a header; by default as stated."),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="The format: qubo, coo, lp, qbsolv, bqp, maxcut or dimod; by default by suffix and content.",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Solve the models in a file; each is minimised, a maximised one with its sign turned.
 
-    Example: qproj solve bqp100_1.qubo --sense max --solver cpsat --time-limit 30
+    \b
+    Examples:
+      qproj solve bqp100_1.qubo --sense max --solver cpsat --time-limit 30
+      qproj solve G1.txt --format maxcut --time-limit 10
     """
     from qproj.cli.output import print_json, print_table
     from qproj.formats.text import read_models

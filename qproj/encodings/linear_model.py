@@ -6,8 +6,10 @@ column class; products of binaries are linearised on the side that their sign ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +17,13 @@ from scipy.sparse import csr_array, hstack, vstack
 
 from qproj._arrays import FloatArray, SignArray
 from qproj.encodings.rows import Rows
+from qproj.encodings.units import dyadic_unit, quantum
 
 #: Kinds of variable: whole because it is declared so, or because the whole ones leave it no other best value.
 REAL, WHOLE, IMPLIED = 0, 1, 2
 
+#: Largest Σ|coefficient·value| of a row in whole numbers beside which tolerances of 1e-9 are far below 1.
+TAME = 2.0**24
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -72,6 +77,51 @@ class LinearModel:
     def reach(self) -> float:
         """Σ|cost|·max|x|: no value of the objective is farther from the offset."""
         return float((np.abs(self.cost) * np.maximum(np.abs(self.lower), np.abs(self.upper))).sum())
+
+    @property
+    def highest_gain(self) -> float:
+        """−min(cost·x + offset) within the bounds of the variables alone, rounded up; +inf without bounds."""
+        paid = self.cost != 0
+        if not self.is_bounded:
+            return np.inf
+        least = np.minimum(self.cost * self.lower, self.cost * self.upper)[paid]
+        terms = np.append(least, self.offset)
+        return float(np.nextafter(-math.fsum(terms.tolist()), np.inf)) + _EPS * float(np.abs(terms).sum()) + self.error
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether no variable with a cost can grow without limit: backends call 1e20 infinite."""
+        paid = self.cost != 0
+        return bool((np.abs(self.lower[paid]) < 1e20).all() and (np.abs(self.upper[paid]) < 1e20).all())
+
+    @cached_property
+    def is_tame(self) -> bool:
+        """Whether tolerances of 1e-9 hide nothing: rows of whole numbers and moderate sums over whole variables.
+
+        Where variables are real, so that nothing is proved beyond tolerances anyway, numbers between 2^-10 and 2^20.
+        """
+        largest = np.maximum(np.abs(self.lower), np.abs(self.upper))
+        sizes = np.abs(self.rows.data)
+        if (self.kinds == REAL).any():
+            return bool((sizes >= 2.0**-10).all()) and not (abs(self.rows) @ largest > 2.0**20).any()
+        return bool((sizes == np.rint(sizes)).all()) and not (abs(self.rows) @ largest > TAME).any()
+
+    def scaled_rows(self) -> tuple[csr_array, FloatArray, FloatArray]:
+        """Return (rows, lower, upper), rows times powers of two where their numbers do not suit absolute tolerances.
+
+        Whole numbers up to 2^20 are left as they are; other rows over whole variables get a largest coefficient of
+        2^10, beside which tolerances are smaller than what they are widened by; rows with real variables one of 1.
+        """
+        if not self.rows.nnz:
+            return self.rows, self.row_lower, self.row_upper
+        largest = abs(self.rows).max(axis=1).toarray().ravel()
+        fractional = abs(self.rows - self.rows.copy().astype(np.int64)).max(axis=1).toarray().ravel() > 0
+        real = (abs(self.rows) @ (self.kinds == REAL)) > 0
+        wanted = np.where(real, 1, np.where(fractional, 11, 21))
+        exponent = wanted - np.frexp(np.where(largest > 0, largest, 1.0))[1]
+        keep = (largest == 0) | (~fractional & ~real & (exponent > 0)) | (real & (largest == 1.0))
+        factor = np.exp2(np.where(keep, 0, exponent))
+        return csr_array(self.rows.multiply(factor[:, None])), self.row_lower * factor, self.row_upper * factor
 
     def with_row(self, coefficients: FloatArray, lower: float) -> LinearModel:
         """Return the model with one row more: coefficients·x ≥ lower."""
@@ -202,7 +252,6 @@ def linear_of_quadratic(
     j = np.concatenate([first[up], second[up], z[up], z[up], z[down], first[down], second[down]])
     values = np.concatenate([np.ones(2 * len(up)), -np.ones(2 * len(up)), np.ones(len(down)), -np.ones(2 * len(down))])
     cost = np.concatenate([linear, products])
-    size = abs(offset) + float(np.abs(cost).sum())
 
     def complete(x: FloatArray) -> FloatArray:
         return np.concatenate([x, x[first] * x[second]])
@@ -217,7 +266,7 @@ def linear_of_quadratic(
         row_lower=np.concatenate([np.zeros(2 * len(up)), -np.ones(len(down))]),
         row_upper=np.full(R, np.inf),
         num_own=n,
-        error=error + 4.0 * _EPS * (n + P + 1) * size,
+        error=error,
         quantum=quantum(cost),
         complete=complete,
         factor=2.0 if spin else 1.0,
@@ -240,7 +289,7 @@ def integer_rows(A: NDArray[np.generic], bits: int) -> tuple[NDArray[np.int64], 
         largest = float(np.abs(row).max(initial=0.0))
         if largest == 0.0:
             continue
-        exact = _dyadic(row)
+        exact = dyadic_unit(row)
         unit = quantum(row)
         if not 0 < exact <= largest < exact * 2.0**bits:
             exact = 0.0
@@ -250,35 +299,3 @@ def integer_rows(A: NDArray[np.generic], bits: int) -> tuple[NDArray[np.int64], 
         lost = float(np.abs(row / unit - q[g]).sum()) + 8.0 * _EPS * (len(row) + 1) * float(np.abs(row / unit).sum())
         margin[g] = -1 if exact else int(lost)
     return q, margin
-
-
-def quantum(values: FloatArray) -> float:
-    """Return a q > 0 of which all values are whole multiples (within float64 rounding), as large as found; 0 if none.
-
-    Tried are powers of two, powers of ten, and the smallest value; at most 2^40 multiples count.
-    """
-    nonzero = np.abs(values[values != 0])
-    if not len(nonzero):
-        return 0.0
-    largest, smallest = float(nonzero.max()), float(nonzero.min())
-    tens = int(np.floor(np.log10(largest)))
-    units = [smallest, *(10.0**k for k in range(min(tens, 300), max(tens - 12, -300), -1)), _dyadic(nonzero)]
-    best = 0.0
-    for unit in units:
-        if unit <= 0 or largest / unit > 2.0**40:
-            continue
-        multiples = nonzero / unit
-        whole = np.rint(multiples)
-        if (whole >= 1).all() and (np.abs(multiples - whole) <= 4.0 * _EPS * multiples).all():
-            best = max(best, unit * float(np.gcd.reduce(whole.astype(np.int64))))
-    return best
-
-
-def _dyadic(values: FloatArray) -> float:
-    """The largest power of two of which all values are exact multiples."""
-    mantissa, exponent = np.frexp(values[values != 0])
-    if not len(mantissa):
-        return 0.0
-    whole = np.abs(mantissa * 2.0**53).astype(np.int64)
-    lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 1
-    return float(2.0 ** float((exponent - 53 + lowest).min()))

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import dimod
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from qproj._arrays import FloatArray, SignArray
+from qproj.encodings.constrained_model import ConstrainedModel
 from qproj.encodings.encoding import Encoding
 from qproj.encodings.linear_constrained import linear_of_constrained
 from qproj.encodings.linear_model import LinearModel, better_row, linear_of_quadratic, linear_of_rows
 from qproj.encodings.rows import Rows
+from qproj.encodings.units import dyadic_unit
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -119,7 +120,10 @@ class QuadraticForm:
         of_bits = 2.0 * linear
         np.subtract.at(of_bits, first, 2.0 * products)
         np.subtract.at(of_bits, second, 2.0 * products)
-        size = abs(offset) + float(np.abs(linear).sum() + np.abs(products).sum())
+        numbers = np.concatenate([linear, products, [offset]])
+        size = float(np.abs(numbers).sum())
+        unit = dyadic_unit(numbers)
+        exact = 4.0 * size < 2.0**53 * unit  # every sum above is a multiple of the unit that float64 holds
         return cls(
             linear=of_bits,
             first=first,
@@ -127,7 +131,7 @@ class QuadraticForm:
             products=4.0 * products,
             offset=offset - float(linear.sum()) + float(products.sum()),
             spin=True,
-            error=4.0 * _EPS * (len(linear) + len(products) + 1) * size,
+            error=0.0 if exact else 4.0 * _EPS * len(numbers) * size,
         )
 
 
@@ -146,11 +150,9 @@ def task_of_form(form: QuadraticForm, start: NDArray[Any] | None) -> LinearTask:
     )
 
 
-def task_of_constrained(
-    cqm: dimod.ConstrainedQuadraticModel, start: NDArray[Any] | None, *, atol: float, rtol: float
-) -> LinearTask:
-    """Return the linearised model of a CQM; constraints hold within atol + rtol·|right-hand side|."""
-    model, factor, shift = linear_of_constrained(cqm, atol=atol, rtol=rtol)
+def task_of_constrained(constrained: ConstrainedModel, start: NDArray[Any] | None) -> LinearTask:
+    """Return the linearised model of a CQM."""
+    model, factor, shift = linear_of_constrained(constrained)
     return LinearTask(
         model=model,
         candidate=lambda own: own * factor + shift,

@@ -1,6 +1,6 @@
-"""What a sampler is given: a scaled BQM over the variables 0…N−1 in a canonical order, and the way back to assignments.
+"""What a sampler is given: a scaled BQM over the variables 0…N−1, and the way back to assignments.
 
-Coefficients are at most 1 in size and the order is canonical, so one seed gives one result whatever the labels are.
+Coefficients are at most 1 in size.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ class SampledModel:
         The problem's label of each variable.
     columns : Columns or None
         How the first variables encode ±1 weights; None where the variables are the problem's own.
-    order : (d,) intp or None
-        Without `columns`: the position of each variable of the problem.
     exact : bool
         Whether a minimiser of the model is a minimiser of the problem.
     structure : str
@@ -45,7 +43,6 @@ class SampledModel:
     offset: float
     labels: Sequence[Hashable]
     columns: Columns | None = None
-    order: NDArray[np.intp] | None = None
     exact: bool = True
     structure: str = "sparse"
 
@@ -65,7 +62,7 @@ class SampledModel:
     def assignments(self, samples: NDArray[Any]) -> NDArray[Any]:
         """Return the assignments of the problem, (k, d), that samples of shape (k, N) encode; slacks are not read."""
         if self.columns is None:
-            return samples if self.order is None else samples[:, self.order]
+            return samples
         bits = samples[:, : len(self.columns.labels)].astype(np.int64)
         return self.columns.weights_from_counts(self.columns.counts_from_bits(bits))
 
@@ -76,9 +73,7 @@ class SampledModel:
         """
         v = np.asarray(assignment)
         if self.columns is None:
-            values = np.empty(len(self.labels))
-            values[slice(None) if self.order is None else self.order] = v
-            plain: NDArray[np.int8] = (values > 0).astype(np.int8)
+            plain: NDArray[np.int8] = (v > 0).astype(np.int8)
             return plain
         bits: NDArray[np.int8] = self.columns.bits_from_counts(
             self.columns.counts_from_weights(v.astype(np.int8)[None, :])

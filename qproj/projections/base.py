@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Problem(ABC):
     """min objective(v) over assignments v, scored by the problem's own definition.
 
-    ``gain`` grows as ``objective`` falls, and ranks assignments; for plain models it is −objective. Assignments are ±1
-    vectors for projections, else they are in the model's own vartype, in the order of ``variables``. Solvers also take
-    an object that has these members without inheriting them.
+    ``gain`` grows as ``objective`` falls, and ranks assignments; for plain models it is offset − objective. Assignments
+    are ±1 vectors for projections, else they are in the model's own vartype, in the order of ``variables``. Solvers
+    also take an object that has these members without inheriting them.
 
     Attributes
     ----------

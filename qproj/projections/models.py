@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import dimod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
+from qproj._labels import canonical_order, label_text
 from qproj.encodings import SampledModel
+from qproj.encodings.constrained_model import ConstrainedModel, plain_bytes, require_range
+from qproj.encodings.expression import Expression
 from qproj.projections.base import Problem
 from qproj.projections.foreign import bqm_of
 
@@ -22,46 +26,67 @@ if TYPE_CHECKING:
     from qproj.encodings.linear_task import LinearTask
 
 Model = dimod.BinaryQuadraticModel | dimod.ConstrainedQuadraticModel
-#: Products held at once while many assignments are scored.
-_BLOCK = 1 << 18
 
 
 class PlainModel(Problem):
-    """min energy of a dimod model; gain = −objective, arrays in the order of ``variables`` and its own vartype."""
+    """min energy of a dimod model, over arrays in the order of ``variables`` and in the model's own vartype.
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    gain = offset − objective, the energy without the model's offset, beside which it could round to nothing. Gains of
+    whole values are exact sums, rounded once.
+    """
 
     @property
-    def variables(self) -> Sequence[Hashable]:
-        return list(self.model.variables)
+    @abstractmethod
+    def model(self) -> Any:
+        """The dimod model."""
+
+    @property
+    @abstractmethod
+    def offset(self) -> float:
+        """The constant of the objective."""
+
+    @property
+    @abstractmethod
+    def canonical(self) -> Self:
+        """The same model with its variables sorted by type and text, so that the caller's order drops out."""
+
+    @cached_property
+    def place(self) -> NDArray[np.intp]:
+        """(n,) the position in ``canonical.variables`` of each variable."""
+        place = np.empty(self.num_variables, np.intp)
+        place[canonical_order(self.variables)] = np.arange(self.num_variables)
+        return place
 
     @property
     def num_variables(self) -> int:
-        return len(self.model.variables)
+        return len(self.variables)
 
     @property
     def gain_bound(self) -> float | None:
         return None
 
-    def objective(self, v: ArrayLike) -> Any:
-        """Return the energy, offset included: a float for (d,), float64 (k,) for (k, d); +inf where infeasible."""
-        array = np.asarray(v)
-        energies = self._energies(np.atleast_2d(array))
-        return energies if array.ndim == 2 else float(energies[0])
-
-    def _energies(self, V: NDArray[Any]) -> FloatArray:
-        raise NotImplementedError
-
     def gain(self, v: ArrayLike) -> Any:
-        """Return −objective."""
-        return -self.objective(v)
+        """Return offset − objective: a float for (d,), float64 (k,) for (k, d); −inf where infeasible."""
+        array = np.asarray(v)
+        rows = np.atleast_2d(array)
+        if rows.shape[1] != self.num_variables:
+            raise ValueError(f"assignments have shape {rows.shape}; (k, {self.num_variables}) is needed")
+        gains = 0.0 - self._bare(rows)
+        return gains if array.ndim == 2 else float(gains[0])
+
+    def objective(self, v: ArrayLike) -> Any:
+        """Return the energy, offset included, of assignments as for :meth:`gain`; +inf where infeasible."""
+        return self.objective_of_gain(self.gain(v))
+
+    @abstractmethod
+    def _bare(self, V: NDArray[Any]) -> FloatArray:
+        """Return the energies (k,) without the offset."""
 
     def objective_of_gain(self, gain: Any) -> Any:
-        return -gain
+        return self.offset - gain
 
     def bound_of_gain(self, gain_bound: float) -> float:
-        return float(np.nextafter(-gain_bound, -np.inf))
+        return float(np.nextafter(self.offset - np.nextafter(gain_bound, np.inf), -np.inf))
 
     def gap_scale(self, objective: float) -> float:
         return max(1.0, abs(objective))
@@ -74,148 +99,143 @@ class BQMProblem(PlainModel):
     """min energy of a BQM over its own vartype."""
 
     kind = "bqm"
-    model: dimod.BinaryQuadraticModel
+
+    def __init__(self, model: dimod.BinaryQuadraticModel) -> None:
+        vectors = model.to_numpy_vectors(variable_order=list(model.variables))
+        row, column, values = vectors.quadratic
+        self._model: dimod.BinaryQuadraticModel | None = model
+        self._variables, self.is_spin = list(model.variables), model.vartype is dimod.SPIN
+        self.form = Expression(
+            np.arange(len(self._variables)),
+            np.asarray(vectors.linear_biases, np.float64),
+            np.asarray(row, np.intp),
+            np.asarray(column, np.intp),
+            np.asarray(values, np.float64),
+            float(vectors.offset),
+        )
+
+    @property
+    def model(self) -> dimod.BinaryQuadraticModel:
+        if self._model is None:
+            form = self.form
+            self._model = dimod.BinaryQuadraticModel.from_numpy_vectors(
+                form.dense_linear(self.num_variables), (form.first, form.second, form.products), form.offset,
+                self.vartype, variable_order=self.variables,
+            )  # fmt: skip
+        return self._model
 
     @property
     def bqm(self) -> dimod.BinaryQuadraticModel:
         return self.model
 
+    @property
+    def variables(self) -> list[Hashable]:
+        return self._variables
+
+    @property
+    def vartype(self) -> dimod.Vartype:
+        return dimod.SPIN if self.is_spin else dimod.BINARY
+
     @cached_property
     def cqm(self) -> dimod.ConstrainedQuadraticModel:
         return dimod.ConstrainedQuadraticModel.from_bqm(self.model)
 
-    @cached_property
-    def arrays(self) -> tuple[FloatArray, NDArray[np.intp], NDArray[np.intp], FloatArray, float]:
-        """(linear, row, column, quadratic, offset) in the order of ``variables``, float64."""
-        vectors = self.model.to_numpy_vectors(variable_order=list(self.model.variables))
-        row, column, values = vectors.quadratic
-        return (
-            np.asarray(vectors.linear_biases, np.float64), np.asarray(row, np.intp), np.asarray(column, np.intp),
-            np.asarray(values, np.float64), float(vectors.offset),
-        )  # fmt: skip
+    @property
+    def offset(self) -> float:
+        return self.form.offset
 
-    def _energies(self, V: NDArray[Any]) -> FloatArray:
-        low = -1 if self.model.vartype is dimod.SPIN else 0
-        if V.shape[1] != self.num_variables:
-            raise ValueError(f"assignments have shape {V.shape}; (k, {self.num_variables}) is needed")
+    @property
+    def arrays(self) -> tuple[FloatArray, NDArray[np.intp], NDArray[np.intp], FloatArray, float]:
+        """(linear, row, column, quadratic, offset) in the order of ``variables``."""
+        form = self.form
+        return form.dense_linear(self.num_variables), form.first, form.second, form.products, form.offset
+
+    @cached_property
+    def canonical(self) -> BQMProblem:
+        """The model with sorted variables and sorted interactions, those that are 0 left out."""
+        order = canonical_order(self.variables)
+        other = BQMProblem.__new__(BQMProblem)
+        other._model, other.is_spin = None, self.is_spin
+        other._variables = [self.variables[i] for i in order]
+        other.form = self.form.renumbered(self.place)
+        return other
+
+    def _bare(self, V: NDArray[Any]) -> FloatArray:
+        low = -1 if self.is_spin else 0
         if not ((V == 1) | (low == V)).all():
-            raise ValueError(
-                f"an assignment holds values other than {low} and 1; the model is {self.model.vartype.name}"
-            )
-        linear, row, column, values, offset = self.arrays
-        energies = np.empty(len(V))
-        step = max(1, _BLOCK // max(1, len(values)))
-        for low in range(0, len(V), step):
-            x = V[low : low + step].astype(np.float64)
-            energies[low : low + step] = x @ linear + (x[:, row] * x[:, column]) @ values + offset
-        return energies
+            raise ValueError(f"an assignment holds values other than {low} and 1; the model is {self.vartype.name}")
+        return self.form.values(V, offset=False)
 
     @cached_property
     def gain_bound(self) -> float:
-        """−(offset + Σ of each term at its lowest): an upper bound on −energy."""
-        linear, _, _, values, offset = self.arrays
-        if self.model.vartype is dimod.SPIN:
-            lowest = offset - float(np.abs(linear).sum() + np.abs(values).sum())
-        else:
-            lowest = offset + float(np.minimum(linear, 0).sum() + np.minimum(values, 0).sum())
-        size = abs(offset) + float(np.abs(linear).sum() + np.abs(values).sum())
-        return -lowest + 4.0 * np.finfo(np.float64).eps * (len(linear) + len(values)) * size
-
-    @cached_property
-    def canonical(self) -> CanonicalModel:
-        """The coefficients with the variables sorted by type and text: the caller's order of variables drops out."""
-        return CanonicalModel.of(list(self.model.variables), *self.arrays)
+        """−(Σ of each term at its lowest): an upper bound on the gain, rounded up."""
+        numbers = self.form.coefficients
+        highest = np.abs(numbers) if self.is_spin else np.maximum(-numbers, 0.0)
+        return float(np.nextafter(math.fsum(highest.tolist()), np.inf))
 
     def sampled_model(self, encoding: str, options: Mapping[str, Any]) -> SampledModel:
-        """Return the model itself, scaled, in the canonical order of its variables: there is no encoding to choose."""
-        canonical = self.canonical
-        scale = float(max(np.abs(canonical.linear).max(initial=0.0), np.abs(canonical.quadratic).max(initial=0.0)))
-        scale = scale or 1.0
+        """Return the model itself, scaled: there is no encoding to choose."""
+        linear, row, column, quadratic, offset = self.arrays
+        scale = float(np.abs(self.form.coefficients).max(initial=0.0)) or 1.0
         bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(
-            canonical.linear / scale,
-            (canonical.row, canonical.column, canonical.quadratic / scale),
-            0.0,
-            self.model.vartype,
+            linear / scale, (row, column, quadratic / scale), 0.0, self.vartype
         )
-        return SampledModel(bqm, scale, canonical.offset, canonical.labels, order=canonical.place)
+        return SampledModel(bqm, scale, offset, self.variables)
 
     def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
         """Return the model with its products linearised."""
         from qproj.encodings.linear_task import QuadraticForm, task_of_form
 
-        linear, first, second, products, offset = self.arrays
-        if self.model.vartype is dimod.SPIN:
-            return task_of_form(QuadraticForm.of_spins(linear, first, second, products, offset), start)
-        return task_of_form(QuadraticForm(linear, first, second, products, offset, spin=False), start)
+        linear, first, second, products, _ = self.arrays
+        if self.is_spin:
+            return task_of_form(QuadraticForm.of_spins(linear, first, second, products, 0.0), start)
+        return task_of_form(QuadraticForm(linear, first, second, products, 0.0, spin=False), start)
 
     @cached_property
     def key(self) -> str:
         """SHA-256 of vartype, sorted labels and coefficients."""
         canonical = self.canonical
-        digest = hashlib.sha256(repr((self.model.vartype.name, canonical.labels, canonical.offset + 0.0)).encode())
-        for array in (canonical.linear, canonical.row, canonical.column, canonical.quadratic):
-            plain = array + 0.0 if array.dtype.kind == "f" else array  # −0 and +0 are one number
-            digest.update(np.ascontiguousarray(plain, plain.dtype.newbyteorder("<")).tobytes())
+        digest = hashlib.sha256(b"bqm 1 SPIN" if self.is_spin else b"bqm 1 BINARY")
+        for label in canonical.variables:
+            digest.update(f"{type(label).__name__} {label_text(label)}\n".encode())
+        for array in canonical.form.arrays():
+            digest.update(plain_bytes(array))
         return digest.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class CanonicalModel:
-    """A BQM's coefficients in an order that follows from its labels alone; terms that are 0 are left out.
+class CQMProblem(PlainModel):
+    """min objective of a CQM, the cost of violated soft constraints included, subject to its hard constraints.
 
-    Attributes
-    ----------
-    labels : list of n labels
-    place : (n,) intp
-        The position of each variable of the model.
-    linear : (n,) float64
-    row, column : (m,) intp
-        row < column, sorted.
-    quadratic : (m,) float64
-    offset : float
+    Infeasible assignments have the objective +inf. What counts as feasible: see
+    :mod:`qproj.encodings.constrained_model`.
     """
 
-    labels: list[Hashable]
-    place: NDArray[np.intp]
-    linear: FloatArray
-    row: NDArray[np.intp]
-    column: NDArray[np.intp]
-    quadratic: FloatArray
-    offset: float
-
-    @classmethod
-    def of(
-        cls,
-        labels: list[Hashable],
-        linear: FloatArray,
-        row: NDArray[np.intp],
-        column: NDArray[np.intp],
-        quadratic: FloatArray,
-        offset: float,
-    ) -> CanonicalModel:
-        """Return the coefficients, given in the order of `labels`, in canonical order."""
-        order = sorted(range(len(labels)), key=lambda i: (type(labels[i]).__name__, repr(labels[i])))
-        place = np.empty(len(labels), np.intp)
-        place[order] = np.arange(len(labels))
-        kept = np.flatnonzero(quadratic)
-        ends = np.sort(np.stack([place[row[kept]], place[column[kept]]]), axis=0)
-        by_ends = np.lexsort((ends[1], ends[0]))
-        return cls(
-            labels=[labels[i] for i in order],
-            place=place,
-            linear=linear[order],
-            row=ends[0][by_ends],
-            column=ends[1][by_ends],
-            quadratic=quadratic[kept][by_ends],
-            offset=offset,
-        )
-
-
-class CQMProblem(PlainModel):
-    """min objective of a CQM subject to its constraints; infeasible assignments score +inf."""
-
     kind = "cqm"
-    model: dimod.ConstrainedQuadraticModel
+
+    def __init__(self, model: dimod.ConstrainedQuadraticModel) -> None:
+        self.constrained = ConstrainedModel.of(model)
+        self._given = model
+
+    @property
+    def variables(self) -> list[Hashable]:
+        return self.constrained.labels
+
+    @cached_property
+    def model(self) -> dimod.ConstrainedQuadraticModel:
+        given = self._given
+        if list(given.variables) == self.variables:
+            return given
+        model = dimod.ConstrainedQuadraticModel()
+        for label in self.variables:
+            model.add_variable(
+                given.vartype(label), label, lower_bound=given.lower_bound(label), upper_bound=given.upper_bound(label)
+            )
+        model.set_objective(_terms_of(given.objective))
+        for label, constraint in given.constraints.items():
+            lhs = constraint.lhs
+            soft = {"weight": lhs.weight(), "penalty": lhs.penalty()} if lhs.is_soft() else {}
+            model.add_constraint_from_iterable(_terms_of(lhs), constraint.sense, constraint.rhs, label, **soft)
+        return model
 
     @property
     def cqm(self) -> dimod.ConstrainedQuadraticModel:
@@ -227,43 +247,36 @@ class CQMProblem(PlainModel):
             "a constrained model has no BQM without chosen penalties; use 'cpsat', 'highs', 'gurobi' or 'scip'"
         )
 
-    #: Slack of a constraint that still counts as met, relative to its coefficients.
-    TOLERANCE = 1e-6
+    @property
+    def offset(self) -> float:
+        return self.constrained.objective.offset
 
-    def _energies(self, V: NDArray[Any]) -> FloatArray:
-        if V.shape[1] != self.num_variables:
-            raise ValueError(f"assignments have shape {V.shape}; (k, {self.num_variables}) is needed")
-        labels = self.variables
-        energies = np.asarray(self.model.objective.energies((V, labels)), np.float64).copy()
-        for i, row in enumerate(V):
-            sample = dict(zip(labels, row.tolist(), strict=True))
-            if not self.model.check_feasible(sample, rtol=1e-9, atol=self.TOLERANCE) or not self._in_domain(sample):
-                energies[i] = np.inf
-        return energies
+    @cached_property
+    def canonical(self) -> CQMProblem:
+        """The model with sorted variables, and constraints sorted by what they say."""
+        other = CQMProblem.__new__(CQMProblem)
+        other._given = self._given
+        other.constrained = self.constrained.renumbered(canonical_order(self.variables))
+        return other
 
-    def _in_domain(self, sample: dict[Hashable, float]) -> bool:
-        for label, value in sample.items():
-            kind = self.model.vartype(label)
-            if kind is dimod.SPIN and value not in (-1, 1):
-                return False
-            if kind is dimod.BINARY and value not in (0, 1):
-                return False
-            if not self.model.lower_bound(label) <= value <= self.model.upper_bound(label):
-                return False
-            if kind is dimod.INTEGER and value != round(value):
-                return False
-        return True
+    def _bare(self, V: NDArray[Any]) -> FloatArray:
+        return self.constrained.objectives(V, offset=False)
 
     def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
         """Return the model with its products linearised; without a start, none is known."""
         from qproj.encodings.linear_task import task_of_constrained
 
-        return task_of_constrained(self.model, start, atol=self.TOLERANCE, rtol=1e-9)
+        return task_of_constrained(self.constrained, start)
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of the model's LP-like text."""
-        return hashlib.sha256(str(self.model).encode()).hexdigest()
+        """SHA-256 of everything that decides which assignment is best; names of constraints do not."""
+        return self.canonical.constrained.digest()
+
+
+def _terms_of(view: Any) -> list[tuple[Any, ...]]:
+    quadratic = [(u, v, bias) for (u, v), bias in view.quadratic.items()]
+    return [*view.linear.items(), *quadratic, (view.offset,)]
 
 
 def hook(problem: Any, name: str) -> Callable[..., Any]:
@@ -285,24 +298,15 @@ def as_problem(problem: Any) -> Problem:
     TypeError
         Anything else.
     ValueError
-        A model with coefficients that are not finite.
+        A model with coefficients that are not finite, or whose sums overflow float64.
     """
     if isinstance(problem, Problem):
         return problem
     if isinstance(problem, dimod.BinaryQuadraticModel):
         wrapped = BQMProblem(problem)
-        linear, _, _, values, offset = wrapped.arrays
-        if not (np.isfinite(linear).all() and np.isfinite(values).all() and np.isfinite(offset)):
-            raise ValueError("the BQM has a coefficient that is NaN or infinite; every bias has to be finite")
+        require_range(wrapped.form, "the BQM")
         return wrapped
     if isinstance(problem, dimod.ConstrainedQuadraticModel):
-        biases = [
-            *problem.objective.linear.values(),
-            *problem.objective.quadratic.values(),
-            problem.objective.offset,
-        ]
-        if not np.isfinite(biases).all():
-            raise ValueError("the CQM has a coefficient that is NaN or infinite; every bias has to be finite")
         return CQMProblem(problem)
     if all(_has(problem, name) for name in ("kind", "variables", "gain", "objective", "bqm")):
         return problem  # type: ignore[no-any-return]
@@ -313,6 +317,12 @@ def as_problem(problem: Any) -> Problem:
         f"{type(problem).__name__} is not a problem; pass a projection, or a dimod BQM or CQM, a Q dict, "
         "(h, J), a matrix Q or a networkx graph; layers go to qproj.project"
     )
+
+
+def is_spin(problem: Any) -> bool:
+    """Return whether a plain model's variables are spins, without making a dimod model to see it."""
+    known = getattr(problem, "is_spin", None)
+    return bool(problem.bqm.vartype is dimod.SPIN if known is None else known)
 
 
 def _has(problem: object, name: str) -> bool:
@@ -329,7 +339,7 @@ def sampleset_of(problem: Problem, candidates: NDArray[Any], gains: FloatArray) 
     if problem.kind == "projection":
         samples, vartype = ((candidates + 1) // 2).astype(np.int8), dimod.BINARY
     elif problem.kind == "bqm":
-        vartype = problem.bqm.vartype
+        vartype = dimod.SPIN if is_spin(problem) else dimod.BINARY
     sampleset: dimod.SampleSet = dimod.SampleSet.from_samples(
         (samples, labels), energy=objectives, vartype=vartype, sort_labels=False
     )

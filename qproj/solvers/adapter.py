@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Never, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from qproj._extras import install_hint
 from qproj._options import nearest
 from qproj.projections import Layer, Problem, as_problem
-from qproj.projections.models import hook
+from qproj.projections.models import PlainModel, hook
 from qproj.solvers.contract import (
     LIMITS,
     Capabilities,
@@ -141,16 +142,26 @@ class Adapter(ABC, Generic[Model, Raw]):
             hint=None if hint is None else checked_hint(hint, target),
             deadline=None if time_limit_s is None else start + float(time_limit_s),
         )
-        known = hook(target, "known_optimum")()
+        if not isinstance(target, PlainModel):
+            return self._answer(target, request)
+        # sorted variables: the order in which the caller made them changes no result
+        if hint is not None:
+            sorted_hint = np.empty_like(request.hint)
+            sorted_hint[target.place] = request.hint
+            request = replace(request, hint=sorted_hint)
+        return self._answer(target.canonical, request).renumbered(target.place)
+
+    def _answer(self, problem: Problem, request: Request) -> Solution:
+        known = hook(problem, "known_optimum")()
         if known is not None:
             optimum, reason = known
             logger().info(reason)
             if not self.capabilities.exact:  # which would draw one at random, or pay for it
-                return scored(target, Found(optimum[None, :], Termination.PROVED), self.name)
-        if getattr(target, "alternates", False):
-            return alternate(self, target, request)
-        self.check(target, request)
-        return self._run(target, request)
+                return scored(problem, Found(optimum[None, :], Termination.PROVED), self.name)
+        if getattr(problem, "alternates", False):
+            return alternate(self, problem, request)
+        self.check(problem, request)
+        return self._run(problem, request)
 
     def _run(self, problem: Problem, request: Request) -> Solution:
         clock = time.perf_counter

@@ -8,14 +8,14 @@ whoever writes build → call → decode. A problem is a :class:`qproj.projectio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import FloatArray
+from qproj._arrays import FloatArray, frozen
 from qproj.projections.base import Problem
 
 if TYPE_CHECKING:
@@ -224,6 +224,14 @@ class Solution:
     def __repr__(self) -> str:
         gap = "none" if self.gap is None else f"{self.gap:.3g}"
         return f"Solution({self.status}, gain={self.gain}, bound={self.bound}, gap={gap}, solver={self.solver!r})"
+
+    def renumbered(self, place: NDArray[np.intp]) -> Self:
+        """Return the solution of the same model with its variables in another order: variable i was number place[i]."""
+
+        def moved(array: NDArray[Any] | None) -> Any:
+            return None if array is None else frozen(array[..., place])
+
+        return replace(self, best=moved(self.best), candidates=moved(self.candidates), raw_best=moved(self.raw_best))
 
     def require(self) -> Self:
         """Return self where there is an incumbent; else raise :class:`NoSolutionError`, with the remedy."""

@@ -1,14 +1,18 @@
 """Exact solvers on mixed-integer linear models, once for all backends: the search, and the check of every proof.
 
 A backend minimises a linear model. What it calls optimal is believed only as far as its tolerances go: assignments
-that could hide in between are searched for, with a row that every better assignment meets, until none is left.
+that could hide in between are searched for, with a row that every better assignment meets, until none is left. Where
+numbers are so large that the tolerances of a backend in floating point may hide whole assignments, and wherever such a
+backend calls a model infeasible, CP-SAT, which counts in whole numbers, has to confirm it; else it is no proof.
 """
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +24,15 @@ from qproj.projections.models import hook
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import MissingPackageError, Request, Termination
 from qproj.solvers.found import Found
+from qproj.solvers.registry import get_solver
 
 #: Near ties that are looked at, one search each, before a proof is given up.
 MAX_ROUNDS = 64
+#: Rounding errors that may hide a better assignment, relative to the optimum, where a proof is still one.
+NEGLIGIBLE = 1e-12
+#: Work of CP-SAT, in its own deterministic seconds, to confirm what a floating-point backend claims.
+CONFIRMATION_WORK = 20.0
+_EPS = float(np.finfo(np.float64).eps)
 
 
 class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
@@ -30,6 +40,8 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
 
     #: Fixed-point bits of real rows that are no multiples of small whole numbers.
     row_bits = 20
+    #: Whether the backend computes in floating point, so that its proofs hold up to its tolerances only.
+    floating: ClassVar[bool] = True
 
     @abstractmethod
     def optimise(
@@ -52,17 +64,21 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
 
     def call(self, model: tuple[Any, LinearTask], request: Request) -> Found:
         problem, task = model
-        search = _Rounds(problem, task)
+        search = _Rounds(problem, task, trusted=not self.floating or task.model.is_tame)
         if not task.model.num_own or not _constants_hold(task.model):
             return search.without_variables()
-        start = search.first_incumbent()
+        start, optimise = search.first_incumbent(), self.optimise
         linear = task.model
         for round_number in range(MAX_ROUNDS):
             if round_number and request.deadline is not None and time.perf_counter() >= request.deadline:
                 return search.found(Termination.CLOCK, "stopped by the clock between near ties")
-            answer = self.optimise(linear, start=start, seed=request.seed, deadline=request.deadline)
+            answer = optimise(linear, start=start, seed=request.seed, deadline=request.deadline)
             own = search.take(answer)
-            if answer.termination is not Termination.PROVED or own is None or search.best is None:
+            if search.doubts(answer):
+                # from here on a search in whole numbers does the work, and its claims count
+                optimise, answer = search.confirmed(linear, answer, request)
+                own = search.take(answer)
+            if answer.termination is not Termination.PROVED or own is None:
                 return search.stopped(answer, round_number)
             if search.is_closed(answer):
                 return search.found(Termination.PROVED, answer.message)
@@ -71,17 +87,25 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
             linear, start = task.exclude(linear, own), None
             if not _constants_hold(linear):  # it meets every row: nothing is better
                 return search.found(Termination.PROVED, answer.message)
-        return search.found(Termination.BUDGET, "optimal within the backend's tolerances, which prove no more")
+        text = "optimal within tolerances, which prove no more"
+        return search.found(
+            Termination.BUDGET, text if search.best is not None else f"{text}: none of them is feasible"
+        )
 
 
 class _Rounds:
-    """The incumbents of a search in rounds, and the ceiling: the lowest valid bound on the gain."""
+    """The incumbents of a search in rounds, and the ceiling: the lowest valid bound on the gain.
 
-    def __init__(self, problem: Any, task: LinearTask) -> None:
-        self.problem, self.task = problem, task
+    Claims of a backend count while it is trusted: where it counts in whole numbers, or where its tolerances are too
+    small to matter.
+    """
+
+    def __init__(self, problem: Any, task: LinearTask, *, trusted: bool) -> None:
+        self.problem, self.task, self.trusted = problem, task, trusted
         self.candidates: list[NDArray[Any]] = []
         self.best: float | None = None
-        self.ceiling = np.inf
+        self._best_at = 0
+        self.ceiling = task.model.highest_gain
         self.stats: dict[str, Any] = {"rounds": 0, "nodes": 0}
 
     def first_incumbent(self) -> FloatArray | None:
@@ -104,9 +128,46 @@ class _Rounds:
             if len(answer.candidates):
                 own = whole_values(self.task.model, answer.candidates[0])
                 self._add(self.task.candidate(own))
-            # a bound on all assignments that earlier rounds did not exclude, which are no better than the best
-            self.ceiling = min(self.ceiling, max(self._ceiling_of(answer), -np.inf if self.best is None else self.best))
+            if self.trusted:
+                # a bound on all assignments that earlier rounds did not exclude, which are no better than the best
+                bound = max(self._ceiling_of(answer), -np.inf if self.best is None else self.best)
+                self.ceiling = min(self.ceiling, bound)
         return own
+
+    def doubts(self, answer: Found) -> bool:
+        """Return whether the answer claims what its backend's tolerances may hide: an optimum, or that there is none.
+
+        That nothing at all is feasible is never taken from a backend in floating point.
+        """
+        if answer.termination is Termination.REFUTED:
+            return not self.trusted or (self.best is None and not answer.stats.get("whole_numbers"))
+        return answer.termination is Termination.PROVED and not self.trusted
+
+    def confirmed(self, linear: LinearModel, claim: Found, request: Request) -> tuple[Callable[..., Found], Found]:
+        """Return a search that counts in whole numbers, and its answer; an answer that says so where there is none."""
+        self.trusted = True
+        self.stats["doubted"] = claim.message
+        known = None if self.best is None else self.candidates[self._best_at]
+        start = None if known is None else linear.complete(self.task.own(known))
+        if start is not None and len(start) != len(linear.cost):
+            start = None  # rows that exclude assignments have variables of their own
+        search = whole_number_search(request.deadline)
+        try:
+            answer = search(linear, start=start, seed=request.seed, deadline=request.deadline)
+        except (ValueError, MissingPackageError) as error:
+            return search, self._certified(linear, claim, str(error), request.deadline)
+        ended = answer.termination in (Termination.PROVED, Termination.REFUTED)
+        text = f"{answer.message}, in whole numbers" if ended else "not confirmed in whole numbers"
+        return search, replace(answer, message=f"{text} ({claim.message})")
+
+    def _certified(self, linear: LinearModel, claim: Found, reason: str, deadline: float | None) -> Found:
+        """Return what certificates say of a claim that no search in whole numbers can check, for the given reason."""
+        from qproj.solvers.certificates import is_infeasible
+
+        if claim.termination is Termination.REFUTED and self.best is None and is_infeasible(linear, deadline):
+            return replace(claim, message=f"certified in rational numbers ({claim.message})")
+        text = f"not confirmed ({claim.message}): {reason}"
+        return Found(np.empty((0, len(linear.cost))), Termination.BUDGET, message=text)
 
     def is_closed(self, answer: Found) -> bool:
         """Return whether no better assignment can hide between the incumbent and the answer's bound."""
@@ -114,18 +175,19 @@ class _Rounds:
             return False
         model = self.task.model
         slack = self._ceiling_of(answer) - self.best
-        rounding = 4.0 * model.error + 2.0 * answer.rounding
-        return slack <= rounding or slack < 0.99 * model.quantum or not model.cost.any()
+        rounding = 4.0 * model.error + 2.0 * answer.rounding + _EPS * abs(self.best)
+        hidden = slack <= rounding <= NEGLIGIBLE * abs(self.best)
+        return hidden or slack < 0.99 * model.quantum or slack < 0 or not model.cost.any()
 
     def stopped(self, answer: Found, round_number: int) -> Found:
         """Return the outcome where a round ended without an optimum."""
         if answer.termination is Termination.PROVED:
-            return self.found(Termination.BUDGET, "optimal within tolerances, but infeasible when rounded")
+            return self.found(Termination.BUDGET, "optimal within tolerances, but without values")
         if answer.termination is not Termination.REFUTED:
             return self.found(answer.termination, answer.message)
         if round_number:
             text = f"no better one is left beside {round_number} near ties ({answer.message})"
-            return self.found(Termination.PROVED, text)
+            return self.found(Termination.PROVED if self.best is not None else Termination.REFUTED, text)
         if self.best is not None:
             return self.found(Termination.FAILED, "called infeasible, against a feasible assignment")
         return self.found(Termination.REFUTED, answer.message)
@@ -152,12 +214,20 @@ class _Rounds:
         gain = float(self.problem.gain(candidate))
         if not np.isfinite(gain):
             return False
+        if self.best is None or gain > self.best:
+            self.best, self._best_at = gain, len(self.candidates)
         self.candidates.append(candidate)
-        self.best = gain if self.best is None else max(self.best, gain)
         return True
 
     def _ceiling_of(self, answer: Found) -> float:
         return (np.inf if answer.gain_bound is None else answer.gain_bound) + self.task.model.error
+
+
+def whole_number_search(deadline: float | None) -> Callable[..., Found]:
+    """Return ``optimise`` of CP-SAT, which counts exactly; without a deadline its work is limited."""
+    budget = None if deadline is not None else CONFIRMATION_WORK
+    search: Callable[..., Found] = get_solver("cpsat", deterministic_time=budget).optimise
+    return search
 
 
 def whole_values(model: LinearModel, values: FloatArray) -> FloatArray:
@@ -208,7 +278,7 @@ def floating_found(
         Counts after a proof or a stop only, less what tolerances may hide; backends call 1e20 infinite.
     """
     if termination is None:
-        termination = Termination.REFUTED if _is_bounded(model) else Termination.FAILED
+        termination = Termination.REFUTED if model.is_bounded else Termination.FAILED
     if termination in (Termination.REFUTED, Termination.FAILED) or not abs(bound) < 1e20:
         bound = -np.inf
     lowest = bound * model.scale + model.offset - _tolerance(model, values)
@@ -222,12 +292,6 @@ def _tolerance(model: LinearModel, values: FloatArray | None) -> float:
     """
     size = 0.0 if values is None else float(np.abs(model.cost * values).sum())
     return 1e-6 * model.scale + 1e-9 * size
-
-
-def _is_bounded(model: LinearModel) -> bool:
-    """Return whether no variable with a cost can grow without limit: backends call 1e20 infinite."""
-    paid = model.cost != 0
-    return bool((np.abs(model.lower[paid]) < 1e20).all() and (np.abs(model.upper[paid]) < 1e20).all())
 
 
 def check_mip_options(threads: int, node_limit: int | None) -> None:

@@ -81,7 +81,7 @@ def _object_at(path: str) -> Any:
             f"{path!r} cannot be found ({error}); write module:Class or module:object, importable from here"
         ) from error
     if not callable(getattr(found, "solve", None)) or not hasattr(found, "capabilities"):
-        raise ValueError(f"{path!r} is no solver: it needs capabilities and solve()")
+        raise ValueError(f"{path!r} is not a solver: an object with capabilities and solve() is needed")
     return found
 
 

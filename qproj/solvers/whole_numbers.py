@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from qproj._arrays import FloatArray
-from qproj.encodings.linear_model import LinearModel, quantum
+from qproj.encodings.linear_model import LinearModel
+from qproj.encodings.units import quantum
 
 #: Σ|coefficient·value| of the scaled objective: whole numbers up to here are exact in float64 too.
 OBJECTIVE_REACH = 2.0**52

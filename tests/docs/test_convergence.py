@@ -84,6 +84,56 @@ def test_the_box_projected_step_keeps_its_bound_on_stationarity(seed, T):
     assert total / T <= bound * (1 + 1e-9)
 
 
+def _models(A, h, tau):
+    """All ±1 vectors, their q, and q of sign(h)."""
+    v0 = np.where(h >= 0, 1.0, -1.0)
+    power = v0 @ A @ v0
+    rho = tau * np.abs(h).sum() / power if power > 0 else 0.0
+    V = np.array(list(itertools.product([-1.0, 1.0], repeat=len(h))))
+    return V, -V @ h + 0.5 * rho * np.einsum("kd,de,ke->k", V, A, V), -np.abs(h).sum() + 0.5 * rho * power
+
+
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 8), st.sampled_from([0.0, 0.3, 1.0, 1.7, 1.99]))
+@settings(max_examples=80)
+def test_every_vector_below_the_sign_direction_is_aligned(seed, d, rank, tau):
+    """Theorem 1c for A of any rank."""
+    rng = np.random.default_rng(seed)
+    X, h = rng.normal(size=(rank, d)), rng.normal(size=d) * rng.choice([0.0, 1.0, 100.0], d)
+    V, q, first = _models(X.T @ X, h, tau)
+    aligned = V[q <= first + 1e-12 * abs(first)] @ h
+    assert len(aligned)
+    assert (aligned >= (1 - tau / 2) * np.abs(h).sum() * (1 - 1e-9)).all()
+
+
+def test_the_alignment_of_the_curvature_projection_is_reached():
+    A, h = np.ones((2, 2)), np.array([3.0, 1.0])
+    p = qproj.CurvatureProjection(A, h, 1.0)
+    assert p.objective([[1, -1], [1, 1]]).tolist() == [-2.0, -2.0]
+    assert qproj.get_solver("exhaustive").solve(p).objective == -2.0
+    assert h @ [1, -1] == 0.5 * np.abs(h).sum()
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 0.8]), st.sampled_from([0.5, 1.0, 1.5]))
+@settings(max_examples=20)
+def test_momentum_and_the_worst_allowed_direction_keep_the_rate(seed, beta, tau):
+    """The corollary, with the least aligned V that theorem 1c allows; f* is replaced by the least value met."""
+    fun, rng, T = _smooth(1 + 3 * (seed % 1000)), np.random.default_rng(seed), 64
+    root = rng.normal(size=(fun.size, fun.size))
+    x, mean, norms, values = rng.uniform(-1, 1, fun.size), 0.0, [], []
+    for k in range(T):
+        g = fun.gradient(x, None)
+        norms.append(np.linalg.norm(g))
+        values.append(fun.value(x))
+        mean = beta * mean + (1 - beta) * g
+        h = -mean / (1 - beta ** (k + 1))
+        V, q, first = _models(root @ root.T, h, tau)
+        allowed = V[q <= first + 1e-12 * abs(first)]
+        x = x + allowed[np.argmin(allowed @ h)] / np.sqrt(T)
+    drop, c = values[0] - min([*values, fun.value(x)]), 1 - tau / 2
+    bound = (drop + fun.smoothness * fun.size * (0.5 + 2 * beta / (1 - beta))) / (c * np.sqrt(T))
+    assert np.mean(norms) <= bound * (1 + 1e-9)
+
+
 def test_a_constant_step_size_leaves_a_neighbourhood():
     eta = 0.25
     run = minimize(quadratic([[1.0]], [0.0]), [eta / 2], steps=101, lr=eta)

@@ -8,9 +8,10 @@ from qproj.encodings import Columns
 from qproj.encodings import encoding as shared
 from qproj.encodings.constrained import constrained
 from qproj.encodings.encoding import require_precision, require_size
-from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows, quantum
+from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows
 from qproj.encodings.paper import paper_shift
 from qproj.encodings.rows import quantise
+from qproj.encodings.units import quantum
 
 
 @pytest.mark.parametrize("bits", [1, 2, 6, 20, np.int64(4)])

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from qproj.encodings.linear_constrained import _bit, linear_of_constrained
+from qproj.encodings.linear_constrained import _bit
 from qproj.encodings.linear_model import IMPLIED, REAL, WHOLE
-from tests.encodings.test_linear_model import assignments, cheapest, holds
+from tests.encodings.test_linear_model import assignments, cheapest, holds, linear_of
 
 #: Of random_model; 6 is infeasible.
 SEEDS = [0, 1, 2, 3, 4, 5, 7, 8]
@@ -35,7 +35,7 @@ def random_model(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_assignment_costs_what_it_does_and_is_feasible_where_it_is(seed):
     cqm = random_model(seed)
-    model, factor, shift = linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+    model, factor, shift = linear_of(cqm)
     assert model.num_own == len(cqm.variables) == 5
     feasible = 0
     for own in assignments(model):
@@ -63,7 +63,7 @@ def test_every_assignment_costs_what_it_does_and_is_feasible_where_it_is(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_linear_minimum_is_the_models(seed):
     cqm = random_model(seed)
-    model, factor, shift = linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+    model, factor, shift = linear_of(cqm)
     bounds = Bounds(model.lower, model.upper)
     rows = LinearConstraint(model.rows, model.row_lower, model.row_upper)
     found = milp(model.cost, integrality=model.kinds > 0, bounds=bounds, constraints=rows)
@@ -82,7 +82,7 @@ def test_products_are_tied_from_the_side_that_their_sign_needs_and_once():
         cqm.set_objective(coefficient * b * c)
         if constrained:
             cqm.add_constraint(b * c + c * b <= 1, label="one")
-        model, *_ = linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+        model, *_ = linear_of(cqm)
         return model
 
     assert rows(-1.0).rows.shape == (2, 3)  # z ≤ b, z ≤ c
@@ -96,26 +96,26 @@ def test_a_square_of_a_bit_is_the_bit_and_of_a_spin_is_one():
     cqm = dimod.ConstrainedQuadraticModel()
     b, s = dimod.Binary("b"), dimod.Spin("s")
     cqm.set_objective(3 * b * b + 2 * s * s + s)
-    model, factor, shift = linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+    model, factor, shift = linear_of(cqm)
     assert len(model.cost) == 2
     for own in assignments(model):
         sample = dict(zip(cqm.variables, (np.array(own) * factor + shift).tolist(), strict=True))
         assert model.cost @ own + model.offset == cqm.objective.energy(sample)
 
 
-def test_real_variables_stay_real_and_their_rows_are_not_widened():
+def test_rows_are_counted_where_they_can_be_widened_where_not_and_left_alone_where_a_variable_is_real():
     cqm = dimod.ConstrainedQuadraticModel()
-    x, b = dimod.Real("x", lower_bound=-1.5, upper_bound=2.5), dimod.Binary("b")
+    x, b, c = dimod.Real("x", lower_bound=-1.5, upper_bound=2.5), dimod.Binary("b"), dimod.Binary("c")
     cqm.set_objective(x + 2 * b)
     cqm.add_constraint(x + b <= 2.0, label="real")
-    cqm.add_constraint(0.5 * b <= 0.75, label="whole")
-    model, *_ = linear_of_constrained(cqm, atol=1e-3, rtol=0.0)
-    assert model.kinds.tolist() == [REAL, WHOLE]
-    assert model.quantum == 0.0
+    cqm.add_constraint(0.5 * b <= 0.75, label="counted in halves")
+    cqm.add_constraint(np.pi * b + np.e * c <= 3.0, label="not counted")
+    model, *_ = linear_of(cqm)
     order = {label: i for i, label in enumerate(cqm.variables)}
-    uppers = sorted(value for value in model.row_upper if np.isfinite(value))
-    assert 2.0 in uppers
-    assert any(0.75 < value < 0.7511 for value in uppers)
+    assert [model.kinds[order[v]] for v in "xbc"] == [REAL, WHOLE, WHOLE]
+    assert model.quantum == 0.0
+    assert model.row_upper.tolist() == [2.0, 1.0, pytest.approx(3.0 + 1e-9 * np.pi, rel=1e-15)]
+    assert model.rows.toarray()[1].max() == 1.0
     assert model.lower[order["x"]] == -1.5
     assert model.upper[order["x"]] == 2.5
 
@@ -125,7 +125,7 @@ def test_fixed_variables_move_into_the_constants():
     i, b = dimod.Integer("i", lower_bound=3, upper_bound=3), dimod.Binary("b")
     cqm.set_objective(2 * i + b * i + b)
     cqm.add_constraint(i + b <= 3, label="c")
-    model, *_ = linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+    model, *_ = linear_of(cqm)
     assert model.offset == 6.0
     assert cheapest(model, np.array([3.0, 0.0])) == 6.0
     assert cheapest(model, np.array([3.0, 1.0])) is None
@@ -136,7 +136,7 @@ def test_numbers_that_are_not_finite_are_refused_by_the_constraints_label():
     b = dimod.Binary("b")
     cqm.add_constraint(float("inf") * b <= 1, label="odd one")
     with pytest.raises(ValueError, match=r"'odd one'.*finite"):
-        linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+        linear_of(cqm)
 
 
 def test_wide_products_are_refused_by_the_variables_name():
@@ -144,7 +144,7 @@ def test_wide_products_are_refused_by_the_variables_name():
     b, i = dimod.Binary("b"), dimod.Integer("i", lower_bound=-4e15, upper_bound=4e15)
     cqm.set_objective(b * i)
     with pytest.raises(ValueError, match=r"'i' ranges over -4e\+15\.\.4e\+15.*set lower_bound"):
-        linear_of_constrained(cqm, atol=1e-6, rtol=1e-9)
+        linear_of(cqm)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 11, 12, 100])

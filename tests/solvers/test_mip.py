@@ -17,6 +17,8 @@ class Coarse(MIPAdapter):
     name = "coarse"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
 
+    floating = False
+
     def __init__(self, tolerance=0.0, refutes=False):
         self.tolerance = tolerance
         self.refutes = refutes

@@ -44,7 +44,7 @@ def test_texts_of_own_solvers_come_back(module):
 
 @pytest.mark.parametrize(
     ("name", "error", "message"),
-    [("Absent", ValueError, "cannot be found"), ("nothing", ValueError, "no solver"),
+    [("Absent", ValueError, "cannot be found"), ("nothing", ValueError, "not a solver"),
      ("Mine:dept=2", TypeError, "depth"), ("made:depth=2", TypeError, "made already")],
 )  # fmt: skip
 def test_what_is_no_solver_is_refused(module, name, error, message):

@@ -57,7 +57,7 @@ class Plain:
         energy = float(problem.energy(dict(zip(names, best))))
         array = np.array(best, np.int64)
         return Solution(
-            best=array, gain=-energy, objective=energy, bound=energy, termination=Termination.PROVED,
+            best=array, gain=problem.offset - energy, objective=energy, bound=energy, termination=Termination.PROVED,
             candidates=array[None], sampleset=dimod.SampleSet.from_samples_bqm(dict(zip(names, best)), problem),
         )  # fmt: skip
 

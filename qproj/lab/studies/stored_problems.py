@@ -43,13 +43,12 @@ class ModelInstance:
     @classmethod
     def of(cls, name: str, bqm: dimod.BinaryQuadraticModel, source: str, meta: Meta | None = None) -> ModelInstance:
         """Return the instance of a BQM; its labels become 0…N−1 in their canonical order."""
-        canonical = BQMProblem(bqm).canonical
+        linear, row, column, quadratic, offset = BQMProblem(bqm).canonical.arrays
         return cls(
             name, source,
             {
-                "linear": canonical.linear, "row": canonical.row.astype(np.int32),
-                "column": canonical.column.astype(np.int32), "quadratic": canonical.quadratic,
-                "offset": np.array(canonical.offset),
+                "linear": linear, "row": row.astype(np.int32), "column": column.astype(np.int32),
+                "quadratic": quadratic, "offset": np.array(offset),
                 "spin": np.array(bqm.vartype is dimod.SPIN),
             },
             dict(meta or {}),
@@ -79,9 +78,9 @@ class ModelInstance:
 
     @property
     def ceiling(self) -> float:
-        """An upper bound on the gain −energy: the published optimum where it is proved, else what the signs allow."""
+        """An upper bound on the gain, offset − energy: of the proved published optimum, or what the signs allow."""
         if self.meta.get("proved") == "y":
-            return -float(self.meta["best_known"])
+            return float(self.arrays["offset"]) - float(self.meta["best_known"])
         bound = self.problems[0].gain_bound
         assert bound is not None
         return bound
