@@ -17,12 +17,12 @@ SECTIONS = {
     "table": """## All rows
 
 Mean test accuracy of five seeds ± their standard deviation, of the weights after the last step; every weight of a
-binary layer is ±1 when accuracy is measured. All optimisers of a row share architecture, batches, epochs, features, loss
-and the schedule of the step size. "Plain method" is QP-SBGD as arXiv 2310.15128 states it, on the same network and batches:
-the sign projection from the targets of the outputs, a fixed step size of 0.01, no momentum (`--preset paper`). "Paper"
-is what that article reports for QP-SBGD; "target" is what this project aimed at. The best mean of the tuned optimisers
-is bold; the plain method can be better. The projected version of QP-SBGD reads the same settings and takes the same steps
-until a weight reaches the edge of the box; it has no column of its own.
+binary layer is ±1 when accuracy is measured. All optimisers of a row share architecture, batches, epochs, features,
+loss and the schedule of the step size. "Plain method" is QP-SBGD as arXiv 2310.15128 states it, on the same network
+and batches: the sign projection from the targets of the outputs, a fixed step size of 0.01, no momentum (`--preset
+paper`). "Paper" is what that article reports for QP-SBGD; "target" is what this project aimed at. The best mean of
+the tuned optimisers is bold; the plain method can be better. The projected version of QP-SBGD reads the same settings
+and takes the same steps until a weight reaches the edge of the box; it has no column of its own.
 """,
     "targets": "## Targets\n",
     "cost": """## What a step costs
@@ -39,13 +39,13 @@ last ten steps, five seeds, beside the accuracy of the same runs on test rows.
 """,
     "steps": """## Step size
 
-Every optimiser as tuned, with its step size multiplied by the factor given: `mnist-10`, one epoch, mean of two seeds.
+Every optimiser as tuned, with its step size multiplied by the factor given: `mnist-1-2`, one epoch, mean of two seeds.
 
 ![Accuracy against step size for all optimisers](_static/step-size.svg)
 """,
     "ablation": """## One option at a time
 
-QP-SBGD as tuned, with one option changed; mean of two seeds ± standard deviation, `mnist-10` for one epoch. A row that
+QP-SBGD as tuned, with one option changed; mean of two seeds ± standard deviation, `mnist-1-2` for one epoch. A row that
 repeats the tuned value repeats the first row.
 """,
     "solvers": """## What a worse projection costs

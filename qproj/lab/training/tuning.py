@@ -103,7 +103,7 @@ _ROWS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 #: Sixteen each, where labels are few: the filter is ours, further step sizes are the baselines'.
 _FEW: dict[str, tuple[dict[str, Any], ...]] = {
-    **dict.fromkeys(_PROJECTING, _rows({}, filter=(0.0, 30.0), tau=(1.0, 4.0), momentum=(0.5, 0.8), lr=(0.05, 0.1))),
+    **dict.fromkeys(_PROJECTING, _rows({}, filter=(0.0, 30.0), tau=(1.0, 2.0), momentum=(0.5, 0.8), lr=(0.05, 0.1))),
     "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(*_RATES, 625.0, 3000.0)),
     "signsgd": _rows({"box": True}, momentum=(0.0, 0.5, 0.8, 0.9), lr=(0.01, 0.02, 0.05, 0.1)),
     "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(*_RATES, 625.0, 3000.0)),
