@@ -50,6 +50,8 @@ def test_the_picture_names_every_layer_and_adapter_in_order():
         "qproj._seeds",
         "qproj._compiled",
         "qproj._extras",
+        "qproj._labels",
+        "qproj._sums",
     }
 
 

@@ -50,6 +50,7 @@ class Exact(MIPAdapter):
     )
     extra = "exact"
     requires = ("exact",)
+    floating = False
 
     def __init__(self, *, proof_log: str | Path | None = None, options: dict[str, str] | None = None) -> None:
         self.require_backend()
@@ -82,7 +83,7 @@ class Exact(MIPAdapter):
         if start is not None:
             native.setSolutionHints([(name, int(x)) for name, x in zip(names, start.tolist(), strict=True)])
         answer = run(native, deadline)
-        stats = {"status": answer, **_figures(native)}
+        stats = {"status": answer, "whole_numbers": True, **_figures(native)}
         solved = bool(native.hasSolution())
         values = np.array(native.getLastSolutionFor(names), np.float64) if solved else None
         termination = TERMINATIONS.get(answer, Termination.FAILED)

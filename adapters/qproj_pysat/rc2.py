@@ -46,6 +46,7 @@ class RC2(MIPAdapter):
     )
     extra = "sat"
     requires = ("pysat",)
+    floating = False
 
     def __init__(self, *, oracle: str = "g4") -> None:
         self.require_backend()
@@ -82,7 +83,7 @@ class RC2(MIPAdapter):
             if timer is not None:
                 timer.cancel()
         lowest = (search.cost + least) * unit
-        stats = {"clauses": len(formula.hard), "literals": formula.top}
+        stats = {"whole_numbers": True, "clauses": len(formula.hard), "literals": formula.top}
         search.delete()
         rounding += 2.0**-52 * abs(lowest)
         bound = lowest - rounding + model.offset

@@ -23,6 +23,8 @@ WHAT = {
     "qproj.formats": "files of other tools",
     "qproj.projections": "what is solved",
     "qproj.encodings": "arrays to BQM and CQM",
+    "qproj._sums": "exact sums",
+    "qproj._labels": "order of labels",
     "qproj._arrays": "checks of arrays",
     "qproj._options": "checks of options",
     "qproj._files": "files written whole",

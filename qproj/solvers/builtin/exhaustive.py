@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj._sums import signed_sums, split
 from qproj.projections import SignProjection
+from qproj.projections.models import is_spin
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination, TooLargeError
 from qproj.solvers.found import Found
@@ -19,8 +22,10 @@ MAX_BITS = 24
 MAX_BITS_REAL = 16
 #: Optima that are returned as candidates; a flat problem has them by the million.
 MAX_OPTIMA = 4096
-#: Relative to the largest possible gain: sums in another order differ by less, different optima by more.
+#: Relative to the largest gain of projections that sum in float64: gains that differ by less count as equal optima.
 TOLERANCE = 1e-12
+#: Signs that are summed between two looks at the clock, and candidates that are summed exactly at once.
+_WORK, _CHUNK = 1 << 24, 1 << 14
 
 
 class Exhaustive(Adapter[Any, Found]):
@@ -52,59 +57,85 @@ class Exhaustive(Adapter[Any, Found]):
         if isinstance(model, SignProjection) and model.inputs.is_binary:
             merged = model.aggregated
             scale = float(np.abs(merged.tau).max(initial=0.0)) or 1.0
-            counts = best_counts(merged.A, merged.columns.sizes, merged.tau / scale)
+            counts, complete = best_counts(merged.A, merged.columns.sizes, merged.tau / scale, request.deadline)
             candidates, optima = merged.columns.weights_from_counts(counts), len(counts)
         else:
-            low = 0 if model.kind == "bqm" and model.bqm.vartype.name == "BINARY" else -1
-            candidates, optima = best_spins(model, low)
+            candidates, optima, complete = best_spins(
+                model, 0 if model.kind == "bqm" and not is_spin(model) else -1, request.deadline
+            )
+        if not complete:
+            return Found(candidates, Termination.CLOCK, message="the time limit came before the last assignment")
         return Found(candidates, Termination.PROVED, stats={"optima": optima})
 
 
-def best_counts(A: NDArray[Any], sizes: NDArray[np.int64], tau: FloatArray) -> NDArray[np.int64]:
-    """Return every c, (k, C), that maximises Σ_g τ_g σ(Σ_j A_gj (2c_j − M_j)), at most 4096 of them.
+def best_counts(
+    A: NDArray[Any], sizes: NDArray[np.int64], tau: FloatArray, deadline: float | None = None
+) -> tuple[NDArray[np.int64], bool]:
+    """Return every c, (k, C), that maximises Σ_g τ_g σ(Σ_j A_gj (2c_j − M_j)), and whether the search was complete.
 
-    The classes are split in two halves; pre-activations are sums of one entry from each half's table.
+    At most 4096 maximisers are kept; the deadline ends the search between two blocks.
+
+    The classes are split in two halves; pre-activations are sums of one entry from each half's table. Sums in float64
+    rule out what is worse by more than their rounding; what is left is compared by sums that are rounded once.
     """
     half = _balanced(sizes)
     left, right = _patterns(sizes[:half]), _patterns(sizes[half:])
     z_left = (2.0 * left - sizes[:half]) @ A[:, :half].T.astype(np.float64)
     z_right = (2.0 * right - sizes[half:]) @ A[:, half:].T.astype(np.float64)
-    best, kept = -np.inf, np.empty((0, 2), np.intp)
-    tolerance = TOLERANCE * float(np.abs(tau).sum())
-    step = max(1, (1 << 20) // len(right))
+    highest, best, kept = -np.inf, -np.inf, np.empty((0, 2), np.intp)
+    exact = not len(tau) or len(split(tau)) == 1
+    doubt = 0.0 if exact else 4.0 * float(np.finfo(np.float64).eps) * len(tau) * float(np.abs(tau).sum())
+    step = max(1, min(1 << 20, _WORK // max(1, len(tau))) // len(right))
+    complete = True
     for start in range(0, len(left), step):
+        if start and deadline is not None and time.perf_counter() >= deadline:
+            complete = False
+            break
         gains = np.zeros((len(left[start : start + step]), len(right)))
         for g, weight in enumerate(tau.tolist()):
             gains += np.where(z_left[start : start + step, g, None] + z_right[:, g] >= 0, weight, -weight)
-        top = float(gains.max())
-        if top < best - tolerance:
-            continue
-        rows, columns = np.nonzero(gains >= top - tolerance)
-        found = np.stack([rows + start, columns], axis=1)[:MAX_OPTIMA]
-        kept = found if top > best + tolerance else np.concatenate([kept, found])[:MAX_OPTIMA]
-        best = max(best, top)
-    return np.concatenate([left[kept[:, 0]], right[kept[:, 1]]], axis=1)
+        highest = max(highest, float(gains.max()))
+        rows, columns = np.nonzero(gains >= highest - doubt)
+        for low in range(0, len(rows), _CHUNK):
+            i, j = rows[low : low + _CHUNK] + start, columns[low : low + _CHUNK]
+            sums = gains[i - start, j] if exact else signed_sums(np.where(z_left[i] + z_right[j] >= 0, 1, -1), tau)
+            top = float(sums.max())
+            if top < best:
+                continue
+            found = np.stack([i, j], axis=1)[sums == top][:MAX_OPTIMA]
+            kept = found if top > best else np.concatenate([kept, found])[:MAX_OPTIMA]
+            best = top
+    return np.concatenate([left[kept[:, 0]], right[kept[:, 1]]], axis=1), complete
 
 
-def best_spins(problem: Any, low: int) -> tuple[NDArray[Any], int]:
-    """Return every assignment, (k, n), that maximises the gain of a small problem, and how many there are."""
+def best_spins(problem: Any, low: int, deadline: float | None = None) -> tuple[NDArray[Any], int, bool]:
+    """Return every assignment, (k, n), that maximises the gain, how many there are, and whether all were looked at.
+
+    Gains of plain models are sums rounded once, so equal ones are equal. Those of real inputs count as equal within
+    rounding; the largest come first.
+    """
     n = problem.num_variables
-    best, kept, optima = -np.inf, np.empty((0, n), np.int8), 0
-    step = 1 << min(n, 16)
+    exact = problem.kind == "bqm"
+    kept, values, best, optima = np.empty((0, n), np.int8), np.empty(0), -np.inf, 0
+    step = 1 << min(n, 12 if deadline is not None else 16)
     for start in range(0, 1 << n, step):
+        if start and deadline is not None and time.perf_counter() >= deadline:
+            return kept, optima, False
         bits = ((np.arange(start, start + step)[:, None] >> np.arange(n)) & 1).astype(np.int8)
         block = bits if low == 0 else (2 * bits - 1).astype(np.int8)
         gains = np.asarray(problem.gain(block))
-        tolerance = TOLERANCE * float(np.abs(gains).max(initial=0.0))
+        tolerance = 0.0 if exact else TOLERANCE * float(np.abs(gains).max(initial=0.0))
         top = float(gains.max())
         if top < best - tolerance:
             continue
-        found = block[gains >= top - tolerance]
-        better = top > best + tolerance
-        optima = len(found) + (0 if better else optima)
-        kept = found[:MAX_OPTIMA] if better else np.concatenate([kept, found])[:MAX_OPTIMA]
-        best = max(best, top)
-    return kept, optima
+        at = np.flatnonzero(gains >= max(top, best) - tolerance)
+        optima = len(at) + (0 if top > best + tolerance else optima)
+        if top > best + tolerance:
+            kept, values = kept[:0], values[:0]
+        kept, values = np.concatenate([kept, block[at]]), np.concatenate([values, gains[at]])
+        first = np.argsort(-values, kind="stable")[:MAX_OPTIMA]
+        kept, values, best = kept[first], values[first], max(best, top)
+    return kept, optima, True
 
 
 def _balanced(sizes: NDArray[np.int64]) -> int:

@@ -58,3 +58,51 @@ def test_sizes_beyond_reach_are_refused_naming_auto():
         get_solver("exhaustive").solve(SignProjection(rng.normal(size=(4, 17)), rng.normal(size=4)))
     merged = SignProjection(np.repeat(rng.choice([-1, 1], (6, 3)), 20, axis=1), rng.normal(size=6))
     assert get_solver("exhaustive").solve(merged).status == "optimal"  # 60 weights, 3 classes
+
+
+def test_the_largest_gain_is_kept_among_thousands_that_nearly_reach_it():
+    rng = np.random.default_rng(3)
+    X = rng.choice([-1, 1], (24, 16))
+    t = 5e-14 * rng.normal(size=24)
+    t[0] = 1.0
+    p = SignProjection(X, t)
+    # t[0] = 1 can be had; beside it, sums of the small targets alone tell assignments apart
+    signs = p.inputs.signs(every_vector(16))
+    best = float((signs[signs[:, 0] == 1][:, 1:] @ t[1:]).max())
+    solution = get_solver("exhaustive").solve(p)
+    found = p.inputs.signs(solution.candidates)
+    assert (found[:, 0] == 1).all()
+    assert (found[:, 1:] @ t[1:]).max() >= best - 2.3e-16  # one unit in the last place of 1
+    assert solution.gain == get_solver("cpsat").solve(p).gain
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e14, -1e17])
+def test_an_offset_hides_no_optimum(offset):
+    rng = np.random.default_rng(0)
+    linear = {i: float(rng.integers(-3, 4)) / 2 for i in range(16)}
+    quadratic = {(i, j): float(rng.integers(-3, 4)) / 2 for i in range(16) for j in range(i)}
+    bqm = dimod.BinaryQuadraticModel(linear, quadratic, 0.0, "SPIN")
+    least = dimod.ExactSolver().sample(bqm).first.energy
+    bqm.offset = offset
+    solution = get_solver("exhaustive").solve(bqm)
+    assert solution.gain == -least
+    assert solution.gap == 0.0
+
+
+def test_terms_that_cancel_leave_what_decides():
+    bqm = dimod.BinaryQuadraticModel({"a": 1e17, "b": 1e17, "c": -3.0}, {("a", "b"): -2e17}, 0.0, "BINARY")
+    solution = get_solver("exhaustive").solve(bqm)
+    assert solution.objective == -3.0
+    assert sorted(solution.candidates.tolist()) == [[0, 0, 1], [1, 1, 1]]
+
+
+def test_a_time_limit_ends_the_search_with_the_best_so_far():
+    rng = np.random.default_rng(0)
+    p = SignProjection(rng.choice([-1, 1], (300, 22)), rng.normal(size=300))
+    solution = get_solver("exhaustive").solve(p, time_limit_s=0.05)
+    assert solution.termination == "clock"
+    assert solution.bound <= solution.objective
+    bqm = dimod.BinaryQuadraticModel(dict.fromkeys(range(24), 1.0), {}, 0.0, "SPIN")
+    stopped = get_solver("exhaustive").solve(bqm, time_limit_s=0.01)
+    assert stopped.termination == "clock"
+    assert stopped.best is not None
