@@ -322,7 +322,7 @@ class Curvature(Immutable):
         size = float(np.abs(values).max(initial=0.0))
         safe = np.where(rho > 0, rho, 1.0)
         # s = λ_min − μ; the left side falls in s, and is at most ρ²d at s = ‖h‖/(ρ√d)
-        low = np.full(len(H), 1e-12 * size + 1e-300)
+        low = np.full(len(H), 1e-12 * size + 1e-150)  # whose square is not 0
         high = np.maximum(np.sqrt(power.sum(axis=1) / d) / safe, 2.0 * low)
         gaps = values - values[0]
         for _ in range(_HALVINGS):

@@ -388,8 +388,8 @@ def test_tau_is_chosen_by_the_next_batch():
     statistics = []
     model[1].register_forward_hook(lambda *args: statistics.append(int(model[1].num_batches_tracked)))
     _train_with_closure(model, optimizer, 60)
-    assert optimizer.look_ahead.looks == 3
-    assert len(statistics) == 60 + 3 * 7
+    assert optimizer.look_ahead.looks == 7  # after steps 1, 2, 4, 8, 16, 25 and 50
+    assert len(statistics) == 60 + 7 * 7
     assert int(model[1].num_batches_tracked) == 60  # looking ahead leaves running figures as they were
     assert optimizer.projector.settings.tau in (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     fixed = QPSBGD(mixed(), 0.03, tau=2.0)

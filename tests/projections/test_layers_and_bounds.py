@@ -206,3 +206,9 @@ def test_targets_up_to_1e150(sign):
     SignProjection([[1]], [sign * 1e150])
     with pytest.raises(ValueError, match="1e150"):
         SignProjection([[1]], [sign * 1.01e150])
+
+
+def test_a_curvature_problem_of_zeros_has_the_bound_zero():
+    with np.errstate(all="raise", under="ignore"):
+        problem = qproj.CurvatureProjection(np.zeros((3, 3)), np.zeros(3), 1.0)
+        assert 0.0 <= problem.gain_bound <= 1e-100
