@@ -6,6 +6,7 @@ largest value. Every line is read or refused with its number.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -131,6 +132,7 @@ def read_maxcut(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
     n, m = whole_numbers(source, number, line, 2)
     bqm = _declared(source, number, n, m).change_vartype(dimod.SPIN)
     edges: set[tuple[int, int]] = set()
+    weights: list[float] = []
     for number, line in lines:
         words = line.split()
         i, j, w = _entry(source, number, [*words, "1"] if len(words) == 2 else words, range(1, n + 1))
@@ -140,10 +142,11 @@ def read_maxcut(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
                 f"{source}, line {number}: ({i}, {j}) is a loop or a doubled edge; a simple graph is needed"
             )
         edges.add(edge)
+        weights.append(w)
         bqm.add_quadratic(i - 1, j - 1, w / 2.0)
-        bqm.offset -= w / 2.0
     if len(edges) != m:
         raise ValueError(f"{source} has {len(edges)} edges and its first line states {m}; fetch it anew")
+    bqm.offset = -math.fsum(weights) / 2.0
     return bqm
 
 

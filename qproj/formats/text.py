@@ -5,10 +5,7 @@ Every line is read or refused; nothing is skipped. Sizes in headers are checked 
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,10 @@ import dimod
 import numpy as np
 
 from qproj.formats.benchmark_files import read_bqp, read_maxcut, read_qbsolv, sign_of
+from qproj.formats.coo import read_coo
 from qproj.formats.dimod_files import read_dimod
-from qproj.formats.lines import checked_file, finite_number, lines_of, whole_numbers
+from qproj.formats.lines import lines_of, whole_numbers
+from qproj.formats.lp import read_lp
 from qproj.projections.models import BQMProblem, CQMProblem, as_problem
 
 #: Variables that any file may declare; more only where there are coefficients for them.
@@ -27,8 +26,6 @@ _FREE_VARIABLES = 100_000
 _LEAST_LINE = 5
 #: The largest integer whose double is exact in float64.
 _LARGEST = 1 << 52
-_VARTYPE = re.compile(r"#\s*vartype\s*=\s*(SPIN|BINARY)\s*")
-_CONTROL = re.compile(rb"[^\t\n\r\x20-\x7e]")
 
 
 def read_model(
@@ -68,8 +65,9 @@ def read_models(
     format : str, optional
         A name of :data:`FORMATS`. By default the suffix decides (.lp, .qubo, .bqm, .cqm, .json, .coo; .mc, .rud and
         .rudy are Max-Cut), else the first line: one number begins an OR-Library bqp set, two a QUBO text,
-        ``c`` or ``p`` a qbsolv file, three numbers or ``#`` COO. Max-Cut files look like QUBO text: G-set files
-        without such a suffix need format="maxcut".
+        ``c`` or ``p`` a qbsolv file, three numbers or ``#`` COO. The edges of a Max-Cut graph (rudy, G-set) have the
+        syntax of QUBO text: without such a suffix, a file that has no diagonal entry is refused until `format` is
+        "maxcut" or "qubo".
     vartype : {"SPIN", "BINARY"}, optional
         Of a COO file that does not state its own; other formats are 0/1 or state it.
     sense : {"min", "max"}, optional
@@ -80,7 +78,8 @@ def read_models(
     FileNotFoundError
         No such file.
     ValueError
-        Damaged, of no known format, or an option that the format does not have; the line is named.
+        Damaged, of no known format, of two formats at once, or an option that the format does not have; the line is
+        named.
     """
     source = Path(path)
     if vartype not in (None, "SPIN", "BINARY"):
@@ -96,6 +95,8 @@ def read_models(
         models = read_bqp(source)
     elif kind == "coo":
         models = [read_coo(source, vartype=vartype)]
+    elif kind == "qubo" and format is None:
+        models = [_unnamed_qubo(source)]
     else:
         models = [FORMATS[kind](source)]
     if vartype == "SPIN" and kind in ("qubo", "qbsolv"):
@@ -162,74 +163,18 @@ def read_qubo(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
     return dimod.BinaryQuadraticModel.from_numpy_vectors(linear, (rows, columns, np.array(values)), 0.0, dimod.BINARY)
 
 
-def read_coo(path: str | os.PathLike[str], *, vartype: str | None = None) -> dimod.BinaryQuadraticModel:
-    """Return the BQM of a COO file as dimod writes it: ``# vartype=SPIN``, then ``u v bias`` lines (u = v linear).
-
-    Raises
-    ------
-    FileNotFoundError
-        No such file.
-    ValueError
-        A line that is neither, no vartype, or two that differ.
-    """
-    source = Path(path)
-    entries: list[tuple[int, int, float]] = []
-    for number, line in lines_of(source):
-        if line.lstrip().startswith("#"):
-            header = _VARTYPE.fullmatch(line.strip())
-            if header:
-                if vartype not in (None, header[1]):
-                    raise ValueError(f"{source}, line {number}: vartype {header[1]} where {vartype} was expected")
-                vartype = header[1]
-            continue
-        words = line.split()
-        if len(words) != 3 or not all(word.isdigit() and len(word) < 10 for word in words[:2]):
-            raise ValueError(f"{source}, line {number}: {line.strip()[:40]!r}; 'u v bias' is expected")
-        entries.append((int(words[0]), int(words[1]), finite_number(source, number, words[2])))
-    if not entries:
-        raise ValueError(f"{source} has no coefficients; a QUBO text, COO or LP file is expected")
-    if vartype is None:
-        raise ValueError(f"{source} does not state its vartype; pass vartype='SPIN' or vartype='BINARY'")
-    bqm = dimod.BinaryQuadraticModel(vartype)
-    for u, v, bias in entries:
-        if u == v:
-            bqm.add_linear(u, bias)
-        else:
-            bqm.add_quadratic(u, v, bias)
-    return bqm
-
-
-def read_lp(path: str | os.PathLike[str]) -> dimod.ConstrainedQuadraticModel:
-    """Return the CQM of an LP file, read by dimod; a maximised objective comes back with its sign turned.
-
-    Raises
-    ------
-    FileNotFoundError
-        No such file.
-    ValueError
-        Not an LP file, control characters, no End, no variables, or numbers that are not finite.
-    """
-    source = checked_file(Path(path))
-    content = source.read_bytes()
-    strange = _CONTROL.search(content)
-    if strange:  # a NUL makes the reader loop without end
-        raise ValueError(f"{source} has byte {strange[0]!r} at {strange.start()}; LP files are plain ASCII text")
-    words = [word for line in content.decode().splitlines() for word in line.partition("\\")[0].split()]
-    if not words or words[-1].lower() != "end":
-        raise ValueError(f"{source} does not finish with 'End'; it is cut short or not an LP file: write it again")
+def _unnamed_qubo(source: Path) -> dimod.BinaryQuadraticModel:
+    """Return the BQM of a QUBO text whose format nobody named; refuse what may be the graph of a Max-Cut problem."""
+    remedy = 'pass format="maxcut" for the graph of a Max-Cut problem (in a list of files, PATH:format=maxcut)'
     try:
-        model: dimod.ConstrainedQuadraticModel = dimod.lp.load(str(source))
-    except (ValueError, RuntimeError, KeyError) as error:
+        model = read_qubo(source)
+    except ValueError as error:
+        raise ValueError(f"{error}; {remedy}") from None
+    if model.num_interactions and not any(model.linear.values()):
         raise ValueError(
-            f"{source} is not an LP file that dimod reads ({error}); dimod.lp.dump writes such files"
-        ) from None
-    if not model.variables:
-        raise ValueError(f"{source} has no variables; an LP file with an objective is expected")
-    views = [(model.objective, 0.0), *((c.lhs, float(c.rhs)) for c in model.constraints.values())]
-    for view, right in views:
-        numbers = itertools.chain(view.linear.values(), view.quadratic.values(), (view.offset, right))
-        if not all(math.isfinite(value) for value in numbers):
-            raise ValueError(f"{source} has a number that is not finite; write numbers below 1e308")
+            f"{source} may be a QUBO text without a diagonal or a graph, which have one syntax and two meanings; "
+            f'{remedy}, format="qubo" for a QUBO'
+        )
     return model
 
 

@@ -7,7 +7,9 @@ from dimod.serialization import coo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qproj.formats.text import read_coo, read_lp, read_model, read_qubo
+from qproj.formats.coo import read_coo
+from qproj.formats.lp import read_lp
+from qproj.formats.text import read_model, read_qubo
 from qproj.projections.models import BQMProblem, CQMProblem
 
 

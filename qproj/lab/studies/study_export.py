@@ -11,6 +11,8 @@ import numpy as np
 
 from qproj._extras import install_hint
 from qproj._files import replacing
+from qproj.formats.coo import coo_text
+from qproj.formats.lp import lp_text
 from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
 from qproj.lab.studies.frame import COLUMNS, Runs, read_runs
@@ -67,7 +69,8 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
         for j, problem in enumerate(problems):
             head = f"{layer.name} neuron {j}, key {problem.key}"
             name = f"layer{place:03d}-neuron{j:03d}.{kind}"
-            (target / name).write_text(f"{comment} {head}\n{write[kind](problem)}", encoding="utf-8")
+            # the readers of these formats take ASCII only
+            (target / name).write_text(f"{comment} {ascii(head)[1:-1]}\n{write[kind](problem)}", encoding="ascii")
             count += 1
     return count, "neurons"
 
@@ -122,18 +125,14 @@ def _distinct(layers: list[LayerInstance]) -> list[LayerInstance]:
 
 
 def _coo(problem: Any, encoding: str) -> str:
-    """The encoding's BQM over 0..N−1, the order of its labels; COO text has no offset, so a comment holds it."""
-    import dimod.serialization.coo as coo
-
+    """The encoding's BQM over 0..N−1, the order of its labels, which a comment holds."""
     if isinstance(problem, SignProjection):
         encoded = problem.encode(encoding)
         bqm, labels = encoded.bqm.copy(), list(encoded.labels)
     else:
         bqm, labels = problem.bqm.copy(), list(problem.variables)
     bqm.relabel_variables({label: i for i, label in enumerate(labels)})
-    offset = float(bqm.offset)
-    text: str = coo.dumps(bqm, vartype_header=True)
-    return f"# offset={offset!r}\n# variables 0..{len(labels) - 1}: {labels}\n{text}"
+    return f"# variables 0..{len(labels) - 1}: {labels!a}\n{coo_text(bqm)}"
 
 
 def _named(problem: Any) -> Any:
@@ -150,12 +149,9 @@ def _named(problem: Any) -> Any:
 
 def _lp(problem: Any) -> str:
     """LP text; the objective's constant belongs to a variable fixed at 1, as readers differ over constants."""
-    import dimod.lp
-
     named = _named(problem)
     if named.objective.offset:
         one = named.add_variable("INTEGER", "one", lower_bound=1, upper_bound=1)
         named.objective.add_linear(one, named.objective.offset)
         named.objective.offset = 0.0
-    text: str = dimod.lp.dumps(named)
-    return text
+    return lp_text(named)

@@ -63,7 +63,28 @@ def test_coo_files_hold_the_encoding(study, tmp_path):
             states = rng.integers(0, 2, (5, bqm.num_variables))
             order = sorted(bqm.variables)
             expected = encoding.bqm.energies((states, list(encoding.labels)))
-            np.testing.assert_allclose(bqm.energies((states, order)) + offset, expected, rtol=1e-5)
+            np.testing.assert_allclose(bqm.energies((states, order)) + offset, expected, rtol=1e-12)
+
+
+def test_coo_files_keep_tiny_and_zero_targets_to_the_last_bit(tmp_path):
+    from qproj.formats.coo import read_coo
+    from qproj.formats.text import read_model
+    from qproj.lab.datasets.instances import LayerInstance
+
+    rng = np.random.default_rng(4)
+    T = np.column_stack([rng.normal(size=6), 1e-7 * rng.normal(size=6), np.zeros(6)])
+    layer = LayerInstance("größe", rng.choice([-1, 1], (6, 4)), T, source="test")
+    made = Study(tmp_path / "study", [layer], "sign", seeds=1)
+    made.run(workers=1)
+    for kind in ("coo", "lp"):
+        assert export_study(made.folder, tmp_path / kind, kind) == (3, "neurons")
+    for j in range(3):
+        encoding = qproj.SignProjection(layer.X, T[:, j]).encode()
+        wanted = encoding.bqm.relabel_variables({v: i for i, v in enumerate(encoding.labels)}, inplace=False)
+        assert read_coo(tmp_path / f"coo/layer000-neuron{j:03d}.coo") == wanted
+        assert (
+            qproj.get_solver("cpsat").solve(read_model(tmp_path / f"lp/layer000-neuron{j:03d}.lp")).status == "optimal"
+        )
 
 
 def test_lp_files_have_the_neuron_s_optimum(study, tmp_path):
