@@ -79,6 +79,9 @@ COLUMNS = {
     "run.solver_seed": "the seed that the solver got, derived from key and seed",
     "run.stats": "JSON: what the solver reports about itself",
     "run.setup_s": "one-off costs of the solver in its process, told with its first run there; not part of wall_s",
+    "run.read_table": "zlib-compressed float64, column by column: gain, energy, occurrences and share of broken chains "
+    "of each row of the sample set; `qproj export --format reads` writes them",
+    "run.events": "likewise: seconds, gain of the incumbent and upper bound on the gain, as the search went",
     "owner.id": "host, process and a random part",
     "owner.host": "host name",
     "owner.pid": "process",

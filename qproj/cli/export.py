@@ -1,4 +1,4 @@
-"""``qproj export``: a study's rows as csv or parquet, its instances as npz, COO, LP or MPS."""
+"""``qproj export``: a study's rows as csv or parquet, its reads one by one, its instances as npz, COO, LP or MPS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="csv or parquet for the rows; npz for the layers; coo, lp or mps for one model file per neuron.",
+            help="csv or parquet for the rows; reads for every read with its gain, energy, occurrences and chain "
+            "breaks, as parquet or csv; npz for the layers; coo, lp or mps for one model file per neuron.",
         ),
     ] = "csv",
     encoding: Annotated[
@@ -38,6 +39,7 @@ def export(
     Examples:
       qproj export study --out runs.csv
       qproj export study --format parquet --out runs.parquet
+      qproj export study --format reads --out reads.parquet
       qproj export study --format lp --out models
     """
     from qproj.cli.output import print_json

@@ -116,6 +116,8 @@ def decode_reads(reads: Reads, problem: Any) -> Found:
         samples = 2 * samples - 1 if model.bqm.vartype is dimod.SPIN else (samples + 1) // 2
     # without the offset, beside which the energies of tiny or huge targets would all round to the same number
     bare = np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64)
+    known = "chain_break_fraction" in (record.dtype.names or ())
+    chains = {"chain_break_fraction": record.chain_break_fraction} if known else {}
     labelled = dimod.SampleSet.from_samples(
         (samples, list(model.labels)),
         energy=bare * model.scale + model.offset,
@@ -123,6 +125,7 @@ def decode_reads(reads: Reads, problem: Any) -> Found:
         num_occurrences=record.num_occurrences,
         sort_labels=False,
         info=dict(sampleset.info),
+        **chains,
     )
     return Found(
         model.assignments(samples),

@@ -59,6 +59,10 @@ class Outcome:
         From the problem to the weights, on the worker's clock.
     setup_s : float
         One-off costs that came before it in its process (imports, compilation, a warm-up), never part of `wall_s`.
+    read_table : bytes
+        Of the sample set, packed by :func:`pack_table`: gain, energy, occurrences, share of broken chains of each row.
+    events : bytes
+        The search as it went, likewise: seconds, gain of the incumbent, upper bound on the gain.
     """
 
     key: str
@@ -86,6 +90,8 @@ class Outcome:
     solver_seed: int | None = None
     stats: str = "{}"
     setup_s: float | None = None
+    read_table: bytes | None = None
+    events: bytes | None = None
 
 
 def perform(key: str, problem: Any, solver: Any, limits: RunLimits) -> Outcome:
@@ -130,7 +136,7 @@ def _judged(problem: Any, solution: Solution, *, descend: bool) -> dict[str, Any
     reads, gains = _reads(problem, solution)
     fields |= {
         "gain": gain, "objective": float(problem.objective_of_gain(gain)), "best": pack(best), "reads": reads,
-        "read_gains": None if gains is None else compress(gains),
+        "read_gains": None if gains is None else compress(gains), "read_table": _read_table(problem, solution),
         "cosine": alignment(problem, best) if isinstance(problem, SignProjection) else None,
         "raw_gain": None if solution.raw_best is None else float(problem.gain(np.asarray(solution.raw_best))),
     }  # fmt: skip
@@ -169,6 +175,29 @@ def _reads(problem: Any, solution: Solution) -> tuple[int | None, FloatArray | N
         return int(reported), None
     gains: FloatArray = np.sort(np.asarray(problem.gain(candidates), np.float64))[::-1]
     return int(reported), gains
+
+
+def _read_table(problem: Any, solution: Solution) -> bytes | None:
+    """Return gain, energy, occurrences and share of broken chains of each row of the sample set; None without reads.
+
+    The gains are recomputed from the decoded rows; a sample set whose rows do not hold the solution's best weights,
+    or which cannot be decoded, has no table.
+    """
+    rows = solution.sampleset
+    if rows is None or not len(rows) or not isinstance(solution.stats.get("reads"), int | np.integer):
+        return None
+    record = rows.record
+    if int(record.num_occurrences.sum()) != int(solution.stats["reads"]):
+        return None
+    try:
+        gains = np.asarray(problem.gain(problem.decode(rows)), np.float64)
+    except Exception:  # a sample set in variables that are not this problem's
+        return None
+    if solution.gain is None or abs(float(gains.max()) - solution.gain) > TOLERANCE * _scale(problem):
+        return None
+    broken = record.chain_break_fraction if "chain_break_fraction" in (record.dtype.names or ()) else np.nan
+    columns = (gains, record.energy, record.num_occurrences, np.broadcast_to(broken, gains.shape))
+    return pack_table(np.column_stack([np.asarray(column, np.float64) for column in columns]))
 
 
 def _descent(problem: SignProjection, candidates: NDArray[Any]) -> dict[str, Any]:
@@ -211,6 +240,17 @@ def compress(values: FloatArray) -> bytes:
 def decompress(data: bytes) -> FloatArray:
     """Return the numbers that :func:`compress` made."""
     return np.frombuffer(zlib.decompress(data), "<f8").astype(np.float64)
+
+
+def pack_table(rows: FloatArray) -> bytes:
+    """Return a table of float64 numbers, compressed, column by column: equal neighbours take little room."""
+    return zlib.compress(np.ascontiguousarray(rows.T, "<f8").tobytes(), 6)
+
+
+def unpack_table(data: bytes, columns: int) -> FloatArray:
+    """Return the (rows, columns) table that :func:`pack_table` made."""
+    flat = np.frombuffer(zlib.decompress(data), "<f8").astype(np.float64)
+    return np.ascontiguousarray(flat.reshape(columns, -1).T)
 
 
 def _plain_stats(stats: Any) -> str:

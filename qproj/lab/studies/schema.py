@@ -10,7 +10,7 @@ from typing import Any
 from qproj.lab.studies.outcome import Outcome
 
 #: Version of the tables, in SQLite's ``user_version``.
-SCHEMA = 3
+SCHEMA = 4
 
 _SQL_TYPES: dict[Any, str] = {
     str: "TEXT NOT NULL", str | None: "TEXT", float | None: "REAL", int | None: "INTEGER", bytes | None: "BLOB",
@@ -75,4 +75,7 @@ def upgrade(db: sqlite3.Connection) -> None:
             "CASE termination WHEN 'clock' THEN 'clock' ELSE 'budget' END ELSE ending END"
         )
         db.execute("ALTER TABLE run DROP COLUMN ending")
+    if version in (1, 2, 3):
+        for name in ("read_table", "events"):
+            db.execute(f"ALTER TABLE run ADD COLUMN {name} BLOB")
     db.execute(f"PRAGMA user_version = {SCHEMA}")

@@ -24,7 +24,7 @@ from qproj.solvers.contract import MissingPackageError
 if TYPE_CHECKING:
     import polars
 
-FORMATS = ("csv", "parquet", "npz", "coo", "lp", "mps")
+FORMATS = ("csv", "parquet", "reads", "npz", "coo", "lp", "mps")
 
 
 def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: str = "majority") -> tuple[int, str]:
@@ -35,8 +35,9 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
     folder, out : path
         The study; a file (csv, parquet, npz) or a folder (coo, lp, mps).
     kind : str
-        "csv" and "parquet" hold one row per run; "npz" the layers; "coo" one BQM per neuron under `encoding`;
-        "lp" and "mps" one constrained model per neuron. Published QUBOs are written as they are.
+        "csv" and "parquet" hold one row per run; "reads" one per read, as parquet or csv by the file's ending;
+        "npz" the layers; "coo" one BQM per neuron under `encoding`; "lp" and "mps" one constrained model per neuron.
+        Published QUBOs are written as they are.
 
     Raises
     ------
@@ -50,6 +51,10 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
         raise ValueError(f"unknown format {kind!r}; there are {', '.join(FORMATS)}")
     if kind in ("csv", "parquet"):
         return _rows(Path(folder), target, kind)
+    if kind == "reads":
+        from qproj.lab.studies.read_export import write_reads
+
+        return write_reads(folder, target), "reads"
     with StudyStore(Path(folder)) as store:
         layers = list(store.layers().values())
     if kind == "npz":
