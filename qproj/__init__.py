@@ -96,7 +96,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = found = getattr(importlib.import_module(_HOME[name]), name)  # looked up once
+        return found
     if name in _SUBPACKAGES:
         return importlib.import_module(f"qproj.{name}")
     if name == "__version__":

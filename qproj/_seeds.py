@@ -16,7 +16,8 @@ def child_seeds(seed: int | None, count: int) -> list[int | None]:
     """Return one independent seed per problem; the first k do not depend on `count`, and None stays None."""
     if seed is None:
         return [None] * count
-    return [int(s) for s in np.random.SeedSequence(seed).generate_state(count, np.uint32) >> 1]
+    seeds: list[int | None] = (np.random.SeedSequence(seed).generate_state(count, np.uint32) >> 1).tolist()
+    return seeds
 
 
 def derived_seed(*entropy: int) -> int:

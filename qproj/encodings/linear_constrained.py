@@ -12,7 +12,6 @@ from qproj._arrays import FloatArray
 from qproj.encodings.constrained_model import ConstrainedModel, Row
 from qproj.encodings.expression import Expression
 from qproj.encodings.linear_model import IMPLIED, REAL, WHOLE, LinearModel
-from qproj.encodings.units import quantum
 
 #: Bits of the smaller factor of a product of two integers.
 MAX_PRODUCT_BITS = 24
@@ -97,7 +96,6 @@ class _Builder:
             row_upper=row_upper,
             num_own=n,
             error=0.0 if exact and whole else 4.0 * _EPS * (N + 1) * reach,
-            quantum=quantum(cost) if whole else 0.0,
             complete=complete,
         )
         return linear, self.factor, self.shift

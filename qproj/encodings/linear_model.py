@@ -47,8 +47,6 @@ class LinearModel:
         The problem's values are factor·x + shift: spins are 2x − 1.
     error : float
         At most this far is −gain, as the problem computes it, from cost·x + offset.
-    quantum : float
-        Different values of cost·x differ by at least this much; 0 where unknown.
     complete : callable
         All N values that follow from the own ones, (num_own,).
     """
@@ -63,7 +61,6 @@ class LinearModel:
     row_upper: FloatArray
     num_own: int
     error: float
-    quantum: float
     complete: Callable[[FloatArray], FloatArray]
     factor: float = 1.0
     shift: float = 0.0
@@ -72,6 +69,12 @@ class LinearModel:
     def scale(self) -> float:
         """max|cost|, or 1: backends' tolerances are absolute, so they get cost/scale."""
         return float(np.abs(self.cost).max(initial=0.0)) or 1.0
+
+    @cached_property
+    def quantum(self) -> float:
+        """Different values of cost·x differ by at least this much; 0 where unknown."""
+        whole = (self.kinds[self.cost != 0] != REAL).all()
+        return quantum(self.cost) if whole else 0.0
 
     @property
     def reach(self) -> float:
@@ -207,7 +210,6 @@ def linear_of_rows(rows: Rows, *, bits: int = 20) -> LinearModel:
         row_upper=np.where(up, np.inf, cap - low).astype(np.float64),
         num_own=C,
         error=4.0 * _EPS * (G + 1) * float(np.abs(tau).sum()),
-        quantum=quantum(cost),
         complete=complete,
     )
 
@@ -267,7 +269,6 @@ def linear_of_quadratic(
         row_upper=np.full(R, np.inf),
         num_own=n,
         error=error,
-        quantum=quantum(cost),
         complete=complete,
         factor=2.0 if spin else 1.0,
         shift=-1.0 if spin else 0.0,

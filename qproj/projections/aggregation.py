@@ -6,6 +6,7 @@ it); a group whose targets cancel drops out. Columns: those equal up to sign ent
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,7 @@ def group_rows(X: NDArray[Any], *, merge: bool = True, opposite: bool = False) -
     if not merge:
         return RowGroups(np.arange(n), np.ones(n, np.int8), np.arange(n))
     sign = X[:, 0] if opposite else np.ones(n, np.int8)
-    group_of, first = _first_appearance(_row_keys(X * sign[:, None] if opposite else X))
+    group_of, first = _equal_rows(X * sign[:, None] if opposite else X)
     return RowGroups(group_of, sign * sign[first][group_of], first)
 
 
@@ -100,7 +101,7 @@ def class_columns(A: SignArray, *, merge: bool = True) -> Columns:
         d = A.shape[1]
         return Columns(np.zeros(d, np.intp), np.ones(d, np.int8), np.array([d]))
     sign = A[0]
-    class_of, first = _first_appearance(_row_keys((A * sign).T))
+    class_of, first = _equal_rows((A * sign).T)
     if len(first) == len(sign):
         return Columns.plain(len(sign))
     return Columns(class_of, sign * sign[first][class_of], np.bincount(class_of))
@@ -121,21 +122,17 @@ def aggregate(
     return Aggregated(A, tau[kept], groups, kept, columns)
 
 
-def _row_keys(rows: NDArray[Any]) -> NDArray[Any]:
-    """One fixed-size byte string a row: ±1 rows as packed bits, real rows as their float64 bytes (−0 as +0)."""
+def _equal_rows(rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return (group of each row, first row of each group), groups of equal rows numbered as they appear."""
+    # one byte string per row: ±1 rows as packed bits, real rows as their float64 bytes (−0 as +0)
     packed: NDArray[Any] = np.packbits(rows > 0, axis=1) if rows.dtype == np.int8 else rows.astype(np.float64) + 0.0
     packed = np.ascontiguousarray(packed)
-    return packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1]))).ravel()
-
-
-def _first_appearance(keys: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return (group of each key, first position of each group), groups numbered as they appear."""
-    each = keys.tolist()
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(each))}
-    positions = np.arange(len(each))
-    if len(numbers) == len(each):
+    keys = packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1]))).ravel().tolist()
+    numbers = dict(zip(dict.fromkeys(keys), itertools.count()))
+    positions = np.arange(len(keys))
+    if len(numbers) == len(keys):
         return positions, positions
-    group_of = np.array([numbers[key] for key in each], np.intp)
+    group_of = np.array([numbers[key] for key in keys], np.intp)
     first = np.empty(len(numbers), np.intp)
     first[group_of[::-1]] = positions[::-1]
     return group_of, first

@@ -211,7 +211,7 @@ class Solution:
         """(objective − bound) / scale: exactly 0 at a proved optimum, at most 1; None without incumbent or bound."""
         if self.objective is None or self.bound is None:
             return None
-        if self.status is Status.OPTIMAL or self.gap_scale == 0.0:
+        if self.termination is Termination.PROVED or self.gap_scale == 0.0:
             return 0.0
         if self.gap_scale is None:
             gap = (self.objective - self.bound) / max(1.0, abs(self.objective))

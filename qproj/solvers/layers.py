@@ -23,6 +23,7 @@ from qproj.solvers.contract import (
     Request,
     Solution,
     Timing,
+    check_capabilities,
     check_limits,
     solver_name,
 )
@@ -207,9 +208,12 @@ def solve_part(
         if found is not None:
             solutions = _scored_each(layer, found, solver.name, time.perf_counter() - start)
             return LayerSolution.of(layer.num_weights, solutions, solver.name)
+        # every neuron asks for the same, which is checked once
+        check_capabilities(solver.name, solver.capabilities, layer[0], request.num_reads, request.hints)
+        solutions = [solver._answer(neuron, request.of_neuron(i)) for i, neuron in enumerate(layer)]
+        return LayerSolution.of(layer.num_weights, solutions, solver.name)
     for i, problem in enumerate(problems):
-        limits = limits_of(request.of_neuron(i))
-        answer = solver.solve(problem, **limits)
+        answer = solver.solve(problem, **limits_of(request.of_neuron(i)))
         solutions.append(answer if trusted else rescored(as_problem(problem), answer, solver))
     return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
 

@@ -177,7 +177,7 @@ class _Rounds:
         slack = self._ceiling_of(answer) - self.best
         rounding = 4.0 * model.error + 2.0 * answer.rounding + _EPS * abs(self.best)
         hidden = slack <= rounding <= NEGLIGIBLE * abs(self.best)
-        return hidden or slack < 0.99 * model.quantum or slack < 0 or not model.cost.any()
+        return hidden or slack < 0 or slack < 0.99 * model.quantum or not model.cost.any()
 
     def stopped(self, answer: Found, round_number: int) -> Found:
         """Return the outcome where a round ended without an optimum."""

@@ -24,6 +24,8 @@ class LayerRows:
     scale : (dout,) float64
         That |τ|, 1 where all are 0.
     columns : Columns
+    is_binary : bool
+        Whether every entry is ±1.
     inputs, X, T
         The layer's own inputs and targets.
     first : (U,) intp
@@ -35,6 +37,7 @@ class LayerRows:
     ) -> None:
         self.inputs, self.X, self.T = inputs, inputs.matrix, T
         self.first, self.A, self.columns = first, A, columns
+        self.is_binary = A.dtype == np.int8
         largest = np.abs(tau).max(axis=0, initial=0.0)
         self.scale: FloatArray = np.where(largest > 0, largest, 1.0)
         self.tau: FloatArray = np.ascontiguousarray(tau / self.scale)
@@ -44,11 +47,6 @@ class LayerRows:
         signs = self.inputs.signs(weights)[:, self.first]
         met: NDArray[np.bool_] = np.all(signs * self.tau[:, neurons].T >= 0, axis=1)
         return met
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether every entry is ±1."""
-        return self.A.dtype == np.int8
 
     @property
     def expanded(self) -> NDArray[Any]:

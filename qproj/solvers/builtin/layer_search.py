@@ -21,8 +21,8 @@ from qproj.solvers.layers import LayerRequest
 if TYPE_CHECKING:
     from qproj.solvers.builtin.kernels.branch_bound import BranchBoundResult
 
-#: Weight bits up to which all sign patterns of a layer may be scored, and the least number of patterns where they are.
-ENUMERATE_BITS, ENUMERATE_AT_ONCE = 20, 1 << 12
+#: Sign patterns up to which all of a layer may be scored, and up to which they always are.
+ENUMERATE_MOST, ENUMERATE_AT_ONCE = 1 << 20, 1 << 12
 #: Neurons that the cost of making the signs of all patterns is divided by, in deciding whether to enumerate.
 SHARED_BY = 16
 #: Message passing pays while groups are fewer than this share of the weights; beyond, it hardly ever meets all signs.
@@ -99,9 +99,9 @@ class LayerSearch:
 
     def _few_patterns(self) -> bool:
         """Tell whether scoring all count vectors is the shortest way: they are shared by the layer's neurons."""
-        if not self.rows.is_binary or len(self.rows.columns.bits[0]) > ENUMERATE_BITS:
-            return False
         patterns, U = float(np.prod(self.rows.columns.sizes + 1.0)), len(self.rows.tau)
+        if not self.rows.is_binary or patterns > ENUMERATE_MOST:
+            return False
         # measured: 1.5 ns per pattern and row, which SHARED_BY neurons are taken to share, whatever their real number,
         # so that parts of a layer are searched in the same way; 0.3 + 0.02·U ns per pattern and neuron; branch and
         # bound takes 0.7 ms per neuron

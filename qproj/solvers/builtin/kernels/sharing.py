@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
 from qproj._compiled import linked
@@ -24,7 +24,6 @@ ENTRIES = 1 << 18
 
 SeedArray = NDArray[np.uint64]
 
-_WORD = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio, SplitMix64's step
 
 
@@ -38,21 +37,18 @@ def check_seeds(seeds: SeedArray, count: int) -> SeedArray:
     return seeds
 
 
-def derived_seeds(seeds: SeedArray, *numbers: int) -> SeedArray:
+def derived_seeds(seeds: SeedArray, *numbers: ArrayLike) -> SeedArray:
     """Return a new seed for each of `seeds` and a sequence of numbers ≥ 0, such as a search and its round.
 
     For each number k the seed becomes output k + 1 of SplitMix64 (Steele, Lea, Flood 2014) started at the seed: k + 1
     steps of 2^64 over the golden ratio are added, and the sum is mixed by a bijection of 64-bit words.
     """
     for number in numbers:
-        seeds = _mixed(seeds + np.uint64((number + 1) * _GOLDEN & _WORD))
+        z = seeds + (np.atleast_1d(np.asarray(number, np.uint64)) + np.uint64(1)) * np.uint64(_GOLDEN)  # modulo 2^64
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        seeds = z ^ (z >> np.uint64(31))
     return seeds
-
-
-def _mixed(z: SeedArray) -> SeedArray:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def generator_states(seeds: SeedArray, *numbers: int) -> SeedArray:
@@ -62,8 +58,7 @@ def generator_states(seeds: SeedArray, *numbers: int) -> SeedArray:
 
 def random_words(seeds: SeedArray, count: int) -> SeedArray:
     """Return random 64-bit words, (len(seeds), count): row i holds SplitMix64's first outputs from seed i."""
-    steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
-    return _mixed(seeds[:, None] + steps)
+    return derived_seeds(seeds[:, None], np.arange(count))
 
 
 def random_integers(seeds: SeedArray, most: NDArray[np.int64]) -> NDArray[np.int64]:
