@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.measure import range_of, seconds, spread, table, timed
 from benchmarks.peers import available
 from qproj._seeds import neuron_seeds
-from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
 from qproj.solvers.builtin.kernels.branch_bound import branch_bound
 from qproj.solvers.builtin.kernels.sharing import Limits
+from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
 TITLE = "Exact search for one neuron"
 ROWS = 64

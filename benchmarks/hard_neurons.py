@@ -113,6 +113,7 @@ def share(count: int, of: int) -> str:
 
 
 def section(result: dict[str, Any]) -> str:
+    both = [row for found in result["sets"].values() for row in found]
     parts = [
         """
 Neurons of real layers, captured from training (digits, MNIST, a1a: their inputs and hidden layers; Cora's two layers),
@@ -121,10 +122,42 @@ and random ones around and above capacity, made from recipes; best known gains c
 and random numbers. Every solver gets the same time on the clock, `auto` uses both cores. Targets: `auto` is at least
 as good as every other solver on 95 % of the neurons; at 1 s it is within 0.5 % of the best known gain on 95 % and
 proves 80 %.
-"""
+""",
+        _by_time(result["sets"]),
     ]
+    left = sum(len(names) for names in result["unknown"].values())
+    if left:
+        parts.append(f"""
+{left} neurons more are made otherwise on this processor, where sums are rounded in another order, and were left out:
+nothing is known of them (`python -m benchmarks.neuron_set 1 2` finds it).
+""")
+    parts.append(f"""
+The others at {LIMITS[-1]:g} s, both sets together; all but {" and ".join(ALWAYS)} ran only where `auto` has no proof.
+""")
+    parts += [
+        _by_solver(both, result["solvers"]),
+        "\nBy family, at 1 s, both sets together:\n",
+        _by_family(both),
+    ]
+    missed = sorted({f"{name}: {one}" for name, found in result["sets"].items() for one in behind(found, LIMITS[-1])})
+    parts.append(f"\nAt 1 s another solver gained more than `auto` on: {'; '.join(missed) or 'none'}.\n")
+    proved = sum(row["reached"][str(LIMITS[-1])]["auto"][1] for row in both)
+    if proved < PROVED * len(both):
+        parts.append(f"""
+Proved at {LIMITS[-1]:g} s: {share(proved, len(both))}, short of {100 * PROVED:.0f} %. What is left has forty weights or
+more that stay apart when equal columns are merged, and signs that cannot all be met: a tree grows 1.7 times per weight.
+Where a linear relaxation is tight, as on sparse inputs, Gurobi's cuts may prove more than `auto` does (table above).
+""")
+    parts.append(
+        "\nWhere the target is missed at 10 ms: merging rows, one pass of perceptron learning and a first proof take"
+        "\nmost of that time, which `local-search` spends on annealing alone; samplers return several times later.\n"
+    )
+    return "".join(parts)
+
+
+def _by_time(sets: dict[str, list[dict[str, Any]]]) -> str:
     rows = []
-    for name, found in result["sets"].items():
+    for name, found in sets.items():
         for limit in LIMITS:
             auto = summary(found, limit)["auto"]
             ahead = len(found) - len(behind(found, limit))
@@ -140,31 +173,24 @@ proves 80 %.
         "proved",
         "most beyond the limit",
     ]
-    parts.append(table(header, rows))
-    left = sum(len(names) for names in result["unknown"].values())
-    if left:
-        parts.append(f"""
-{left} neurons more are made otherwise on this processor, where sums are rounded in another order, and were left out:
-nothing is known of them (`python -m benchmarks.neuron_set 1 2` finds it).
-""")
-    parts.append(f"""
-The others at {LIMITS[-1]:g} s, both sets together; all but {" and ".join(ALWAYS)} ran only where `auto` has no proof.
-""")
-    both = [row for found in result["sets"].values() for row in found]
-    cells = summary(both, LIMITS[-1])
-    parts.append(
-        table(
-            ["solver", "neurons", "proved", "within 0.5 %", "gains more than `auto`"],
-            [
-                [f"`{name}`", str(cells[name]["ran"]), share(cells[name]["proved"], cells[name]["ran"]),
-                 share(cells[name]["near"], cells[name]["ran"]), str(cells[name]["beats"])]
-                for name in ("auto", *result["solvers"]) if name in cells
-            ],
-        )
+    return table(header, rows)
+
+
+def _by_solver(rows: list[dict[str, Any]], solvers: list[str]) -> str:
+    cells = summary(rows, LIMITS[-1])
+    return table(
+        ["solver", "neurons", "proved", "within 0.5 %", "gains more than `auto`"],
+        [
+            [f"`{name}`", str(cells[name]["ran"]), share(cells[name]["proved"], cells[name]["ran"]),
+             share(cells[name]["near"], cells[name]["ran"]), str(cells[name]["beats"])]
+            for name in ("auto", *solvers) if name in cells
+        ],
     )  # fmt: skip
-    parts.append("\nBy family, at 1 s, both sets together:\n")
+
+
+def _by_family(rows: list[dict[str, Any]]) -> str:
     families: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in both:
+    for row in rows:
         families[row["family"]].append(row)
     lines = []
     for family, some in families.items():
@@ -174,21 +200,7 @@ The others at {LIMITS[-1]:g} s, both sets together; all but {" and ".join(ALWAYS
             *(share(cells[name]["proved"], len(some)) for name in ALWAYS if name in cells),
         ])  # fmt: skip
     header = ["family", "neurons", "`auto` within 0.5 %", "`auto` proved", *(f"`{n}` proved" for n in ALWAYS)]
-    parts.append(table(header, lines))
-    missed = sorted({f"{name}: {one}" for name, found in result["sets"].items() for one in behind(found, LIMITS[-1])})
-    parts.append(f"\nAt 1 s another solver gained more than `auto` on: {'; '.join(missed) or 'none'}.\n")
-    proved = sum(row["reached"][str(LIMITS[-1])]["auto"][1] for row in both)
-    if proved < PROVED * len(both):
-        parts.append(f"""
-Proved at {LIMITS[-1]:g} s: {share(proved, len(both))}, short of {100 * PROVED:.0f} %. What is left has forty weights or
-more that stay apart when equal columns are merged, and signs that cannot all be met: a tree grows 1.7 times a weight.
-Where a linear relaxation is tight, as on sparse inputs, Gurobi's cuts may prove more than `auto` does (table above).
-""")
-    parts.append(
-        "\nWhere the target is missed at 10 ms: merging rows, one pass of perceptron learning and a first proof take"
-        "\nmost of that time, which `local-search` spends on annealing alone; samplers return several times later.\n"
-    )
-    return "".join(parts)
+    return table(header, lines)
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ from benchmarks.measure import seconds, table, timed
 from benchmarks.neuron_set import SEEDS, layers, neurons
 from qproj._seeds import neuron_seeds
 from qproj.solvers.builtin.kernels import annealing
-from qproj.solvers.builtin.kernels.annealing import Heat, anneal_until, soft_anneal_layer
 from qproj.solvers.builtin.kernels.branch_bound import branch_bound
 from qproj.solvers.builtin.kernels.branch_bound_by_rows import search_rows
 from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron
@@ -28,6 +27,7 @@ from qproj.solvers.builtin.kernels.exchange import exchange_layer
 from qproj.solvers.builtin.kernels.message_passing import message_passing
 from qproj.solvers.builtin.kernels.perceptron import learn_signs
 from qproj.solvers.builtin.kernels.sharing import Limits
+from qproj.solvers.builtin.kernels.soft_annealing import Heat, anneal_until, soft_anneal_layer
 
 TITLE = "The search's parts, and what they replaced"
 WALK_S = 0.1

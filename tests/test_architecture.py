@@ -1,5 +1,6 @@
 """The picture of the architecture page is the contracts, and the contracts are the packages on disk."""
 
+import ast
 import importlib.util
 import re
 from graphlib import TopologicalSorter
@@ -91,5 +92,42 @@ def test_no_class_has_the_name_of_another():
     for file in files:
         for name in re.findall(r"^class (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE):
             homes.setdefault(name, []).append(str(file.relative_to(ROOT)))
+    assert len(homes) > 100
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+#: A function's statements fit on one screen; ruff limits its complexity. What a signature and a docstring declare, the
+#: options of a command with their help texts above all, is a list that one looks things up in.
+MOST_LINES = 60
+
+
+def statements(function):
+    """Return the number of lines from the first statement to the last, the docstring left out."""
+    first = function.body[1] if ast.get_docstring(function) is not None and len(function.body) > 1 else function.body[0]
+    return function.end_lineno - first.lineno + 1
+
+
+def test_no_function_is_longer_than_a_screen():
+    checked, long = 0, []
+    for folder in ("qproj", "adapters", "benchmarks", "tests", "examples", "docs"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    checked += 1
+                    if statements(node) > MOST_LINES:
+                        long.append(f"{file.relative_to(ROOT)}: {node.name} has {statements(node)} lines")
+    assert checked > 1000
+    assert long == []
+
+
+#: Folders whose files of one name are the same part of different rooms.
+PAIRED = {"__init__.py", "__main__.py"}
+
+
+def test_no_file_has_the_name_of_another():
+    homes = {}
+    for file in [*(ROOT / "qproj").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]:
+        if file.name not in PAIRED:
+            homes.setdefault(file.name, []).append(str(file.relative_to(ROOT)))
     assert len(homes) > 100
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}

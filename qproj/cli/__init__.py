@@ -58,7 +58,7 @@ register_commands()
 
 def main() -> None:
     """Run the command line; ``QPROJ_TRACEBACK=1`` shows where an error came from."""
-    from qproj.cli.encoding import show_everything
+    from qproj.cli.plain_text import show_everything
 
     show_everything()
     try:

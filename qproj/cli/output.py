@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qproj.cli.encoding import can_show, plain
+from qproj.cli.plain_text import can_show, plain
 from qproj.solvers.redact import redact
 
 if TYPE_CHECKING:

@@ -115,7 +115,7 @@ def test_any_encoding_of_stdout_will_do(encoding, arguments):
 
 
 def test_signs_that_an_encoding_lacks_are_written_in_plain_words():
-    from qproj.cli.encoding import HANDLER
+    from qproj.cli.plain_text import HANDLER
 
     assert "±1 × σ ≥ 2 µs …".encode("ascii", HANDLER) == b"+-1 x sigma >= 2 us ..."
     assert "漢".encode("cp1252", HANDLER) == b"?"

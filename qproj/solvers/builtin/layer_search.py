@@ -157,8 +157,8 @@ class LayerSearch:
         self.proved[left[met]] = True
 
     def _anneal(self) -> None:
-        from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
         from qproj.solvers.builtin.kernels.sharing import Limits
+        from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
         left = self.left
         if not len(left):

@@ -82,8 +82,8 @@ class LocalSearch(Adapter[Any, Found]):
     def _search(
         self, rows: LayerRows, seeds: Sequence[int | None], deadline: float | None, starts: SignArray | None
     ) -> tuple[SignArray, Termination]:
-        from qproj.solvers.builtin.kernels.annealing import anneal_until, soft_anneal_layer
         from qproj.solvers.builtin.kernels.sharing import Limits
+        from qproj.solvers.builtin.kernels.soft_annealing import anneal_until, soft_anneal_layer
 
         first = sign_direction(rows.X, rows.T) if starts is None else starts
         init = rows.columns.counts_from_weights(first)

@@ -61,8 +61,8 @@ class TimedSearch(LayerSearch):
 
     def _finish(self) -> None:
         """Anneal for some sweeps, and descend: where the clock came before any walk, that is much for little."""
-        from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
         from qproj.solvers.builtin.kernels.sharing import Limits
+        from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
         left, rows = self.left, self.rows
         if not len(left) or len(left) * rows.A.size > LATE:
@@ -105,8 +105,8 @@ class TimedSearch(LayerSearch):
 
     def _prove_narrow(self) -> None:
         """Prove what takes milliseconds, before walks use their share of the time."""
-        from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
         from qproj.solvers.builtin.kernels.sharing import Limits
+        from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
         left, rows = self.left, self.rows
         if not len(left) or self._expected_s * len(left) > NARROW_SHARE * self._left_s:
@@ -125,9 +125,9 @@ class TimedSearch(LayerSearch):
 
     def _walk(self, left: NDArray[np.intp], end: float) -> None:
         """Anneal a little and walk until `end`; one neuron alone is walked on by every thread."""
-        from qproj.solvers.builtin.kernels.annealing import anneal_until, soft_anneal_layer
         from qproj.solvers.builtin.kernels.exchange import PAIR_S
         from qproj.solvers.builtin.kernels.sharing import Limits
+        from qproj.solvers.builtin.kernels.soft_annealing import anneal_until, soft_anneal_layer
 
         rows, threads = self.rows, self.options.threads
         init = rows.columns.counts_from_weights(self.weights[left])

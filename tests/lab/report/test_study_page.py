@@ -162,8 +162,6 @@ def browser(tmp_path_factory):
 @pytest.mark.slow
 def test_a_browser_shows_it(results, browser, tmp_path):
     from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.select import Select
     from selenium.webdriver.support.ui import WebDriverWait
 
     page = write_report(results, tmp_path / "report.html")
@@ -171,8 +169,21 @@ def test_a_browser_shows_it(results, browser, tmp_path):
     wait = WebDriverWait(browser, 30)
     wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#part-overview .main-svg"))
     assert browser.execute_script("return window.hacked") is None
+    _overview_shows_the_summary(browser, results)
+    _tabs_draw_their_figures(browser, wait)
+    _runs_are_filtered(browser, wait, results)
+    # light and dark
+    before = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    browser.find_element(By.ID, "theme").click()
+    assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != before
+    _titles_sort_the_table(browser)
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.get_log("browser") == []
 
-    # the overview's numbers are the summary's
+
+def _overview_shows_the_summary(browser, results):
+    from selenium.webdriver.common.by import By
+
     rows = browser.find_elements(By.CSS_SELECTOR, "#summary tbody tr")
     shown = {
         row.find_element(By.TAG_NAME, "th").text: [c.text for c in row.find_elements(By.TAG_NAME, "td")] for row in rows
@@ -181,7 +192,12 @@ def test_a_browser_shows_it(results, browser, tmp_path):
         assert shown[line.label][1] == str(line.runs)
         assert shown[line.label][5] == number(line.gap_mean)
 
-    # tabs by key and by click; each draws its figures
+
+def _tabs_draw_their_figures(browser, wait):
+    """Tabs are changed by key and by click."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
     tabs = browser.find_elements(By.CSS_SELECTOR, "[role=tab]")
     assert [tab.text for tab in tabs] == [
         "Overview",
@@ -203,7 +219,11 @@ def test_a_browser_shows_it(results, browser, tmp_path):
         wait.until(lambda b, plots=plots: all(plot.find_elements(By.CLASS_NAME, "main-svg") for plot in plots))
         assert sum(p.is_displayed() for p in browser.find_elements(By.CSS_SELECTOR, "[role=tabpanel]")) == 1
 
-    # the drill-down's filter
+
+def _runs_are_filtered(browser, wait, results):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.select import Select
+
     browser.find_element(By.ID, "tab-runs").click()
     Select(browser.find_element(By.NAME, "label")).select_by_visible_text("sa")
     browser.find_element(By.NAME, "neuron").send_keys("1")
@@ -216,13 +236,11 @@ def test_a_browser_shows_it(results, browser, tmp_path):
     assert about.startswith("12 rows in 12 groups, 9 weights in ")
     assert "proved optimal" in about
 
-    # light and dark
-    before = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-    browser.find_element(By.ID, "theme").click()
-    assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != before
 
-    # sorting by a title
-    tabs[0].click()
+def _titles_sort_the_table(browser):
+    from selenium.webdriver.common.by import By
+
+    browser.find_elements(By.CSS_SELECTOR, "[role=tab]")[0].click()
     title = browser.find_elements(By.CSS_SELECTOR, "#summary thead th button")[6]
     title.click()
     title.click()
@@ -231,8 +249,6 @@ def test_a_browser_shows_it(results, browser, tmp_path):
         for cell in browser.find_elements(By.CSS_SELECTOR, "#summary tbody tr td:nth-child(7)")
     ]
     assert values == sorted(values, reverse=True)
-    assert browser.execute_script("return window.hacked") is None
-    assert browser.get_log("browser") == []
 
 
 @pytest.mark.nightly

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
 from qproj.solvers.builtin.kernels.branch_bound_by_rows import search_rows
 from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron, gain_of
 from qproj.solvers.builtin.kernels.branch_bound_search import MAX_LENGTH, search_chunks
 from qproj.solvers.builtin.kernels.scoring import CountArray
 from qproj.solvers.builtin.kernels.sharing import Limits
+from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
 
 @dataclass(frozen=True, eq=False)

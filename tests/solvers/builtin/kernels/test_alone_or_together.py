@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qproj._seeds import neuron_seeds
-from qproj.solvers.builtin.kernels.annealing import soft_anneal_layer
 from qproj.solvers.builtin.kernels.descent import descend
 from qproj.solvers.builtin.kernels.enumerate_layer import enumerate_layer
 from qproj.solvers.builtin.kernels.exchange import exchange_layer
@@ -16,6 +15,7 @@ from qproj.solvers.builtin.kernels.message_passing import message_passing
 from qproj.solvers.builtin.kernels.perceptron import learn_signs
 from qproj.solvers.builtin.kernels.scoring import row_sums, score
 from qproj.solvers.builtin.kernels.sharing import Limits
+from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 from qproj.solvers.builtin.sign_direction import sign_direction
 
 
