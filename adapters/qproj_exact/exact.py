@@ -13,6 +13,7 @@ from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.solvers import Capabilities, Found, Request, Termination
 from qproj.solvers.mip import MIPAdapter, mip_found
+from qproj.solvers.mip_watch import LinearWatch
 from qproj.solvers.whole_numbers import scaled_objective, scaled_row
 
 #: Seconds of one uninterrupted piece of the search, after which a Ctrl-C is heard.
@@ -65,8 +66,9 @@ class Exact(MIPAdapter):
                 raise ValueError(f"variable {real[0]!r} is REAL; exact takes whole numbers: use 'highs' or 'scip'")
 
     def optimise(
-        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Found:
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
+        watch: LinearWatch | None = None,
+    ) -> Found:  # fmt: skip
         import exact
 
         settings = {"seed": str((seed or 0) % 2**31 + 1), **self.options}

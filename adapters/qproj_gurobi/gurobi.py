@@ -22,6 +22,7 @@ from qproj.solvers import (
     TooLargeError,
 )
 from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found
+from qproj.solvers.mip_watch import LinearWatch
 
 #: Variables, and linear constraints, of the licence that comes with the package.
 PACKAGE_LIMIT = 2000
@@ -75,6 +76,7 @@ class Gurobi(MIPAdapter):
         forms=frozenset({"projection", "bqm", "cqm"}),
         exact=True,
         hint=True,
+        progress=True,
         note=f"without a licence of your own: at most {PACKAGE_LIMIT} variables and {PACKAGE_LIMIT} constraints",
     )
     extra = "gurobi"
@@ -108,8 +110,9 @@ class Gurobi(MIPAdapter):
         )
 
     def optimise(
-        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Found:
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
+        watch: LinearWatch | None = None,
+    ) -> Found:  # fmt: skip
         gurobipy = _import()
         parameters: dict[str, Any] = {
             "OutputFlag": 0, "Threads": self.threads, "Seed": (seed or 0) % 2_000_000_000,
@@ -122,8 +125,8 @@ class Gurobi(MIPAdapter):
             parameters["TimeLimit"] = max(deadline - time.perf_counter(), 1e-3)
         try:
             with gurobipy.Env(params=parameters) as environment, gurobipy.Model(env=environment) as native:
-                _fill(native, model, start)
-                native.optimize()
+                x = _fill(native, model, start)
+                native.optimize(None if watch is None else _reports(gurobipy.GRB.Callback, watch, x))
                 if native.Status == gurobipy.GRB.Status.INTERRUPTED:  # its own handler kept a Ctrl-C to itself
                     raise KeyboardInterrupt
                 return _answer(gurobipy, native, model)
@@ -139,7 +142,21 @@ def _import() -> Any:
     return gurobipy
 
 
-def _fill(native: Any, model: LinearModel, start: FloatArray | None) -> None:
+def _reports(codes: Any, watch: LinearWatch, x: Any) -> Any:
+    """Return Gurobi's callback that reports incumbents and bounds."""
+
+    def report(native: Any, where: int) -> None:
+        if where == codes.MIPSOL:
+            watch.incumbent(native.cbGetSolution(x))
+            watch.floating_bound(native.cbGet(codes.MIPSOL_OBJBND))
+        elif where == codes.MIP:
+            watch.floating_bound(native.cbGet(codes.MIP_OBJBND))
+
+    return report
+
+
+def _fill(native: Any, model: LinearModel, start: FloatArray | None) -> Any:
+    """Give Gurobi variables, rows and start, and return the variables."""
     kinds = np.where(model.kinds == WHOLE, "I", "C")
     x = native.addMVar(
         len(model.cost), lb=model.lower, ub=model.upper, obj=model.cost / model.scale, vtype=kinds.tolist()
@@ -155,6 +172,7 @@ def _fill(native: Any, model: LinearModel, start: FloatArray | None) -> None:
             native.addMConstr(matrix[np.flatnonzero(rows)], x, sense, rhs[rows])
     if start is not None:
         x.Start = start
+    return x
 
 
 def _answer(gurobipy: Any, native: Any, model: LinearModel) -> Found:

@@ -13,6 +13,7 @@ from qproj.encodings.linear_model import WHOLE, LinearModel
 from qproj.solvers import Capabilities, Found, Termination
 from qproj.solvers.interrupt import interruptible
 from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found
+from qproj.solvers.mip_watch import LinearWatch
 
 #: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
 PRESOLVE_ROWS = 20_000
@@ -59,7 +60,7 @@ class HiGHS(MIPAdapter):
     """
 
     name = "highs"
-    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True, progress=True)
     extra = "highs"
     requires = ("highspy",)
     row_bits = 12
@@ -71,8 +72,9 @@ class HiGHS(MIPAdapter):
         self.node_limit = node_limit
 
     def optimise(
-        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Found:
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
+        watch: LinearWatch | None = None,
+    ) -> Found:  # fmt: skip
         import highspy
 
         # the class below Highs: Highs() itself writes a banner to standard output before it can be termination not to
@@ -96,7 +98,7 @@ class HiGHS(MIPAdapter):
             hint = highspy.HighsSolution()
             hint.col_value = start.tolist()
             _require(native.setSolution(hint), "the start")
-        status = interruptible(native.run, _stop_at(native).set)
+        status = interruptible(native.run, _stop_at(native, watch).set)
         name = native.getModelStatus().name
         termination = (
             Termination.FAILED if status == highspy.HighsStatus.kError else TERMINATIONS.get(name, Termination.FAILED)
@@ -110,19 +112,25 @@ class HiGHS(MIPAdapter):
         return floating_found(model, termination, values, bound, f"HiGHS: {name}", stats)
 
 
-def _stop_at(native: Any) -> threading.Event:
-    """Return an event that ends HiGHS's run, which looks at it between its own steps."""
+def _stop_at(native: Any, watch: LinearWatch | None) -> threading.Event:
+    """Return an event that ends HiGHS's run, which looks at it between its own steps, and listen for a watch."""
     from highspy import cb
 
     event = threading.Event()
 
-    def look(kind: Any, message: str, termination: Any, answer: Any, data: Any) -> None:
+    def look(kind: Any, message: str, output: Any, answer: Any, data: Any) -> None:
+        if kind == cb.HighsCallbackType.kCallbackMipImprovingSolution and watch is not None:
+            watch.incumbent(output.mip_solution)
+            return
+        if kind == cb.HighsCallbackType.kCallbackMipInterrupt and watch is not None:
+            watch.floating_bound(output.mip_dual_bound)
         answer.user_interrupt = event.is_set()
 
     _require(native.setCallback(look, None), "a callback")
-    for kind in (
-        cb.HighsCallbackType.kCallbackMipInterrupt, cb.HighsCallbackType.kCallbackSimplexInterrupt,
-    ):  # fmt: skip
+    kinds = [cb.HighsCallbackType.kCallbackMipInterrupt, cb.HighsCallbackType.kCallbackSimplexInterrupt]
+    if watch is not None:
+        kinds.append(cb.HighsCallbackType.kCallbackMipImprovingSolution)
+    for kind in kinds:
         _require(native.startCallback(kind), "a callback")
     return event
 

@@ -16,6 +16,7 @@ from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.solvers import Availability, Capabilities, Found, Request, Termination
 from qproj.solvers.interrupt import interruptible
 from qproj.solvers.mip import MIPAdapter, mip_found
+from qproj.solvers.mip_watch import LinearWatch
 from qproj.solvers.whole_numbers import scaled_objective, scaled_row
 
 
@@ -40,7 +41,7 @@ class CPSAT(MIPAdapter):
     """
 
     name = "cpsat"
-    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True, progress=True)
     requires = ("ortools",)
     floating = False
 
@@ -79,8 +80,9 @@ class CPSAT(MIPAdapter):
                 raise ValueError(f"variable {real[0]!r} is REAL; cpsat takes whole numbers: use 'highs' or 'scip'")
 
     def optimise(
-        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Found:
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
+        watch: LinearWatch | None = None,
+    ) -> Found:  # fmt: skip
         from ortools.sat.python import cp_model
 
         native, variables = native_model(model, deadline)
@@ -98,7 +100,15 @@ class CPSAT(MIPAdapter):
             raise ValueError(f"cpsat refuses the model ({wrong.strip()}); tighten the bounds of its variables")
         left = None if deadline is None else max(deadline - time.perf_counter(), 1e-3)
         solver = self._solver(seed, left)
-        status = interruptible(lambda: solver.solve(native), solver.stop_search)
+
+        def lowest(bound: float) -> float:
+            return bound * factor - rounding - 2.0**-52 * abs(bound) * factor + model.offset
+
+        callback = None
+        if watch is not None:
+            callback = _incumbents(watch, variables)
+            solver.best_bound_callback = lambda bound: watch.bound(lowest(bound))
+        status = interruptible(lambda: solver.solve(native, callback), solver.stop_search)
         name = solver.status_name(status)
         work = float(solver.response_proto.deterministic_time)  # older CpSolvers have no property of that name
         stats = {
@@ -116,10 +126,9 @@ class CPSAT(MIPAdapter):
         if status == cp_model.OPTIMAL:
             termination = Termination.PROVED
         values = np.array([solver.value(variable) for variable in variables], np.float64)
-        lowest = float(solver.best_objective_bound)
-        rounding += 2.0**-52 * abs(lowest) * factor
-        bound = lowest * factor - rounding + model.offset
-        return mip_found(model, termination, values, bound, name, stats, rounding=rounding)
+        best = float(solver.best_objective_bound)
+        rounding_all = rounding + 2.0**-52 * abs(best) * factor
+        return mip_found(model, termination, values, lowest(best), name, stats, rounding=rounding_all)
 
     def _solver(self, seed: int | None, time_limit_s: float | None) -> Any:
         from ortools.sat.python import cp_model
@@ -136,6 +145,17 @@ class CPSAT(MIPAdapter):
         if time_limit_s is not None:
             solver.parameters.max_time_in_seconds = time_limit_s
         return solver
+
+
+def _incumbents(watch: LinearWatch, variables: list[Any]) -> Any:
+    """Return CP-SAT's callback that reports each of its solutions."""
+    from ortools.sat.python import cp_model
+
+    class Incumbents(cp_model.CpSolverSolutionCallback):
+        def on_solution_callback(self) -> None:
+            watch.incumbent([self.value(variable) for variable in variables])
+
+    return Incumbents()
 
 
 def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[Any]]:

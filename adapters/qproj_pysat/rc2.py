@@ -15,6 +15,7 @@ from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.solvers import Capabilities, Found, Termination, TooLargeError
 from qproj.solvers.interrupt import interruptible
 from qproj.solvers.mip import MIPAdapter, mip_found
+from qproj.solvers.mip_watch import LinearWatch
 from qproj.solvers.whole_numbers import scaled_objective
 
 #: Clauses at most: a totalizer of a row of n literals has about n²/2.
@@ -58,8 +59,9 @@ class RC2(MIPAdapter):
         self.oracle = oracle
 
     def optimise(
-        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Found:
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
+        watch: LinearWatch | None = None,
+    ) -> Found:  # fmt: skip
         from pysat.examples.rc2 import RC2Stratified
 
         unit, whole, rounding = scaled_objective(model)

@@ -13,6 +13,7 @@ from qproj.encodings.linear_model import REAL, WHOLE, LinearModel
 from qproj.solvers import Capabilities, Found, Termination
 from qproj.solvers.interrupt import interruptible
 from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found, mip_found
+from qproj.solvers.mip_watch import LinearWatch
 
 #: What each status means; None: infeasible or unbounded.
 TERMINATIONS: dict[str, Termination | None] = {
@@ -51,7 +52,7 @@ class SCIP(MIPAdapter):
     """
 
     name = "scip"
-    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True)
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True, progress=True)
     extra = "scip"
     requires = ("pyscipopt",)
     row_bits = 12
@@ -62,8 +63,9 @@ class SCIP(MIPAdapter):
         self.node_limit = node_limit
 
     def optimise(
-        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Found:
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
+        watch: LinearWatch | None = None,
+    ) -> Found:  # fmt: skip
         native, variables = native_model(model, deadline)
         if native is None:
             return mip_found(
@@ -83,6 +85,8 @@ class SCIP(MIPAdapter):
             for variable, value in zip(variables, start.tolist(), strict=True):
                 native.setSolVal(guess, variable, value)
             native.addSol(guess)
+        if watch is not None:
+            _report_to(watch, native, variables)
         interruptible(native.optimizeNogil, native.interruptSolve)
         name = native.getStatus()
         termination = TERMINATIONS.get(name, Termination.FAILED)
@@ -92,6 +96,32 @@ class SCIP(MIPAdapter):
             values = np.array([native.getSolVal(best, variable) for variable in variables])
         bound, stats = float(native.getDualbound()), {"nodes": int(native.getNTotalNodes()), "status": name}
         return floating_found(model, termination, values, bound, f"SCIP: {name}", stats)
+
+
+def _report_to(watch: LinearWatch, native: Any, variables: list[Any]) -> None:
+    """Have SCIP report its incumbents and bounds."""
+    from pyscipopt import Eventhdlr
+    from pyscipopt.scip import PY_SCIP_EVENTTYPE as SCIP_EVENTTYPE
+
+    kinds = (SCIP_EVENTTYPE.BESTSOLFOUND, SCIP_EVENTTYPE.DUALBOUNDIMPROVED)
+
+    class Reports(Eventhdlr):
+        def eventinit(self) -> None:
+            for kind in kinds:
+                self.model.catchEvent(kind, self)
+
+        def eventexit(self) -> None:
+            for kind in kinds:
+                self.model.dropEvent(kind, self)
+
+        def eventexec(self, event: Any) -> None:
+            if event.getType() == SCIP_EVENTTYPE.BESTSOLFOUND:
+                best = self.model.getBestSol()
+                watch.incumbent([self.model.getSolVal(best, variable) for variable in variables])
+            else:
+                watch.floating_bound(self.model.getDualbound())
+
+    native.includeEventhdlr(Reports(), "qproj-progress", "reports incumbents and bounds")
 
 
 def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[Any]]:

@@ -81,7 +81,7 @@ COLUMNS = {
     "run.setup_s": "one-off costs of the solver in its process, told with its first run there; not part of wall_s",
     "run.read_table": "zlib-compressed float64, column by column: gain, energy, occurrences and share of broken chains "
     "of each row of the sample set; `qproj export --format reads` writes them",
-    "run.events": "likewise: seconds, gain of the incumbent and upper bound on the gain, as the search went",
+    "run.events": "rows of seconds, objective, bound, gain, bound on the gain, with `record_progress`",
     "owner.id": "host, process and a random part",
     "owner.host": "host name",
     "owner.pid": "process",
@@ -98,6 +98,7 @@ FIELDS = {
     "time_limits_s": 'seconds per run; several are crossed; "none": no limit',
     "seeds": "how many, counted from 0, or a list",
     "nulls": "run the null models beside samplers",
+    "record_progress": "keep each search's incumbent and bound over time",
     "max_neurons": "neurons of each source, shared by its layers",
     "instance_seed": "of training or generating the layers",
     "workers": "processes; 0: one per core",

@@ -85,6 +85,12 @@ def compare(
     null: Annotated[
         bool, typer.Option("--null/--no-null", help="Run null models (random vectors) beside the samplers.")
     ] = True,
+    record_progress: Annotated[
+        bool,
+        typer.Option(
+            "--record-progress", help="Keep each search's incumbent and bound over time, for anytime curves of one run."
+        ),
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run the failed runs again.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and an estimate of its time, and exit.")
@@ -110,7 +116,7 @@ def compare(
         "instances": instances or ["digits"], "solvers": solvers, "encodings": words(encodings),
         "reads": numbers(reads, int, "--reads"), "time_limits_s": numbers(time_limit, float, "--time-limit"),
         "seeds": parse_seeds(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
-        "training": None, "workers": workers, "grace_s": grace,
+        "record_progress": record_progress, "training": None, "workers": workers, "grace_s": grace,
     }  # fmt: skip
     options = _with_study_file(options, study_file, ctx)
     processes, grace_s = options.pop("workers"), options.pop("grace_s")

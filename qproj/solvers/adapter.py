@@ -30,6 +30,7 @@ from qproj.solvers.found import Found, LayerFound, scored, scored_here
 from qproj.solvers.interrupt import interrupt_raised
 from qproj.solvers.layers import LayerRequest, solve_many
 from qproj.solvers.least_squares import alternate
+from qproj.solvers.progress import OnProgress, Progress, check_on_progress
 from qproj.solvers.redact import logger, scrub
 from qproj.solvers.registry import missing_modules
 
@@ -108,6 +109,7 @@ class Adapter(ABC, Generic[Model, Raw]):
         seed: int | None = None,
         num_reads: int | None = None,
         hint: ArrayLike | None = None,
+        on_progress: OnProgress | None = None,
         **unknown: Never,
     ) -> Solution:
         """Return argmin objective(v) as far as the search got.
@@ -123,6 +125,9 @@ class Adapter(ABC, Generic[Model, Raw]):
             Samples to draw.
         hint : (d,) array_like, optional
             A good assignment to start from.
+        on_progress : callable, optional
+            Called with a :class:`ProgressEvent` whenever incumbent or bound improve, perhaps from another thread; once
+            at the end by solvers whose capabilities lack ``progress``. What it raises is raised after the search.
 
         Raises
         ------
@@ -134,6 +139,7 @@ class Adapter(ABC, Generic[Model, Raw]):
             raise TypeError(f"{self.name}.solve() has no argument {name!r}; {nearest(name, LIMITS)}")
         target = as_problem(problem)
         check_limits(time_limit_s, seed, num_reads)
+        check_on_progress(on_progress)
         check_capabilities(self.name, self.capabilities, target, num_reads, hint)
         request = Request(
             time_limit_s=None if time_limit_s is None else float(time_limit_s),
@@ -143,13 +149,21 @@ class Adapter(ABC, Generic[Model, Raw]):
             deadline=None if time_limit_s is None else start + float(time_limit_s),
         )
         if not isinstance(target, PlainModel):
-            return self._answer(target, request)
+            return self._watched(target, request, on_progress, start)
         # sorted variables: the order in which the caller made them changes no result
         if hint is not None:
             sorted_hint = np.empty_like(request.hint)
             sorted_hint[target.place] = request.hint
             request = replace(request, hint=sorted_hint)
-        return self._answer(target.canonical, request).renumbered(target.place)
+        return self._watched(target.canonical, request, on_progress, start).renumbered(target.place)
+
+    def _watched(self, problem: Problem, request: Request, on_progress: OnProgress | None, start: float) -> Solution:
+        if on_progress is None:
+            return self._answer(problem, request)
+        progress = Progress(problem, on_progress, start)
+        solution = self._answer(problem, replace(request, progress=progress))
+        progress.close(solution.gain, solution.gain_bound)
+        return solution
 
     def _answer(self, problem: Problem, request: Request) -> Solution:
         known = hook(problem, "known_optimum")()

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, frozen
 from qproj.projections.base import Problem
+from qproj.solvers.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     import dimod
@@ -89,6 +90,8 @@ class Capabilities:
         Whether they are honoured; where False, num_reads and hint are refused.
     max_variables : int or None
         The largest problem taken, in weights or variables.
+    progress : bool
+        Whether ``on_progress`` is called during the search; where False, once at the end.
     thread_safe, picklable : bool
         Whether one object may serve several threads; whether it may be sent to other processes.
     note : str
@@ -101,6 +104,7 @@ class Capabilities:
     time_limit: bool = True
     num_reads: bool = False
     hint: bool = False
+    progress: bool = False
     max_variables: int | None = None
     thread_safe: bool = True
     picklable: bool = True
@@ -141,6 +145,8 @@ class Request:
         An assignment to start from.
     deadline : float or None
         The time limit on the clock of ``time.perf_counter``.
+    progress : Progress or None
+        Where a search reports incumbents and bounds, if anybody listens.
     """
 
     time_limit_s: float | None = None
@@ -148,6 +154,7 @@ class Request:
     num_reads: int | None = None
     hint: NDArray[Any] | None = None
     deadline: float | None = None
+    progress: Progress | None = None
 
     def rng(self) -> np.random.Generator:
         """Return a new generator that the seed decides."""
@@ -259,6 +266,7 @@ class Solver(Protocol):
         seed: int | None = None,
         num_reads: int | None = None,
         hint: ArrayLike | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Solution: ...
 
 
@@ -287,7 +295,7 @@ class TooLargeError(ValueError):
 
 
 #: The keywords of every solver's ``solve``.
-LIMITS = ("time_limit_s", "seed", "num_reads", "hint")
+LIMITS = ("time_limit_s", "seed", "num_reads", "hint", "on_progress")
 
 
 def check_limits(time_limit_s: object, seed: object, num_reads: object) -> None:

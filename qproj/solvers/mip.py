@@ -24,6 +24,7 @@ from qproj.projections.models import hook
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import MissingPackageError, Request, Termination
 from qproj.solvers.found import Found
+from qproj.solvers.mip_watch import LinearWatch, floating_lowest
 from qproj.solvers.registry import get_solver
 
 #: Near ties that are looked at, one search each, before a proof is given up.
@@ -45,11 +46,12 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
 
     @abstractmethod
     def optimise(
-        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None
-    ) -> Found:
+        self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
+        watch: LinearWatch | None = None,
+    ) -> Found:  # fmt: skip
         """Return the backend's answer in the variables of the linear model; :func:`mip_found` builds it.
 
-        `start` holds all N values of a feasible assignment.
+        `start` holds all N values of a feasible assignment. `watch` is passed where somebody listens to the search.
         """
 
     @classmethod
@@ -72,7 +74,8 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
         for round_number in range(MAX_ROUNDS):
             if round_number and request.deadline is not None and time.perf_counter() >= request.deadline:
                 return search.found(Termination.CLOCK, "stopped by the clock between near ties")
-            answer = optimise(linear, start=start, seed=request.seed, deadline=request.deadline)
+            watch = search.watch(linear, request)
+            answer = optimise(linear, start=start, seed=request.seed, deadline=request.deadline, **watch)
             own = search.take(answer)
             if search.doubts(answer):
                 # from here on a search in whole numbers does the work, and its claims count
@@ -118,6 +121,19 @@ class _Rounds:
             return None
         return self.task.model.complete(self.task.own(start))
 
+    def watch(self, linear: LinearModel, request: Request) -> dict[str, LinearWatch]:
+        """Return the keyword by which a backend reports while it searches; none where nobody listens."""
+        if request.progress is None:
+            return {}
+        if self.best is not None:
+            request.progress.improve(self.best, None)
+        task = self.task
+        watch = LinearWatch(
+            request.progress, linear, lambda values: task.candidate(whole_values(task.model, values)),
+            lambda: self.trusted, lambda: -np.inf if self.best is None else self.best,
+        )  # fmt: skip
+        return {"watch": watch}
+
     def take(self, answer: Found) -> FloatArray | None:
         """Keep the incumbent and the bound of one round, and return the model's own values, or None without any."""
         nodes = self.stats["nodes"] + answer.stats.get("nodes", 0)
@@ -153,7 +169,8 @@ class _Rounds:
             start = None  # rows that exclude assignments have variables of their own
         search = whole_number_search(request.deadline)
         try:
-            answer = search(linear, start=start, seed=request.seed, deadline=request.deadline)
+            watch = self.watch(linear, request)
+            answer = search(linear, start=start, seed=request.seed, deadline=request.deadline, **watch)
         except (ValueError, MissingPackageError) as error:
             return search, self._certified(linear, claim, str(error), request.deadline)
         ended = answer.termination in (Termination.PROVED, Termination.REFUTED)
@@ -279,19 +296,10 @@ def floating_found(
     """
     if termination is None:
         termination = Termination.REFUTED if model.is_bounded else Termination.FAILED
-    if termination in (Termination.REFUTED, Termination.FAILED) or not abs(bound) < 1e20:
-        bound = -np.inf
-    lowest = bound * model.scale + model.offset - _tolerance(model, values)
+    lowest = -np.inf
+    if termination not in (Termination.REFUTED, Termination.FAILED):
+        lowest = floating_lowest(model, values, bound)
     return mip_found(model, termination, values, lowest, message, stats)
-
-
-def _tolerance(model: LinearModel, values: FloatArray | None) -> float:
-    """Return by how much a floating-point backend's bound on cost·x may be wrong, its tolerances being 1e-9.
-
-    1e-6 of the largest coefficient holds reduced costs and pruning, 1e-9 of the sum rounding.
-    """
-    size = 0.0 if values is None else float(np.abs(model.cost * values).sum())
-    return 1e-6 * model.scale + 1e-9 * size
 
 
 def check_mip_options(threads: int, node_limit: int | None) -> None:

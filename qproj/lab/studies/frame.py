@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack
+from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack, unpack_events
 from qproj.lab.studies.schema import OUTCOME_TYPES
 from qproj.lab.studies.store import StudyStore
+from qproj.solvers.progress import ProgressEvent
 
 #: Each column's place in the tables and its type. Of an outcome, packed bytes are read apart (`read_gains`,
-#: `read_weights`), and the neuron's own row has the scale.
+#: `read_progress`, `read_weights`), and the neuron's own row has the scale.
 COLUMNS: dict[str, tuple[str, Any]] = {
     "run": ("r.key", str), "instance": ("i.name", str), "source": ("i.source", str), "neuron": ("r.neuron", int),
     "n": ("i.n", int), "d": ("i.d", int), "neuron_key": ("u.key", str), "groups": ("u.groups", int),
@@ -117,6 +118,13 @@ def read_gains(store: StudyStore, runs: Runs) -> dict[str, FloatArray]:
     wanted = set(runs["run"].tolist())
     rows = store.query("SELECT key, read_gains FROM run WHERE read_gains IS NOT NULL")
     return {row["key"]: decompress(row["read_gains"]) for row in rows if row["key"] in wanted}
+
+
+def read_progress(store: StudyStore, runs: Runs) -> dict[str, list[ProgressEvent]]:
+    """Return the events of the searches, in order of time, by run, where they were recorded (``record_progress``)."""
+    wanted = set(runs["run"].tolist())
+    rows = store.query("SELECT key, events FROM run WHERE events IS NOT NULL")
+    return {row["key"]: unpack_events(row["events"]) for row in rows if row["key"] in wanted}
 
 
 def read_weights(store: StudyStore, runs: Runs) -> dict[str, NDArray[np.int8]]:

@@ -6,7 +6,8 @@ import json
 import math
 import time
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from qproj._arrays import FloatArray
 from qproj.lab.studies.plan import RunLimits, solver_seed
 from qproj.projections import SignProjection
 from qproj.solvers.contract import Solution, Status
+from qproj.solvers.progress import ProgressEvent
 from qproj.solvers.redact import redact
 
 #: Beyond a solver's own statuses: runs that did not end as they should.
@@ -62,7 +64,7 @@ class Outcome:
     read_table : bytes
         Of the sample set, packed by :func:`pack_table`: gain, energy, occurrences, share of broken chains of each row.
     events : bytes
-        The search as it went, likewise: seconds, gain of the incumbent, upper bound on the gain.
+        Where it was recorded: the search as it went, packed by :func:`pack_events`.
     """
 
     key: str
@@ -94,13 +96,15 @@ class Outcome:
     events: bytes | None = None
 
 
-def perform(key: str, problem: Any, solver: Any, limits: RunLimits) -> Outcome:
+def perform(key: str, problem: Any, solver: Any, limits: RunLimits, *, record_progress: bool = False) -> Outcome:
     """Solve a neuron or a model and return the outcome, whatever the solver does short of ending the process."""
     seed = solver_seed(problem.key, limits.seed)
     answer, failure = None, None
+    events: list[ProgressEvent] = []
+    watched = {"on_progress": events.append} if record_progress and solver.capabilities.progress else {}
     start = time.perf_counter()
     try:
-        answer = solver.solve(problem, **limits.keywords(seed))
+        answer = solver.solve(problem, **limits.keywords(seed), **watched)
     except Exception as error:
         failure = error
     run = Outcome(key, WRONG, wall_s=time.perf_counter() - start, solver_seed=seed)
@@ -110,7 +114,8 @@ def perform(key: str, problem: Any, solver: Any, limits: RunLimits) -> Outcome:
     if not isinstance(answer, Solution):
         return replace(run, message=f"solve() returned {type(answer).__name__}, not a Solution")
     try:
-        return replace(run, **_judged(problem, answer, descend=solver.capabilities.num_reads))
+        run = replace(run, **_judged(problem, answer, descend=solver.capabilities.num_reads))
+        return replace(run, events=_events(run, events)) if record_progress else run
     except Exception as error:  # an answer so odd that it cannot be read
         return replace(run, message=one_line(f"unreadable answer: {type(error).__name__}: {error}"))
 
@@ -143,6 +148,25 @@ def _judged(problem: Any, solution: Solution, *, descend: bool) -> dict[str, Any
     if descend and len(solution.candidates) and isinstance(problem, SignProjection):
         fields |= _descent(problem, solution.candidates)
     return fields
+
+
+def _events(run: Outcome, events: list[ProgressEvent]) -> bytes | None:
+    """Return the events of a run, packed; of a solver that reports none, its answer at the end."""
+    if not events and (run.gain is not None or run.bound is not None):
+        events = [ProgressEvent(run.wall_s or 0.0, run.objective, run.bound, run.gain, run.gain_bound)]
+    return pack_events(events) if events else None
+
+
+def pack_events(events: Sequence[ProgressEvent]) -> bytes:
+    """Return events, compressed: (k, 5) float64 of time, objective, bound, gain, bound on the gain; NaN for none."""
+    rows = [[np.nan if value is None else value for value in astuple(event)] for event in events]
+    return compress(np.array(rows, np.float64).reshape(-1, 5))
+
+
+def unpack_events(data: bytes) -> list[ProgressEvent]:
+    """Return the events that :func:`pack_events` made."""
+    rows = decompress(data).reshape(-1, 5).tolist()
+    return [ProgressEvent(row[0], *(None if math.isnan(value) else value for value in row[1:])) for row in rows]
 
 
 def _scale(problem: Any) -> float:

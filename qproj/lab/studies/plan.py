@@ -111,11 +111,14 @@ class StudyPlan:
     solvers : tuple of PlannedSolver
     limits : tuple of RunLimits
         Reads × time limits × seeds, as they were asked for.
+    record_progress : bool
+        Keep the events of each search.
     """
 
     instances: tuple[Instance, ...]
     solvers: tuple[PlannedSolver, ...]
     limits: tuple[RunLimits, ...]
+    record_progress: bool = False
 
     @cached_property
     def batches(self) -> list[RunBatch]:
@@ -161,6 +164,7 @@ def make_plan(
     time_limits_s: Sequence[float | None] = (5.0,),
     seeds: int | Sequence[int] = 3,
     nulls: bool = True,
+    record_progress: bool = False,
 ) -> StudyPlan:
     """Return the plan of a study.
 
@@ -177,6 +181,8 @@ def make_plan(
         A count, for the seeds 0, 1, …, or the seeds themselves.
     nulls : bool
         Add ``random`` where anything samples, and ``polished(random)`` where anything descends.
+    record_progress : bool
+        Keep incumbent and bound of each search over time, as far as its solver reports them.
 
     Raises
     ------
@@ -195,7 +201,7 @@ def make_plan(
         raise ValueError("no budget is given; give at least one of reads and time limits, None for the default")
     for one in limits:
         check_limits(one.time_limit_s, one.seed, one.num_reads)
-    return StudyPlan(tuple(instances), _planned(solvers, encodings, nulls), limits)
+    return StudyPlan(tuple(instances), _planned(solvers, encodings, nulls), limits, record_progress)
 
 
 def seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:

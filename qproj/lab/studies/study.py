@@ -39,7 +39,7 @@ class Study:
         Layers, models, names of sources ("digits", …) and paths of npz and QUBO files.
     solvers : str, or sequence of str, SolverSpec or Solver
         As after ``qproj compare --solvers``, or solver objects, which reach the workers by value.
-    encodings, reads, time_limits_s, seeds, nulls
+    encodings, reads, time_limits_s, seeds, nulls, record_progress
         See :func:`qproj.lab.studies.plan.make_plan`.
     max_neurons : int, optional
         Neurons of each source, shared by its layers.
@@ -78,11 +78,13 @@ class Study:
         max_neurons: int | None = None,
         instance_seed: int = 0,
         training: TrainingPlan | None = None,
+        record_progress: bool = False,
     ) -> None:
         self.folder, self.training = Path(out), training
         self.plan: StudyPlan = make_plan(
             load_instances(instances, max_neurons=max_neurons, seed=instance_seed),
             _specs(solvers), encodings=encodings, reads=reads, time_limits_s=time_limits_s, seeds=seeds, nulls=nulls,
+            record_progress=record_progress,
         )  # fmt: skip
 
     def run(

@@ -84,6 +84,8 @@ class StudyFile(BaseModel):
         A count, for 0, 1, …, or the seeds themselves.
     nulls : bool
         Add the null models.
+    record_progress : bool
+        Keep incumbent and bound of each search over time, for anytime curves; rows that are there stay as they are.
     max_neurons, instance_seed, workers, grace_s
         As on the command line.
     train : list of str
@@ -105,6 +107,7 @@ class StudyFile(BaseModel):
     ] = [5.0]
     seeds: _Seeds = 3
     nulls: bool = True
+    record_progress: Annotated[bool, Field(strict=True)] = False
     max_neurons: _Count | None = None
     instance_seed: Annotated[int, Field(ge=0, strict=True)] = 0
     workers: Annotated[int, Field(ge=0, strict=True)] = 0

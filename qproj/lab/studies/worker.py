@@ -37,6 +37,8 @@ class Task:
     runs : tuple of PlannedRun
     warm_up : bool
         Solve a small problem first: compilation and imports are not a solver's time.
+    record_progress : bool
+        Keep the events of each search.
     """
 
     solver_text: str
@@ -44,13 +46,16 @@ class Task:
     layer: Instance
     runs: tuple[PlannedRun, ...]
     warm_up: bool
+    record_progress: bool = False
 
 
 def make_task(plan: StudyPlan, runs: Sequence[PlannedRun], pickled: bytes | None = None) -> Task:
     """Return the task of runs that share a layer and a solver; `pickled` is that solver where it is known already."""
     solver, layer = plan.solvers[runs[0].solver], plan.instances[runs[0].instance]
     pickled = pickled_by_value(solver) if pickled is None else pickled
-    return Task(solver.text, pickled, layer, tuple(runs), warm_up=not solver.costs_money)
+    return Task(
+        solver.text, pickled, layer, tuple(runs), warm_up=not solver.costs_money, record_progress=plan.record_progress
+    )
 
 
 def pickled_by_value(solver: PlannedSolver) -> bytes:
@@ -103,7 +108,8 @@ class _Bench:
             return
         connection.send(None)
         for run in task.runs:
-            outcome = perform(run.key, self.problems[run.neuron], solver, run.limits)
+            problem, keep = self.problems[run.neuron], task.record_progress
+            outcome = perform(run.key, problem, solver, run.limits, record_progress=keep)
             if setup_s is not None:  # paid once per process, stored with its first run, never part of a run's time
                 outcome, setup_s = replace(outcome, setup_s=setup_s), None
             connection.send(outcome)

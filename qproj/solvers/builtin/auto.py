@@ -44,7 +44,7 @@ class Auto(Adapter[Any, Found]):
     """
 
     name = "auto"
-    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, seed=True, hint=True)
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True, progress=True)
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Auto(Adapter[Any, Found]):
 
             return solve_model(model, request)
         hints = None if request.hint is None else request.hint[None, :].astype(np.int8)
-        one = LayerRequest([request.seed], hints=hints, deadline=request.deadline)
+        one = LayerRequest([request.seed], hints=hints, deadline=request.deadline, progress=request.progress)
         search = self._search(LayerRows.of_projection(model), [model], one)
         return search.found(0)
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.encodings import SampledModel
-from qproj.solvers.builtin.samplers import SamplerSolver
+from qproj.solvers.builtin.samplers import WATCHED, SamplerSolver
 from qproj.solvers.contract import check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import SAMPLING
 
 #: Seconds of work between two looks at the clock, about, and the couplings that are looked at in one.
 _LOOK_S, _RATE = 0.02, 3e8
@@ -24,7 +23,7 @@ _LOOK_S, _RATE = 0.02, 3e8
 class IsingSampler(SamplerSolver):
     """A sampler of our own: reads of a scaled model by a compiled kernel, seeded read by read."""
 
-    capabilities = SAMPLING
+    capabilities = WATCHED
 
     def __init__(self, *, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None) -> None:
         super().__init__(None, encoding=encoding, encoding_options=encoding_options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from qproj._arrays import FloatArray, SignArray
 from qproj.encodings import Columns
 from qproj.projections import LayerProjection, SignProjection
 from qproj.projections.inputs import Inputs
+from qproj.solvers.progress import Progress
 
 
 class LayerRows:
@@ -65,3 +67,10 @@ class LayerRows:
         merged = problem.aggregated
         first = merged.groups.first[merged.kept]
         return cls(problem.inputs, problem.t[:, None], first, merged.A, merged.tau[:, None], merged.columns)
+
+
+def watch_of(progress: Progress | None, rows: LayerRows) -> Callable[[NDArray[Any]], None] | None:
+    """Return what a search of one neuron calls with its column counts, (1, C); None where nobody listens."""
+    if progress is None:
+        return None
+    return lambda counts: progress.candidates(rows.columns.weights_from_counts(np.asarray(counts, np.int64)))

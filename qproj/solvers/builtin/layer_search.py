@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
 from qproj._seeds import kernel_seeds
-from qproj.solvers.builtin.layer_rows import LayerRows
+from qproj.solvers.builtin.layer_rows import LayerRows, watch_of
 from qproj.solvers.builtin.sign_direction import sign_direction
 from qproj.solvers.contract import Termination
 from qproj.solvers.found import Found, LayerFound
@@ -73,9 +73,23 @@ class LayerSearch:
         if self._few_patterns():
             self._enumerate()
             return
+        self.report()
         for step in (self._learn, self._pass_messages, self._anneal, self._prove):
             if not self.proved.all():
                 step()
+                self.report()
+
+    def report(self) -> None:
+        """Tell who listens to the search of one neuron its incumbent and its bound."""
+        progress = self.request.progress
+        if progress is not None:
+            progress.candidates(self.weights)
+            progress.gain_bound(float(self.bound[0] * self.rows.scale[0]))
+
+    @cached_property
+    def watch(self) -> Any:
+        """What kernels report their incumbents to; None where nobody listens."""
+        return watch_of(self.request.progress, self.rows)
 
     @property
     def left(self) -> NDArray[np.intp]:
@@ -172,7 +186,7 @@ class LayerSearch:
             sweeps=options.sweeps,
             starts=options.starts,
             init=rows.columns.counts_from_weights(self.weights[left]),
-            limits=Limits(threads=options.threads),
+            limits=Limits(threads=options.threads, watch=self.watch),
         )
         self._improved(left, found.counts, found.met)
 
@@ -181,6 +195,7 @@ class LayerSearch:
         self.weights[left] = self.rows.columns.weights_from_counts(counts)
         sure = met if self.rows.is_binary else self.rows.met(self.weights[left], left)
         self.proved[left[sure]] = True
+        self.report()
 
     def _prove(self) -> None:
         """Search exactly, neuron by neuron, within branch and bound's nodes."""
@@ -230,6 +245,7 @@ class LayerSearch:
             self.weights[neuron] = weights
         self.proved[neuron] |= proved
         self.bound[neuron] = min(self.bound[neuron], gain_bound / self.rows.scale[neuron])
+        self.report()
 
 
 __all__ = ["LayerSearch", "Options"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qproj._arrays import SignArray
 from qproj._seeds import kernel_seeds
 from qproj.projections import CurvatureLayerProjection, CurvatureProjection, Layer, LayerProjection, SignProjection
 from qproj.solvers.adapter import Adapter
-from qproj.solvers.builtin.layer_rows import LayerRows
+from qproj.solvers.builtin.layer_rows import LayerRows, watch_of
 from qproj.solvers.builtin.quadratic_search import search_curvature, search_curvature_layer
 from qproj.solvers.builtin.sign_direction import sign_direction
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
@@ -40,7 +41,7 @@ class LocalSearch(Adapter[Any, Found]):
     """
 
     name = "local-search"
-    capabilities = Capabilities(forms=frozenset({"projection"}), exact=False, seed=True, hint=True)
+    capabilities = Capabilities(forms=frozenset({"projection"}), hint=True, progress=True)
 
     def __init__(self, *, sweeps: int = 1000, starts: int = 8, threads: int | None = None) -> None:
         check_positive(sweeps=sweeps, starts=starts)
@@ -62,7 +63,8 @@ class LocalSearch(Adapter[Any, Found]):
             )
         start = None if request.hint is None else request.hint[None, :].astype(np.int8)
         rows = LayerRows.of_projection(model)
-        weights, termination = self._search(rows, [request.seed], request.deadline, start)
+        watch = watch_of(request.progress, rows)
+        weights, termination = self._search(rows, [request.seed], request.deadline, start, watch)
         return Found(weights, termination)
 
     def search_layer(self, layer: Layer, request: LayerRequest) -> LayerFound | None:
@@ -80,17 +82,20 @@ class LocalSearch(Adapter[Any, Found]):
         return LayerFound(weights, [termination] * len(weights))
 
     def _search(
-        self, rows: LayerRows, seeds: Sequence[int | None], deadline: float | None, starts: SignArray | None
-    ) -> tuple[SignArray, Termination]:
+        self, rows: LayerRows, seeds: Sequence[int | None], deadline: float | None, starts: SignArray | None,
+        watch: Callable[[NDArray[Any]], None] | None = None,
+    ) -> tuple[SignArray, Termination]:  # fmt: skip
         from qproj.solvers.builtin.kernels.sharing import Limits
         from qproj.solvers.builtin.kernels.soft_annealing import anneal_until, soft_anneal_layer
 
         first = sign_direction(rows.X, rows.T) if starts is None else starts
         init = rows.columns.counts_from_weights(first)
+        if watch is not None:
+            watch(init)
         common: dict[str, Any] = {
             "seeds": kernel_seeds(seeds),
             "init": init,
-            "limits": Limits(deadline, self.threads),
+            "limits": Limits(deadline, self.threads, watch=watch),
         }
         if deadline is None:
             found = soft_anneal_layer(

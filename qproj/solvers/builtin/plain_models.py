@@ -21,10 +21,13 @@ HEURISTIC_SHARE = 0.25
 
 def solve_model(problem: Any, request: Request) -> Found:
     """Return argmin of a BQM, a CQM, a linear or a metric projection: annealing, then CP-SAT from its incumbent."""
+    listener = None if request.progress is None else request.progress.event
     if problem.kind == "cqm":
-        return Found.of(get_solver("cpsat").solve(problem, time_limit_s=_left(request), seed=request.seed))
+        return Found.of(
+            get_solver("cpsat").solve(problem, time_limit_s=_left(request), seed=request.seed, on_progress=listener)
+        )
     annealed = SimulatedAnnealing().solve(
-        problem, time_limit_s=_left(request, HEURISTIC_SHARE), seed=request.seed, num_reads=READS
+        problem, time_limit_s=_left(request, HEURISTIC_SHARE), seed=request.seed, num_reads=READS, on_progress=listener
     )
     candidates = np.asarray(annealed.candidates)[:1]
     if request.hint is not None:
@@ -43,7 +46,7 @@ def solve_model(problem: Any, request: Request) -> Found:
         exact = get_solver("cpsat")
     except MissingPackageError:
         return heuristic
-    solution = exact.solve(problem, time_limit_s=left, seed=request.seed, hint=candidates[0])
+    solution = exact.solve(problem, time_limit_s=left, seed=request.seed, hint=candidates[0], on_progress=listener)
     both = np.concatenate([candidates, np.asarray(solution.candidates).reshape(-1, candidates.shape[1])])
     return Found.of(solution, candidates=both, sampleset=None)
 

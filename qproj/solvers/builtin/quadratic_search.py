@@ -26,7 +26,9 @@ def search_curvature_layer(
         seeds=kernel_seeds(request.seeds),
         sweeps=sweeps,
         starts=starts,
-        limits=Limits(request.deadline, threads),
+        limits=Limits(
+            request.deadline, threads, watch=None if request.progress is None else request.progress.candidates
+        ),
     )
     termination = Termination.BUDGET if request.deadline is None else Termination.CLOCK
     return LayerFound(weights, np.array([termination] * len(weights), object))
@@ -37,7 +39,7 @@ def search_curvature(
 ) -> Found:
     """Return the outcome of the same search for one neuron."""
     hints = None if request.hint is None else np.asarray(request.hint, np.int8)[None, :]
-    one = LayerRequest([request.seed], hints=hints, deadline=request.deadline)
+    one = LayerRequest([request.seed], hints=hints, deadline=request.deadline, progress=request.progress)
     layer = CurvatureLayerProjection.of_neuron(problem)
     found = search_curvature_layer(layer, one, sweeps=sweeps, starts=starts, threads=threads)
     return Found(found.weights, found.terminations[0])

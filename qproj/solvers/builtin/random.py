@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
+from qproj.solvers.progress import Progress
 
 #: Draws without num_reads and without a time limit.
 DEFAULT_READS = 100
@@ -22,15 +23,17 @@ class Random(Adapter[Any, Found]):
     """The best of num_reads (default 100) uniform v ∈ {±1}^d, or of as many as the time limit allows (``random``)."""
 
     name = "random"
-    capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), exact=False, seed=True, num_reads=True)
+    capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), num_reads=True, progress=True)
 
     def call(self, model: Any, request: Request) -> Found:
         if request.num_reads is None and request.deadline is not None:
-            return best_until(model, request.rng(), request.deadline)
-        return draws(model, request.rng(), request.num_reads or DEFAULT_READS, request.deadline)
+            return best_until(model, request.rng(), request.deadline, request.progress)
+        return draws(model, request.rng(), request.num_reads or DEFAULT_READS, request.deadline, request.progress)
 
 
-def draws(model: Any, rng: np.random.Generator, count: int, deadline: float | None) -> Found:
+def draws(
+    model: Any, rng: np.random.Generator, count: int, deadline: float | None, progress: Progress | None = None
+) -> Found:
     """Return `count` uniform assignments, or as many as can be drawn, and scored twice, before the deadline."""
     blocks: list[NDArray[Any]] = []
     drawn, scoring = 0, 0.0
@@ -43,10 +46,12 @@ def draws(model: Any, rng: np.random.Generator, count: int, deadline: float | No
         if deadline is not None:
             model.gain(blocks[-1])
             scoring += time.perf_counter() - now
+        if progress is not None:
+            progress.candidates(blocks[-1])
     return Found(np.concatenate(blocks), stats={"reads": drawn})
 
 
-def best_until(model: Any, rng: np.random.Generator, deadline: float) -> Found:
+def best_until(model: Any, rng: np.random.Generator, deadline: float, progress: Progress | None = None) -> Found:
     """Return the best of the uniform assignments that are drawn before the deadline."""
     best, best_gain, drawn = None, -np.inf, 0
     while best is None or time.perf_counter() < deadline:
@@ -55,6 +60,8 @@ def best_until(model: Any, rng: np.random.Generator, deadline: float) -> Found:
         drawn += len(block)
         if gains.max() > best_gain:
             best, best_gain = block[[int(gains.argmax())]], float(gains.max())
+            if progress is not None:
+                progress.improve(best_gain, None)
     assert best is not None
     return Found(best, Termination.CLOCK, stats={"reads": drawn})
 

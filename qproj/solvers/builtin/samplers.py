@@ -17,12 +17,14 @@ from qproj._seeds import derived_seed
 from qproj.encodings import SampledModel
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import DEFAULT_READS, SAMPLING, Reads, SamplingAdapter
+from qproj.solvers.sampling import DEFAULT_READS, SAMPLING, Reads, SamplingAdapter, decode_reads
 
 #: Reads drawn at most until a time limit: scoring more of them would overrun it.
 MOST_READS = 20_000
 #: Sweeps per read of ``sa``: surrogates have no slack to settle, and more sweeps only repeat their minimum.
 SWEEPS, SURROGATE_SWEEPS = 1000, 100
+#: Samplers that draw batch after batch until a time limit, and report each.
+WATCHED = replace(SAMPLING, progress=True)
 #: First inverse temperature of warm reads: nearly every flip is taken.
 WARM_START = 0.05
 
@@ -43,7 +45,7 @@ class SamplerSolver(SamplingAdapter):
     #: Names of the sampler's own parameters for reads and seed; None where it has no such parameter.
     _reads_name: str | None = "num_reads"
     _seed_name: str | None = "seed"
-    capabilities = replace(SAMPLING, hint=True)
+    capabilities = replace(WATCHED, hint=True)
 
     def __init__(
         self,
@@ -76,6 +78,10 @@ class SamplerSolver(SamplingAdapter):
             count = min(size, wanted - drawn)
             seed = None if request.seed is None else derived_seed(request.seed, len(batches))
             batches.append(self.sample(model, count, seed, deadline, start))
+            if request.progress is not None:
+                request.progress.candidates(
+                    decode_reads(Reads(model, batches[-1]), request.progress.problem).candidates
+                )
             drawn += max(count, len(batches[-1]))  # a call may return more rows than it is asked for
             spent = max(time.perf_counter() - begin, 1e-6)
             left = deadline - time.perf_counter()
@@ -282,7 +288,11 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
     solver._seed_name = "seed" if "seed" in known else None
     solver.default_reads = 1 if solver._reads_name is None else DEFAULT_READS
     solver.capabilities = Capabilities(
-        forms=solver.capabilities.forms, seed="seed" in known, num_reads=True, hint="initial_states" in known
+        forms=solver.capabilities.forms,
+        progress=True,
+        seed="seed" in known,
+        num_reads=True,
+        hint="initial_states" in known,
     )
     return solver
 

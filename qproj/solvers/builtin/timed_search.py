@@ -50,8 +50,10 @@ class TimedSearch(LayerSearch):
         if self._few_patterns():
             self._enumerate()
             return
+        self.report()
         self._learn()
         self._repeat_messages()
+        self.report()
         self._prove_narrow()
         if self._left_s > 0 and len(self.left):
             share = WALK_SHARE if self._walks_beside or not self.rows.is_binary else ALONE_SHARE
@@ -70,7 +72,7 @@ class TimedSearch(LayerSearch):
         found = soft_anneal_layer(
             rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seeds=self.seeds[left],
             sweeps=LAST_SWEEPS, init=rows.columns.counts_from_weights(self.weights[left]),
-            limits=Limits(threads=self.options.threads),
+            limits=Limits(threads=self.options.threads, watch=self.watch),
         )  # fmt: skip
         self._improved(left, found.counts, found.met)
 
@@ -116,7 +118,7 @@ class TimedSearch(LayerSearch):
         end = time.perf_counter() + WALK_SHARE * self._left_s
         found = soft_anneal_layer(
             rows.A, rows.columns.sizes, tau, seeds=self.seeds[left], sweeps=NARROW_SWEEPS, init=init,
-            limits=Limits(end, self.options.threads),
+            limits=Limits(end, self.options.threads, watch=self.watch),
         )  # fmt: skip
         self._improved(left, found.counts, found.met)
         for place, neuron in enumerate(left.tolist()):
@@ -136,10 +138,12 @@ class TimedSearch(LayerSearch):
         now = time.perf_counter()
         pairs_s = PAIR_S * len(rows.A) * rows.A.shape[1] ** 2 * len(left) / self._threads
         if not rows.is_binary or pairs_s > end - now:  # walks take rows of ±1, and time for a first descent
-            found = anneal_until(rows.A, rows.columns.sizes, tau, limits=Limits(end, threads), **common)
+            found = anneal_until(
+                rows.A, rows.columns.sizes, tau, limits=Limits(end, threads, watch=self.watch), **common
+            )
             self._improved(left, found.counts, found.met)
             return
-        first = Limits(now + ANNEAL_SHARE * (end - now), threads)
+        first = Limits(now + ANNEAL_SHARE * (end - now), threads, watch=self.watch)
         found = soft_anneal_layer(rows.A, rows.columns.sizes, tau, sweeps=ANNEAL_SWEEPS, limits=first, **common)
         self._improved(left, found.counts, found.met)
         left = left[~self.proved[left]]
@@ -173,7 +177,7 @@ class TimedSearch(LayerSearch):
             rows.columns.counts_from_weights(self.weights[left]),
             seeds=derived_seeds(self.seeds[left], walk),
             kicks=None,
-            limits=Limits(end, self.options.threads, None if stop is None else stop.is_set),
+            limits=Limits(end, self.options.threads, None if stop is None else stop.is_set, self.watch),
         )
         return found.counts, found.met
 
@@ -238,8 +242,9 @@ class TimedSearch(LayerSearch):
             return  # branch and bound continues alone
         problem = self.problems[neuron]
         found = solver.solve(
-            problem, time_limit_s=limit, seed=int(self.seeds[neuron] >> np.uint64(33)), hint=self.weights[neuron]
-        )
+            problem, time_limit_s=limit, seed=int(self.seeds[neuron] >> np.uint64(33)), hint=self.weights[neuron],
+            on_progress=None if self.request.progress is None else self.request.progress.event,
+        )  # fmt: skip
         if found.best is not None and found.gain_bound is not None:
             self._learnt(neuron, found.best, found.gain_bound, proved=found.status is Status.OPTIMAL)
 

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from qproj.encodings import SampledModel
 from qproj.solvers.annealing import AnnealPath, AnnealSchedule, check_temperature, custom_fields, programmed
-from qproj.solvers.builtin.samplers import SamplerSolver
+from qproj.solvers.builtin.samplers import WATCHED, SamplerSolver
 from qproj.solvers.contract import Request, check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import SAMPLING
 
 #: Of a dilution refrigerator.
 TEMPERATURE_MK = 15.0
@@ -30,7 +29,7 @@ class TransverseFieldSampler(SamplerSolver):
     begins at s = 1, begins in the state that `hint` gives.
     """
 
-    capabilities = SAMPLING
+    capabilities = WATCHED
 
     def __init__(
         self, *, encoding: str = "margin", num_sweeps: int, schedule: Any = None,
@@ -45,7 +44,7 @@ class TransverseFieldSampler(SamplerSolver):
         self.schedule = None if schedule is None else AnnealSchedule.of(schedule)
         self.path = AnnealPath.of(1.0, anneal_schedule)
         if self.path.is_reverse:
-            self.capabilities = replace(SAMPLING, hint=True)
+            self.capabilities = replace(WATCHED, hint=True)
 
     @staticmethod
     @abstractmethod

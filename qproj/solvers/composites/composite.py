@@ -65,4 +65,6 @@ def child_limits(child: Any, request: Request, *, share: float = 1.0) -> dict[st
         value = getattr(request, name)
         if value is not None and getattr(child.capabilities, name):
             limits[name] = value
+    if request.progress is not None and child.capabilities.progress:
+        limits["on_progress"] = request.progress.event
     return limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from qproj.solvers.composites.composite import Composite, child_limits
@@ -41,7 +42,7 @@ class Isolated(Composite):
             raise ValueError(f"grace_s={grace_s}, limit_s={limit_s}; seconds > 0 are needed")
         if not child.capabilities.picklable:
             raise ValueError(f"{solver_name(child)} declares that it cannot be pickled, so no other process can run it")
-        super().__init__(child, "isolated", thread_safe=False)
+        super().__init__(child, "isolated", thread_safe=False, progress=False)
         self.grace_s, self.limit_s = float(grace_s), limit_s
         self._executor: Any = None
 
@@ -51,7 +52,8 @@ class Isolated(Composite):
     def call(self, model: Any, request: Request) -> Found:
         patience = self.limit_s if request.time_limit_s is None else request.time_limit_s + self.grace_s
         target = getattr(model, "model", model)  # plain models are sent as what they are
-        limits = child_limits(self.solver, request) | {"time_limit_s": request.time_limit_s}
+        # a callback stays in its process
+        limits = child_limits(self.solver, replace(request, progress=None)) | {"time_limit_s": request.time_limit_s}
         answer = self._elsewhere(target, limits, patience)
         return Found.of(rescored(model, answer, self.solver))
 

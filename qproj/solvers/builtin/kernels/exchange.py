@@ -125,6 +125,8 @@ def _go(walks: list[Walk], kicks: int | None, limits: Limits) -> int:
                 return sum(int(walk(it, count, halt)) for it in walks[low:high] if it.lost[0] > 0)
 
             spent += in_threads(run, len(walks), limits.threads, cost * (last - first + 1))
+            if limits.watch is not None:
+                limits.report(np.stack([it.best for it in walks]))
             first = last
             if first == kicks or all(it.lost[0] == 0 for it in walks):
                 break

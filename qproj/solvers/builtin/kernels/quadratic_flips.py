@@ -133,6 +133,7 @@ def anneal_quadratic(
         found = _annealed(problem, now, states, count, limits)
         better = found < energy
         best[better], energy[better] = now[better], found[better]
+        limits.report(best)
         sweep_s = (time.perf_counter() - begin) / max(count, 1)
         done += 1
     return best.astype(np.int8)

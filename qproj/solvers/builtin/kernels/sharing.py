@@ -111,11 +111,19 @@ class Limits(NamedTuple):
         Default `numba.get_num_threads()`. Their number changes no result.
     stop : callable, optional
         Asked now and then where there is a deadline; True ends the search.
+    watch : callable, optional
+        Called with all incumbents between the parts of a search.
     """
 
     deadline: float | None = None
     threads: int | None = None
     stop: Callable[[], bool] | None = None
+    watch: Callable[[NDArray[Any]], object] | None = None
+
+    def report(self, incumbents: NDArray[Any]) -> None:
+        """Pass the incumbents on, (dout, C) counts or (dout, d) weights, where somebody listens."""
+        if self.watch is not None:
+            self.watch(incumbents)
 
     @property
     def over(self) -> bool:

@@ -123,6 +123,7 @@ def soft_anneal_layer(
     best = problem.begin(init, check_seeds(seeds, Tau.shape[1]))
     for start in range(starts):
         best = _round(problem, best, seeds, start, sweeps, limits)
+        limits.report(best.counts)
         if best.met.all() or limits.over:
             break
     return best
@@ -149,6 +150,7 @@ def anneal_until(
         if began >= limits.deadline:
             break
         best = _round(problem, best, seeds, number, sweeps, limits)
+        limits.report(best.counts)
         now = time.perf_counter()
         # The first rounds show what a sweep costs; a round cut short is worth little, so the last one is fitted.
         rate = sweeps / max(now - began, 1e-6)
