@@ -2,9 +2,9 @@
 
     QPROJ_DATA_DIR=… python benchmarks/aggregation_table.py
 
-Writes benchmarks/results/aggregation.json and docs/aggregation-table.md, and prints both. Batches are random rows of
-the training split, thresholded as the table says; a1a with 3 features takes the first three columns. Counts are those
-of a neuron whose targets do not cancel; means over the batches.
+Writes benchmarks/results/aggregation_table.json and docs/aggregation-table.md, and prints both. Batches are random
+rows of the training split, thresholded as the table shows; a1a with 3 features takes the first three columns. Counts
+are those of a neuron whose targets do not cancel; means over the batches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from qproj import SignProjection
 from qproj.lab.datasets import load_adult, load_digits, load_mnist
 
-RESULTS = Path(__file__).parent / "results" / "aggregation.json"
+RESULTS = Path(__file__).parent / "results" / "aggregation_table.json"
 PAGE = Path(__file__).parents[1] / "docs" / "aggregation-table.md"
 BATCHES = 50
 ROWS = (16, 20, 32, 64)

@@ -1,7 +1,7 @@
 """Real a1a neurons on emulated annealers: qubits, chains, success with and without noise, beside chance.
 
 `python -m benchmarks.emulated_annealer` rewrites docs/solvers/emulated-annealer-table.md from
-benchmarks/results/emulated-annealer.json. Needs the a1a data set (QPROJ_DATA_DIR, or a download).
+benchmarks/results/emulated_annealer.json. Needs the a1a data set (QPROJ_DATA_DIR, or a download).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qproj.lab.datasets import load_adult
 from qproj_dwave import DWaveEmulated
 
 ROOT = Path(__file__).parents[1]
-STORE = ROOT / "benchmarks" / "results" / "emulated-annealer.json"
+STORE = ROOT / "benchmarks" / "results" / "emulated_annealer.json"
 PAGE = ROOT / "docs" / "solvers" / "emulated-annealer-table.md"
 ROWS, READS = 20, 200
 

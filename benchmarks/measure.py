@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-FULL = "-full"  # a full run's file stands beside the quick run's
+FULL = "_full"  # a full run's file stands beside the quick run's
 PACKAGES = ("numpy", "numba", "dimod", "gurobipy", "highspy", "ortools", "pyqubo", "qubovert")
 
 

@@ -2,7 +2,7 @@
 
 A recipe names the rows, the network, the step, the layer and the neuron; with a seed it is one neuron, made anew from
 the data each time, so that no data is stored. Seed 1 is the set that the built-in solver was developed on, seed 2 was
-looked at only to report. Best known gains, of long runs of several solvers, are in results/hard-neurons-best.json, by
+looked at only to report. Best known gains, of long runs of several solvers, are in results/hard_neurons_best.json, by
 the neuron's fingerprint: where a processor sums in another order, a weight may flip in training, and a recipe makes
 another neuron there.
 
@@ -25,7 +25,7 @@ import qproj
 from qproj.lab.datasets import Capture, capture_layers, load_planetoid
 from qproj.lab.datasets.catalogue import TABULAR
 
-BEST = Path(__file__).parent / "results" / "hard-neurons-best.json"
+BEST = Path(__file__).parent / "results" / "hard_neurons_best.json"
 SEEDS = {"development": 1, "held out": 2}
 LEAST_TARGETS = 0.2  # of a neuron's rows with t ≠ 0; others are left out
 

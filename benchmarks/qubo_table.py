@@ -3,8 +3,8 @@
     QPROJ_DATA_DIR=… python benchmarks/qubo_table.py run cpsat --max-n 50 --time-limit 60
     python benchmarks/qubo_table.py table
 
-`run` appends to benchmarks/results/qubo.jsonl, one line an instance; a later run of the same solver and limit replaces
-the earlier one. `table` writes docs/solvers/qubo-table.md from that file.
+`run` appends to benchmarks/results/qubo_table.jsonl, one line per instance; a later run of the same solver and limit
+replaces the earlier one. `table` writes docs/solvers/qubo-table.md from that file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import qproj
 from qproj.lab.datasets import Qubo, load_qubo, qubo_names
 
-RESULTS = Path(__file__).parent / "results" / "qubo.jsonl"
+RESULTS = Path(__file__).parent / "results" / "qubo_table.jsonl"
 PAGE = Path(__file__).parents[1] / "docs" / "solvers" / "qubo-table.md"
 #: Instances are grouped by size in the table.
 SIZES = ((0, 50), (51, 100), (101, 250))

@@ -18,7 +18,7 @@ import qproj
 from benchmarks.measure import seconds, table, timed
 from benchmarks.neuron_set import SEEDS, layers, neurons
 from qproj._seeds import neuron_seeds
-from qproj.solvers.builtin.kernels import annealing
+from qproj.solvers.builtin.kernels import soft_annealing
 from qproj.solvers.builtin.kernels.branch_bound import branch_bound
 from qproj.solvers.builtin.kernels.branch_bound_by_rows import search_rows
 from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron
@@ -97,7 +97,7 @@ def _fresh(A: Any, M: Any, tau: Any, start: Any, seed: int, deadline: float) -> 
 
 def _true_step(heat: float) -> Callable[..., np.ndarray]:
     def way(*given: Any) -> np.ndarray:
-        with patch.object(annealing, "COOLING", Heat(0.0, heat, 0.05)):
+        with patch.object(soft_annealing, "COOLING", Heat(0.0, heat, 0.05)):
             return _fresh(*given)
 
     return way

@@ -131,3 +131,12 @@ def test_no_file_has_the_name_of_another():
             homes.setdefault(file.name, []).append(str(file.relative_to(ROOT)))
     assert len(homes) > 100
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_results_of_benchmarks_are_named_after_their_modules():
+    """MODULE.json, MODULE_PART.json; folders hold studies and training runs, by their own names."""
+    modules = {file.stem for file in (ROOT / "benchmarks").glob("*.py")}
+    files = [file for file in (ROOT / "benchmarks" / "results").iterdir() if file.is_file()]
+    assert len(files) > 10
+    for file in files:
+        assert any(file.stem == name or file.stem.startswith(f"{name}_") for name in modules), file.name

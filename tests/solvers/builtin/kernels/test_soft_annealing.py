@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qproj._seeds import neuron_seeds
-from qproj.solvers.builtin.kernels import annealing
+from qproj.solvers.builtin.kernels import soft_annealing
 from qproj.solvers.builtin.kernels.annealing_sweeps import LOGS, Schedule, anneal
 from qproj.solvers.builtin.kernels.sharing import Limits
 
@@ -72,7 +72,7 @@ def neurons(draw):
 @given(neurons(), st.integers(1, 2**32))
 def test_kernel_equals_its_definition(neuron, seed):
     A, M, tau = neuron
-    problem = annealing._Problem.of(A, M, tau[:, None])
+    problem = soft_annealing._Problem.of(A, M, tau[:, None])
     schedule = Schedule(np.array([8, 4, 2, 1, 1], np.int16), np.array([2.0, 1.0, 0.5, 0.25, 0.125]))
     c = np.random.default_rng(seed).integers(0, M + 1)
     block = problem.block(np.array([0]), c.copy()[None], np.array([seed], np.uint64))
@@ -85,7 +85,7 @@ def test_kernel_equals_its_definition(neuron, seed):
 
 
 def one_neuron(A, M, tau, seed):
-    found = annealing.soft_anneal_layer(A, M, tau[:, None], seeds=neuron_seeds(seed, 1), sweeps=100, starts=4)
+    found = soft_annealing.soft_anneal_layer(A, M, tau[:, None], seeds=neuron_seeds(seed, 1), sweeps=100, starts=4)
     return found.counts[0], found.gains[0], found.met[0]
 
 
@@ -111,13 +111,13 @@ def random_layer(n=48, d=24, dout=7, seed=0):
 
 def test_result_does_not_depend_on_threads_or_scale():
     A, M, Tau = random_layer()
-    one = annealing.soft_anneal_layer(
+    one = soft_annealing.soft_anneal_layer(
         A, M, Tau, seeds=neuron_seeds(3, 7), sweeps=60, starts=2, limits=Limits(threads=1)
     )
-    two = annealing.soft_anneal_layer(
+    two = soft_annealing.soft_anneal_layer(
         A, M, Tau, seeds=neuron_seeds(3, 7), sweeps=60, starts=2, limits=Limits(threads=2)
     )
-    tiny = annealing.soft_anneal_layer(A, M, Tau * 2.0**-50, seeds=neuron_seeds(3, 7), sweeps=60, starts=2)
+    tiny = soft_annealing.soft_anneal_layer(A, M, Tau * 2.0**-50, seeds=neuron_seeds(3, 7), sweeps=60, starts=2)
     np.testing.assert_array_equal(one.counts, two.counts)
     np.testing.assert_array_equal(one.counts, tiny.counts)
     assert one.sweeps == two.sweeps == 7 * 2 * 60
@@ -125,23 +125,25 @@ def test_result_does_not_depend_on_threads_or_scale():
 
 def test_init_is_never_lost_and_never_changed():
     A, M, Tau = random_layer()
-    good = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=400)
+    good = soft_annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=400)
     init = good.counts.copy()
-    again = annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(1, 7), sweeps=1, init=init)
+    again = soft_annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(1, 7), sweeps=1, init=init)
     assert (again.gains >= good.gains).all()
     np.testing.assert_array_equal(init, good.counts)
 
 
 def test_a_past_deadline_returns_the_beginning():
     A, M, Tau = random_layer()
-    done = annealing.anneal_until(A, M, Tau, seeds=neuron_seeds(0, 7), limits=Limits(deadline=time.perf_counter()))
+    done = soft_annealing.anneal_until(A, M, Tau, seeds=neuron_seeds(0, 7), limits=Limits(deadline=time.perf_counter()))
     np.testing.assert_array_equal(done.counts, (Tau.T @ A > 0).astype(int))
     assert done.sweeps == 0
 
 
 def test_anneal_until_ends_early_when_all_signs_are_met():
     A, M, Tau = random_layer(n=4)
-    done = annealing.anneal_until(A, M, Tau, seeds=neuron_seeds(0, 7), limits=Limits(deadline=time.perf_counter() + 60))
+    done = soft_annealing.anneal_until(
+        A, M, Tau, seeds=neuron_seeds(0, 7), limits=Limits(deadline=time.perf_counter() + 60)
+    )
     assert done.met.all()
     np.testing.assert_allclose(done.gains, np.abs(Tau).sum(axis=0))
 
@@ -149,7 +151,7 @@ def test_anneal_until_ends_early_when_all_signs_are_met():
 def test_rows_without_target_do_not_count():
     A, M, Tau = random_layer()
     Tau[4:] = 0
-    assert annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=50).met.all()
+    assert soft_annealing.soft_anneal_layer(A, M, Tau, seeds=neuron_seeds(0, 7), sweeps=50).met.all()
 
 
 def test_real_rows_reach_the_optimum():
@@ -165,6 +167,6 @@ def test_real_rows_reach_the_optimum():
 
 def test_wrong_shapes_name_the_right_ones():
     with pytest.raises(ValueError, match=r"pass A \(G, C\), M \(C,\), Tau \(G, dout\)"):
-        annealing.soft_anneal_layer(
+        soft_annealing.soft_anneal_layer(
             np.ones((3, 2), np.int8), np.ones(3, np.int64), np.ones((3, 1)), seeds=neuron_seeds(0, 1)
         )
