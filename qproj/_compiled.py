@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
+try:
+    os.getcwd()
+except OSError:  # the working folder was deleted: numba imports coverage where it is installed, which reads its name
+    sys.modules.setdefault("coverage", None)  # type: ignore[arg-type]
 import numba
 from numba.core import event
 

@@ -20,6 +20,8 @@ from qproj.solvers.whole_numbers import scaled_objective
 
 #: Clauses at most: a totalizer of a row of n literals has about n²/2.
 MOST_CLAUSES = 5_000_000
+#: Different weights at most that are searched stratum by stratum.
+MOST_STRATA = 500
 
 
 class RC2(MIPAdapter):
@@ -62,25 +64,29 @@ class RC2(MIPAdapter):
         self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
         watch: LinearWatch | None = None,
     ) -> Found:  # fmt: skip
-        from pysat.examples.rc2 import RC2Stratified
-
         unit, whole, rounding = scaled_objective(model)
         formula = clauses_of(model, deadline)
         if formula is None:
             return mip_found(model, Termination.CLOCK, None, -np.inf, "the time was up before the model was built", {})
         least = formula.soften(whole)
-        search = RC2Stratified(formula.weighted(), solver=self.oracle, adapt=True)
         late = threading.Event()
+        search = _search_of(formula, self.oracle, late)
 
         def stop() -> None:
             late.set()
             search.interrupt()
 
+        def compute() -> list[int] | None:
+            try:
+                return search.compute(expect_interrupt=True)  # type: ignore[no-any-return]
+            except TimeoutError:
+                return None
+
         timer = None if deadline is None else threading.Timer(max(deadline - time.perf_counter(), 1e-3), stop)
         if timer is not None:
             timer.start()
         try:
-            found = interruptible(lambda: search.compute(expect_interrupt=True), stop)
+            found = interruptible(compute, stop)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -95,6 +101,27 @@ class RC2(MIPAdapter):
             return mip_found(model, Termination.REFUTED, None, -np.inf, "RC2: no assignment", stats)
         values = formula.values(found)
         return mip_found(model, Termination.PROVED, values, bound, "RC2: optimum", stats, rounding=rounding)
+
+
+def _search_of(formula: Clauses, oracle: str, late: threading.Event) -> Any:
+    """Return PySAT's search, which ends with TimeoutError at its next call of the oracle once `late` is set.
+
+    PySAT itself forgets an interrupt between two calls, and counts the last core a second time after one. Strata of
+    many different weights take quadratic time to find, so they are left out there.
+    """
+    from pysat.examples import rc2
+
+    stratified = len({weight for _, weight in formula.soft}) <= MOST_STRATA
+
+    class Search(rc2.RC2Stratified if stratified else rc2.RC2):  # type: ignore[misc]
+        def _call_oracle(self, assumptions: list[int], expect_interrupt: bool = False) -> bool:
+            # without a status the call was interrupted, and there is no core
+            found = None if late.is_set() else super()._call_oracle(assumptions, expect_interrupt)
+            if found is None:
+                raise TimeoutError
+            return bool(found)
+
+    return Search(formula.weighted(), solver=oracle, adapt=len(formula.soft) <= MOST_STRATA)
 
 
 @dataclass

@@ -58,8 +58,13 @@ def records(folder):
         record = json.loads(path.read_text())
         weights = torch.load(Path(folder) / "weights" / f"{path.stem}.pt", weights_only=True)
         plain = {name: tensor.numpy().tobytes() for name, tensor in weights.items()}
-        found[path.name] = ({key: value for key, value in record.items() if key not in TIMES}, plain)
+        found[path.name] = (_timeless(record), plain)
     return found
+
+
+def _timeless(record):
+    history = [{key: value for key, value in row.items() if key not in TIMES} for row in record["history"]]
+    return {key: value for key, value in record.items() if key not in TIMES} | {"history": history}
 
 
 def killed_at_random(tmp_path, kills, seed):

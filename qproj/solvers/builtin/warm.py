@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 import sys
 import time
@@ -162,9 +163,8 @@ def _cache_folder() -> Path | None:
 def _version() -> str:
     """Return a digest of all that decides whether compiled code is still right: sources, numba, processor."""
     import llvmlite.binding
-    import numba
 
-    parts = [sys.version, numba.__version__, llvmlite.binding.get_host_cpu_name()]
+    parts = [sys.version, importlib.metadata.version("numba"), llvmlite.binding.get_host_cpu_name()]
     for package in ("qproj.solvers", "qproj_qiskit"):
         found = importlib.util.find_spec(package)
         for folder in (found.submodule_search_locations or ()) if found is not None else ():
