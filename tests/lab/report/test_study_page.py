@@ -16,7 +16,7 @@ from qproj.lab.report.study_figures import study_figures
 from qproj.lab.report.study_page import render
 from qproj.lab.studies.metrics import gaps
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import number, percent
+from qproj.lab.studies.solver_table import gap_text, number, percent
 from qproj.lab.studies.study import Study
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>|*`\"'&amp;"
@@ -190,7 +190,7 @@ def _overview_shows_the_summary(browser, results):
     }
     for line in results.lines:
         assert shown[line.label][1] == str(line.runs)
-        assert shown[line.label][5] == number(line.gap_mean)
+        assert shown[line.label][5] == gap_text(line)
 
 
 def _tabs_draw_their_figures(browser, wait):
