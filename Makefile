@@ -9,7 +9,7 @@ CPUS   ?= 2
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow nightly lint format types docs bench results faults mutation installs audit dist cov clean distclean
+.PHONY: help demo test test-slow nightly lint format types docs bench results faults hostile mutation installs audit dist cov clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## +/\t/' | expand -t 14
@@ -73,6 +73,9 @@ results: $(VENV)/.full  ## rewrites docs/results.md from stored runs
 
 faults: $(VENV)/.full  ## the fault table of docs/reliability.md
 	QPROJ_FAULT_TABLE=1 $(BIN)/python -m pytest tests/faults -m "" --timeout 3600 $(ARGS)
+
+hostile: $(VENV)/.full  ## 10,000 hostile problems in exact arithmetic; their table in docs/reliability.md
+	nice -n 10 $(BIN)/python tests/fuzz/hostile.py 10000 $(ARGS)
 
 cov: $(VENV)/.full  ## branch coverage of the whole suite
 	$(BIN)/python -m pytest -n $(CPUS) -m "not nightly" --cov --cov-report=term $(ARGS)

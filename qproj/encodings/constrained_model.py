@@ -46,6 +46,8 @@ class Row:
         What a violation is multiplied by in the objective; None: the row is hard.
     quadratic : bool
         Whether the square of the violation is paid.
+    largest : float
+        The largest |x| that a variable of the row may have, at least 1.
     """
 
     label: Hashable
@@ -55,6 +57,7 @@ class Row:
     real: bool
     weight: float | None = None
     quadratic: bool = False
+    largest: float = 1.0
 
     @cached_property
     def unit(self) -> float:
@@ -65,7 +68,9 @@ class Row:
         if self.real:
             return 0.0
         numbers = self.expression.coefficients
-        return quantum(numbers if self.weight is None else np.append(numbers, float(self.constant)))
+        if self.weight is not None:
+            return quantum(np.append(numbers, float(self.constant)))
+        return quantum(numbers) or _whole_unit(numbers)
 
     @cached_property
     def multiples(self) -> list[int]:
@@ -90,9 +95,18 @@ class Row:
         ratio = self.constant / Fraction(self.unit)
         near = round(ratio)
         size = (abs(Fraction(self.rhs)) + abs(Fraction(self.expression.offset))) / Fraction(self.unit)
-        if abs(ratio - near) <= 4 * Fraction(_EPS) * size:
+        if abs(ratio - near) <= 4 * Fraction(_EPS) * size + self._drift / Fraction(self.unit):
             return near, near
         return math.ceil(ratio), math.floor(ratio)
+
+    @property
+    def _drift(self) -> Fraction:
+        """The most by which counted terms and terms as float64 has them may differ, within the row's tolerance."""
+        unit, numbers, cut = Fraction(self.unit), self.expression.coefficients.tolist(), len(self.expression.place)
+        shifts = [abs(Fraction(a) - m * unit) for a, m in zip(numbers, self.multiples, strict=True)]
+        most = Fraction(self.largest)
+        drift = most * sum(shifts[:cut], Fraction(0)) + most * most * sum(shifts[cut:], Fraction(0))
+        return min(drift, Fraction(self.tolerance))
 
     @cached_property
     def tolerance(self) -> float:
@@ -260,6 +274,13 @@ def _reach(expression: Expression, largest: FloatArray | None) -> float:
         return float(sizes.sum())
 
 
+def _whole_unit(numbers: FloatArray) -> float:
+    """Return the greatest common divisor of whole numbers of any size, which float64 holds exactly; else 0."""
+    if not (numbers == np.rint(numbers)).all():
+        return 0.0
+    return float(math.gcd(*(int(a) for a in numbers.tolist())))
+
+
 def _row(label: Hashable, constraint: Any, place: dict[Any, int], kinds: list[str], largest: FloatArray) -> Row:
     lhs = constraint.lhs
     expression = Expression.of(lhs, place)
@@ -267,6 +288,7 @@ def _row(label: Hashable, constraint: Any, place: dict[Any, int], kinds: list[st
     if not np.isfinite(constraint.rhs):
         raise ValueError(f"constraint {label!r} has a number that is NaN or infinite; all have to be finite")
     soft = lhs.is_soft()
+    reach = largest[expression.variables]
     return Row(
         label,
         expression,
@@ -275,6 +297,7 @@ def _row(label: Hashable, constraint: Any, place: dict[Any, int], kinds: list[st
         real=any(kinds[i] == "REAL" for i in expression.variables.tolist()),
         weight=float(lhs.weight()) if soft else None,
         quadratic=bool(soft and lhs.penalty() == "quadratic"),
+        largest=float(reach.max(initial=1.0)),
     )
 
 

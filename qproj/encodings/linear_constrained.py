@@ -117,7 +117,14 @@ class _Builder:
         low, high = row.limits
         if not row.unit and not row.real:
             low, high = low - row.tolerance, high + row.tolerance
-        self.rows.append((terms, _less(low, constant), _less(high, constant)))
+        lost = self._lost(terms) if row.unit else 0
+        self.rows.append((terms, _less(low, constant) - lost, _less(high, constant) + lost))
+
+    def _lost(self, terms: _Terms) -> int:
+        """Return what float64 may lose of a row of whole numbers: nothing as long as its sums stay below 2^53."""
+        least, most = self._range_of(terms)
+        reach = max(abs(least), abs(most), *(abs(float(a)) for a in terms.values()), 0.0)
+        return 0 if reach < 2.0**53 or not np.isfinite(reach) else int(4.0 * _EPS * (len(terms) + 1) * reach)
 
     def _soft(self, row: Row, objective: _Terms) -> None:
         """Add a variable for what exceeds the row, and one for what falls short of it, with their cost."""
