@@ -29,7 +29,7 @@ NOTES = Path(__file__).parent / "tried.md"
 INTRODUCTION = """# Performance
 
 Written by `python -m benchmarks` (`make bench`) from benchmarks/results/*.json; not edited by hand. Every module
-measures qproj and its peers in one run, on the same inputs, drawn anew in each run; read the ratios, not the seconds.
+measures qproj and its peers in one run, on the same inputs, which are random; read the ratios, not the seconds.
 Spread is median (least to most). Times are those of a warm process: the first call of a process compiles or loads
 numba's code, which is stated where it matters.
 """

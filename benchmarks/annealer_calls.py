@@ -58,8 +58,8 @@ def section(result: dict[str, Any]) -> str:
         ]
         for row in result["rows"]
     ]  # fmt: skip
-    header = ["topology", "d", "encoding", "searches, first step", "searches, later", "calls a step", "qubits a call",
-              "first step", "later steps"]  # fmt: skip
+    header = ["topology", "d", "encoding", "searches, first step", "searches, later", "calls per step",
+              "qubits per call", "first step", "later steps"]  # fmt: skip
     return f"""
 {STEPS} steps of a layer of {NEURONS} neurons, n = {ROWS} rows, {READS} reads, on the emulated machines
 (`dwave-emulated`,

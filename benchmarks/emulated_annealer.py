@@ -82,7 +82,7 @@ def page(result: dict) -> str:
     lines = [
         "# Real neurons on emulated annealers",
         "",
-        f"{result['neurons']} neurons a row of the table: batches of {result['rows']} rows of a1a over d features, "
+        f"{result['neurons']} neurons per row of the table: batches of {result['rows']} rows of a1a over d features, "
         f"{result['reads']} reads each, column and row",
         "aggregation on, emulated Advantage (Pegasus 16) and Advantage2 (Zephyr 12), every qubit working. `solved`: "
         "the best read is the proved",

@@ -80,7 +80,7 @@ def section(result: dict[str, Any]) -> str:
     verdict = "The target is met."
     if missed:
         verdict = f"""Missed by {len(missed)} of {len(rows)}: {"; ".join(missed)}. A call needs some 1 to 20 MiB
-whatever the layer's size: buffers of BLAS, and blocks of neurons and their counts (8 bytes a weight of a block of
+whatever the layer's size: buffers of BLAS, and blocks of neurons and their counts (8 bytes per weight of a block of
 2^18 / max(n, d) neurons, 32 at least) that are large enough to be fast. Beside layers of a few MiB that is many times
 their size. Annealing, walks and branch and bound, which the convolution's rows ask for, hold those rows in float64."""
     header = ["case", "n", "solver", "X, T and V", "more at the peak", "peak", "time", "proved"]

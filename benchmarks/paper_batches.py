@@ -62,5 +62,5 @@ def section(result: dict[str, Any]) -> str:
     return f"""
 n = {ROWS}, X uniform ±1, T standard normal, new in each of {result["repeats"]} rounds; every neuron is proved optimal
 by enumeration of all weights, shared by the layer, and the peers' optima are compared with ours. Times are those of one
-neuron: a {NEURONS}th of the call for qproj, a call for the peers, with one thread each for them.
+neuron: 1/{NEURONS} of the call for qproj, one call for the peers, with one thread each for them.
 """ + table(["d", "target", "`project`", *result["peers"]], rows)

@@ -162,9 +162,9 @@ def section(result: dict[str, Any]) -> str:
             leads.append([name, *(f"{lead:+.2f} ({low:+.2f} to {high:+.2f})" for lead, low, high in cells)])
     real = result["real"]
     return f"""
-n = {ROWS} rows uniform ±1, T standard normal, {result["count"]} new neurons a size, {READS} reads; share solved,
+n = {ROWS} rows uniform ±1, T standard normal, {result["count"]} new neurons per size, {READS} reads; share solved,
 its interval, and the time of a neuron. `{NULL}` has as many starts as a sampler has reads; `{KICKS}` too, each a kick
-of what it last accepted. `local-search` moves in v and is no sampler: its own budget.
+of what it last accepted. `local-search` moves in v and does not sample: its own budget.
 """ + table(header, rows) + f"""
 {_targets(result)}
 

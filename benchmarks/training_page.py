@@ -267,7 +267,7 @@ def solver_table(jobs: Sequence[Job]) -> str:
             f"`{solver}`", mean_std(gaps, digits=4), _cell([run["test_accuracy"] for run in found]),
             f"{statistics.fmean(run['seconds'] for run in found):.1f}",
         ])  # fmt: skip
-    return table(("solver", "gap", "test accuracy", "seconds a run"), rows)
+    return table(("solver", "gap", "test accuracy", "seconds per run"), rows)
 
 
 def function_tables() -> str:

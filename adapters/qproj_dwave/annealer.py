@@ -138,7 +138,7 @@ class Annealer(SamplingAdapter):
         return spins, whole, replace(report, access_us=sum(known) if len(known) == len(charges) else None)
 
     def _shares(self, num_reads: int) -> list[NDArray[np.intp]]:
-        """Return the reads of each programming: every spin-reversal transform programs the machine anew."""
+        """Return the reads of each programming: every spin-reversal transform programs the machine again."""
         return np.array_split(np.arange(num_reads), max(1, min(self.spin_reversals, num_reads)))
 
     def _submit(

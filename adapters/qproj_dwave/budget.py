@@ -38,7 +38,7 @@ class Budget:
         Raises
         ------
         BudgetExceededError
-            The estimate exceeds what is left, or there is no estimate to keep a limit by.
+            The estimate exceeds what is left, or no estimate is available to hold a limit.
         """
         with self._lock:
             if self.limit_us is None:

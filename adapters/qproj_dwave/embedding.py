@@ -103,7 +103,7 @@ class Embedder:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-            LOG.warning("the stored embedding %s is of no use (%s); it is searched anew", path, error)
+            LOG.warning("the stored embedding %s cannot be used (%s); it is searched again", path, error)
             return None
         return embeddings
 
@@ -166,7 +166,7 @@ def pack(structure: Structure, graph: Any, count: int, *, deadline: float) -> li
 
 
 def _source(structure: Structure) -> list[tuple[int, int]]:
-    """Edges for minorminer; a loop keeps a variable without interactions."""
+    """Edges for minorminer; for a variable without interactions, a loop."""
     return [*structure.edges, *((i, i) for i in range(structure.num_variables))]
 
 

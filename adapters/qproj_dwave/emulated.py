@@ -36,7 +36,7 @@ class DWaveEmulated(Annealer):
     """min objective(v) by reads of an emulated annealer (``dwave-emulated``).
 
     The encoding is minor-embedded in a real topology, scaled into the machine's ranges, perturbed by Gaussian control
-    errors drawn anew at each programming, annealed on the physical graph by dwave-samplers, and read with majority
+    new random errors at each programming, annealed on the physical graph by dwave-samplers, and read with majority
     votes over chains. Results say "emulated".
 
     Parameters
@@ -121,7 +121,7 @@ class EmulatedMachine:
         self.graph = topology_graph(topology, size)
         unknown = sorted(set(dead_qubits) - set(self.graph.nodes))
         if unknown:
-            raise ValueError(f"dead_qubits {unknown[:5]} are no qubits of a {topology} of size {size}")
+            raise ValueError(f"dead_qubits {unknown[:5]} are not in a {topology} graph of size {size}")
         self.graph.remove_nodes_from(dead_qubits)
         self.noise, self.sampler, self.fields = noise, sampler, dict(fields)
 

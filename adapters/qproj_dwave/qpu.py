@@ -182,7 +182,7 @@ class QPU:
         return pending
 
     def _answer(self, pending: dimod.SampleSet) -> dimod.SampleSet:
-        """Return the answer; what failed on the way to the service is told here too, since the client sends later."""
+        """Return the answer. A failure to reach the service is raised here too, since the client sends later."""
         try:
             pending.resolve()
             return pending
@@ -235,7 +235,7 @@ def transient() -> tuple[type[BaseException], ...]:
 
 
 def turned_away() -> tuple[type[BaseException], ...]:
-    """Return the errors by which the service says that it did not take a submission, so that nothing is charged."""
+    """Return the errors that report a rejected submission, for which nothing is charged."""
     from dwave.cloud.api.exceptions import ResourceAuthenticationError, ResourceLimitsExceededError
     from dwave.cloud.exceptions import SolverOfflineError
 
@@ -251,7 +251,7 @@ def problem_id(pending: dimod.SampleSet) -> str | None:
 
 
 def well_formed(reads: dimod.SampleSet, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
-    """Return the answer, or raise RuntimeError where it is none: other qubits, values that are no spins, no reads."""
+    """Return the answer; RuntimeError where it is malformed: other qubits, values that are not spins, no reads."""
     if set(reads.variables) != set(bqm.variables):
         raise RuntimeError("dwave: the answer is malformed: its qubits are not those that were programmed")
     values = np.asarray(reads.record.sample)

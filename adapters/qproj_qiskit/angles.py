@@ -12,7 +12,7 @@ from scipy.optimize import OptimizeResult, minimize
 from qproj._arrays import FloatArray
 from qproj._options import nearest
 
-#: Offered by name. Without gradients: all but the last; "SPSA" is for noisy values (Spall 1992), two a step.
+#: Offered by name. Without gradients: all but the last; "SPSA" is for noisy values (Spall 1992): two per step.
 OPTIMIZERS = ("COBYLA", "COBYQA", "Nelder-Mead", "Powell", "SPSA", "L-BFGS-B")
 
 

@@ -38,7 +38,7 @@ class QAOA(Adapter[tuple[SampledModel, Any], Reads]):
     Parameters
     ----------
     sampler : BaseSamplerV2, optional
-        Any primitive: qiskit-aer's, one with a fake backend's noise, qiskit-ibm-runtime's. None: Aer, seeded anew for
+        Any primitive: qiskit-aer's, one with a fake backend's noise, qiskit-ibm-runtime's. None: Aer, seeded for
         every evaluation, since a primitive with a fixed seed repeats its shots.
     reps : int
         Layers p.

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from qproj.cli.command import Command
-from qproj.cli.options import Json, Wide, complete_solver, numbers, words
+from qproj.cli.options import Json, Seeds, Wide, complete_solver, numbers, words
 from qproj.cli.options import seeds as parse_seeds
 
 #: Columns in the order in which a narrow terminal does without them.
@@ -61,9 +61,7 @@ def compare(
     time_limit: Annotated[
         str, typer.Option(metavar="SECONDS,…", help="Seconds per run; one number or several; none for no limit.")
     ] = "5",
-    seeds: Annotated[
-        str, typer.Option(metavar="N or N,…", help="How many random seeds, counted from 0; or a list, 101,102.")
-    ] = "3",
+    seeds: Seeds = "3",
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The study's folder; a study that is there already is continued.")
     ] = Path("study"),

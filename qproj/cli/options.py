@@ -10,8 +10,35 @@ import typer
 #: More seeds than that are a slip of the hand.
 MOST_SEEDS = 10_000
 
+
+def complete_solver(incomplete: str) -> list[str]:
+    """Return the registered solvers that begin so, for completion in a shell; after a comma, the next one of a list."""
+    from qproj.solvers.registry import solver_names
+
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in solver_names() if name.startswith(last)]
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of a table.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column, even beyond the terminal's width.")]
+SolverName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=complete_solver,
+        help="The solver: a name that `qproj solvers` lists, with options if you like (sa:num_sweeps=500), or in a "
+        "composite: polished(sa).",
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Random seed; the same seed gives the same result unless the clock ended the search."
+    ),
+]
+Seeds = Annotated[
+    str, typer.Option(metavar="N or N,…", help="How many random seeds, counted from 0; or a list, 101,102.")
+]
 
 
 def words(text: str) -> list[str]:
@@ -58,11 +85,3 @@ def seeds(text: str) -> list[int]:
     if max(values) >= 2**32:
         raise ValueError(f"--seeds is {text}; numbers below 2³² are allowed")
     return values
-
-
-def complete_solver(incomplete: str) -> list[str]:
-    """Return the registered solvers that begin so, for completion in a shell; after a comma, the next one of a list."""
-    from qproj.solvers.registry import solver_names
-
-    done, comma, last = incomplete.rpartition(",")
-    return [f"{done}{comma}{name}" for name in solver_names() if name.startswith(last)]

@@ -71,7 +71,7 @@ def print_table(
 
     Where it is wider than the terminal, columns are left out, and a line below the table names them: first those in
     `spare`, in that order, then from the right. A first column that is too wide by itself ends in "…". With `wide`, and
-    where there is no terminal, every column is printed.
+    without a terminal, every column is printed.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from qproj.cli.command import Command
-from qproj.cli.options import Json, Wide, complete_solver
+from qproj.cli.options import Json, Seed, SolverName, Wide
 
 #: Neurons that are listed in the terminal.
 _MOST_LISTED = 40
@@ -22,15 +22,7 @@ def register(app: typer.Typer) -> None:
 def project(
     inputs: Annotated[Path, typer.Argument(metavar="X.npy", help="Inputs X, an array (n, d), ±1 or real.")],
     targets: Annotated[Path, typer.Argument(metavar="T.npy", help="Targets T = −∂L/∂Y, an array (n, dout) or (n,).")],
-    solver: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            autocompletion=complete_solver,
-            help="The solver: a name that `qproj solvers` lists, with options if you like (sa:num_sweeps=500), or in a "
-            "composite: polished(sa).",
-        ),
-    ] = "auto",
+    solver: SolverName = "auto",
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Seconds for the whole layer; by default no limit.")
     ] = None,
@@ -38,12 +30,7 @@ def project(
         int | None,
         typer.Option(metavar="N", help="Reads per neuron, where the solver samples; by default the solver's own."),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="Random seed; the same seed gives the same weights unless the clock ended the search."
-        ),
-    ] = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None,
         typer.Option(

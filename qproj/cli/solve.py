@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qproj.cli.command import Command
-from qproj.cli.options import Json, complete_solver
+from qproj.cli.options import Json, Seed, SolverName
 
 
 def register(app: typer.Typer) -> None:
@@ -21,15 +21,7 @@ def solve(
         Path,
         typer.Argument(metavar="FILE", help="A model file: QUBO text, COO, LP, qbsolv, bqp, Max-Cut or dimod's own."),
     ],
-    solver: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            autocompletion=complete_solver,
-            help="The solver: a name that `qproj solvers` lists, with options if you like (sa:num_sweeps=500), or in a "
-            "composite: polished(sa).",
-        ),
-    ] = "auto",
+    solver: SolverName = "auto",
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Seconds for each model; by default no limit.")
     ] = None,
@@ -37,12 +29,7 @@ def solve(
         int | None,
         typer.Option(metavar="N", help="Reads per model, where the solver samples; by default the solver's own."),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="Random seed; the same seed gives the same result unless the clock ended the search."
-        ),
-    ] = 0,
+    seed: Seed = 0,
     sense: Annotated[
         str | None,
         typer.Option(metavar="min|max", help="The sense of a format that does not state it; by default as published."),

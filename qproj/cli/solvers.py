@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def solvers(wide: Wide = False, as_json: Json = False) -> None:
     """List every solver: exact or heuristic, the problems that it takes, and whether it is ready to use here.
 
-    Below the table, each solver that is not ready has a line with the reason and the remedy.
+    Below the table, the reason and the remedy are given for each solver that is not ready.
 
     \b
     Examples:

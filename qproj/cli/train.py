@@ -10,7 +10,7 @@ import typer
 
 from qproj._extras import install_hint
 from qproj.cli.command import Command
-from qproj.cli.options import Json, Wide, complete_solver, words
+from qproj.cli.options import Json, Seeds, Wide, complete_solver, words
 from qproj.cli.options import seeds as parse_seeds
 
 
@@ -39,9 +39,7 @@ def train(
             "those of the experiment.",
         ),
     ] = "",
-    seeds: Annotated[
-        str, typer.Option(metavar="N or N,…", help="How many random seeds, counted from 0; or a list, 101,102.")
-    ] = "5",
+    seeds: Seeds = "5",
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Train for N epochs; by default the experiment's own number.")
     ] = None,

@@ -209,10 +209,6 @@ class ConstrainedModel:
             sorted(rows, key=_text_of),
         )
 
-    @property
-    def has_soft_rows(self) -> bool:
-        return any(row.weight is not None for row in self.rows)
-
     def objectives(self, V: NDArray[Any], *, offset: bool = True) -> FloatArray:
         """Return the objectives of assignments, (k, n), penalties included; +inf where a hard row is not met."""
         values = self.objective.values(V, offset=offset)

@@ -199,7 +199,7 @@ def _whole(values: NDArray[Any], largest: int, label: Hashable) -> NDArray[np.in
 
 
 def require_positive(name: str, value: object, remedy: str) -> None:
-    """Refuse an option that is no finite number > 0."""
+    """Refuse an option that is not a finite number > 0."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{name} is {value!r}; {remedy}")
     if not 0 < value < np.inf:
@@ -254,7 +254,7 @@ def verify(encoding: Encoding) -> Verification:
     energies = minimum_energies(replace(encoding, offset=0.0), bits)
     v = encoding.columns.weights_from_counts(encoding.columns.counts_from_bits(bits.astype(np.int64)))
     gains = np.asarray(encoding.gain(v))
-    # what summing a row of coefficients in float64 may add or lose, and no more: near ties are no ties
+    # what summing a row of coefficients in float64 may add or lose, and no more: near ties do not count as ties
     tolerance = 4.0 * np.finfo(np.float64).eps * len(encoding.coefficients) * encoding.largest_coefficient
     lowest = energies <= energies.min() + tolerance
     model_gain, best = float(gains[lowest].min()), float(gains.max())

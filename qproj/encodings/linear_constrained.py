@@ -26,7 +26,7 @@ def linear_of_constrained(model: ConstrainedModel) -> tuple[LinearModel, FloatAr
 
     Rows that are counted in a unit become rows of whole numbers. Others over whole variables are widened by their
     tolerance, so that nothing feasible is lost; rows with real variables are kept as they are. A violation of a soft
-    row is a variable with a cost. The offset of the objective is left out.
+    row becomes one variable with a cost. The offset of the objective is left out.
 
     Raises
     ------
@@ -130,8 +130,8 @@ class _Builder:
         """Add a variable for what exceeds the row, and one for what falls short of it, with their cost."""
         if row.quadratic and not row.unit:
             raise ValueError(
-                f"constraint {row.label!r} pays the square of a violation that is no whole multiple of any unit; use "
-                "penalty='linear', or coefficients and a right-hand side that are multiples of one number"
+                f"constraint {row.label!r} pays the square of a violation that is not a whole multiple of any unit; "
+                "use penalty='linear', or coefficients and a right-hand side that are multiples of one number"
             )
         terms, constant = self._left(row)
         low, high = (_less(limit, constant) for limit in row.limits)

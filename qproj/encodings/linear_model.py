@@ -1,7 +1,7 @@
 """Projections and quadratic models as mixed-integer linear models, in arrays: what CP-SAT and MIP solvers are given.
 
-Every model minimises −gain. Rows of a sign projection take the one-sided form of ``constrained`` with an integer a
-column class; products of binaries are linearised on the side that their sign needs.
+Every model minimises −gain. Rows of a sign projection take the one-sided form of ``constrained`` with one integer
+per column class; products of binaries are linearised on the side that their sign needs.
 """
 
 from __future__ import annotations
@@ -276,7 +276,7 @@ def linear_of_quadratic(
 
 
 def integer_rows(A: NDArray[np.generic], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return whole-number rows q (G, C), and a margin a row, (G,), by which their sums tell the real row's sign.
+    """Return whole-number rows q (G, C), and a margin per row, (G,), by which their sums tell the real row's sign.
 
     z < 0 implies q·v ≤ margin, and z ≥ 0 implies q·v ≥ −max(margin, 0). The margin is −1 where the row is a multiple of
     whole numbers that float64 sums exactly: then the signs agree. It is 0 where it is a multiple but for float64

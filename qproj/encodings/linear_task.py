@@ -54,7 +54,7 @@ def task_of_rows(rows: Rows, start: SignArray, *, bits: int, error: float) -> Li
     start : (d,) int8
         Weights to start from.
     bits : int
-        Fixed-point bits of real rows that are no multiples of small whole numbers.
+        Fixed-point bits of real rows that are not multiples of small whole numbers.
     error : float
         By how much −gain, as the problem computes it, may differ from the model's exact objective.
     """

@@ -25,7 +25,7 @@ from qproj.encodings.rows import Rows, quantise
 
 
 def majority(rows: Rows, *, factor: float = 4.5, bits: int = 6) -> Encoding:
-    """Encode argmax_v Σ_g τ_g σ(z_g(v)) as a BQM with m bits a row; exact for ±1 rows where factor > 4.
+    """Encode argmax_v Σ_g τ_g σ(z_g(v)) as a BQM with m bits per row; exact for ±1 rows where factor > 4.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def majority_of(shape: MajorityShape, rows: Rows, factor: float = 4.5) -> Encodi
 
 
 def agreement(rows: Rows, q: NDArray[np.int64]) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
-    """Return (K, low, half, width): p = K·bits + low ∈ [0, R], σ(z) = +1 ⇔ p ≥ half = ⌈R/2⌉, width = m bits a row."""
+    """Return (K, low, half, width): p = K·bits + low ∈ [0, R], σ(z) = +1 ⇔ p ≥ half = ⌈R/2⌉, width = m bits per row."""
     columns = rows.columns
     owners, coefficients = columns.bits
     # Σ_k |q_gk| is d for ±1 rows

@@ -34,7 +34,7 @@ def margin(
     if weights is None:
         weights = np.abs(rows.tau)
     if targets.shape != rows.tau.shape or weights.shape != rows.tau.shape:
-        raise ValueError(f"targets and weights need shape {rows.tau.shape}, one entry a merged row")
+        raise ValueError(f"targets and weights need shape {rows.tau.shape}, one entry per merged row")
     require_size(L.shape[1], "margin")
     linear, quadratic, offset = squares(L, a - targets, weights)
     require_precision(linear, quadratic, 0.0, "margin")

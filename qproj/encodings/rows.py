@@ -50,7 +50,7 @@ class Rows:
 
 
 def quantise(A: NDArray[Any], bits: int) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return integer rows round(A·(2^bits − 1)/max_k|A_gk|) and, a row, the largest error of a pre-activation.
+    """Return integer rows round(A·(2^bits − 1)/max_k|A_gk|) and, per row, the largest error of a pre-activation.
 
     A row's sign does not change with its scale, so each row gets its own. The returned error bound is
     Σ_k |A_gk − scale·integer_gk|, in units of A: the model may misjudge the sign of row g only for v with |A_g·v| at

@@ -73,7 +73,7 @@ def read_qbsolv(path: str | os.PathLike[str], *, sense: str = "min") -> dimod.Bi
     if header is None or (nodes, len(seen) - nodes) != header[1:]:
         stated = "no counts" if header is None else f"{header[1]} nodes and {header[2]} couplers"
         raise ValueError(
-            f"{source} has {nodes} nodes and {len(seen) - nodes} couplers and states {stated}; fetch it anew"
+            f"{source} has {nodes} nodes and {len(seen) - nodes} couplers and states {stated}; fetch it again"
         )
     return bqm
 
@@ -81,8 +81,8 @@ def read_qbsolv(path: str | os.PathLike[str], *, sense: str = "min") -> dimod.Bi
 def read_bqp(path: str | os.PathLike[str]) -> list[dimod.BinaryQuadraticModel]:
     """Return the BQMs of an OR-Library bqp file: min −xᵀQx, as its problems are max xᵀQx over x ∈ {0,1}^n.
 
-    The first number counts the problems; each has a line ``n m`` and m lines ``i j q``, 1-based, Q symmetric: an
-    off-diagonal q counts twice.
+    The first number counts the problems; each one begins with ``n m``, then come m lines ``i j q``, 1-based, Q
+    symmetric: an off-diagonal q counts twice.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def read_maxcut(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
         weights.append(w)
         bqm.add_quadratic(i - 1, j - 1, w / 2.0)
     if len(edges) != m:
-        raise ValueError(f"{source} has {len(edges)} edges and its first line states {m}; fetch it anew")
+        raise ValueError(f"{source} has {len(edges)} edges and its first line states {m}; fetch it again")
     bqm.offset = -math.fsum(weights) / 2.0
     return bqm
 
@@ -188,5 +188,5 @@ def _add(bqm: dimod.BinaryQuadraticModel, i: int, j: int, value: float) -> None:
 def _next(source: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, str]:
     found = next(lines, None)
     if found is None:
-        raise ValueError(f"{source} ends within a problem; it is cut short: fetch it anew")
+        raise ValueError(f"{source} ends within a problem; it is cut short: fetch it again")
     return found

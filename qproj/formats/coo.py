@@ -19,9 +19,9 @@ _OFFSET = re.compile(r"#\s*offset\s*=\s*(\S+)\s*")
 def coo_text(bqm: dimod.BinaryQuadraticModel) -> str:
     """Return a BQM over whole numbers as COO text that :func:`read_coo` reads back to the last bit.
 
-    Every variable has a line of its own, with a bias of 0 too, so that none is lost. The offset, for which the format
-    has no place, stands in a comment ``# offset=…`` that dimod's reader passes over. Numbers are written as decimals
-    without an exponent, because dimod's reader drops lines that have one.
+    Every variable is written on its own line, also one with a bias of 0, so that none is lost. The offset, for which
+    the format has no place, stands in a comment ``# offset=…`` that dimod's reader passes over. Numbers are written as
+    decimals without an exponent, because dimod's reader drops lines that have one.
 
     Raises
     ------

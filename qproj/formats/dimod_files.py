@@ -37,7 +37,7 @@ def read_dimod(path: str | os.PathLike[str]) -> Model:
     except Exception as error:  # dimod raises whatever the damaged bytes lead to
         text = " ".join(str(error).split())[:100]
         raise ValueError(
-            f"{source} is no {suffix} file of dimod ({type(error).__name__}: {text}); write it anew with to_file, "
+            f"{source} is not a {suffix} file of dimod ({type(error).__name__}: {text}); write it again with to_file, "
             "or to_serializable for JSON"
         ) from None
     return model

@@ -46,5 +46,5 @@ def finite_number(source: Path, number: int, word: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{source}, line {number}: {word[:40]!r} is no finite number")
+        raise ValueError(f"{source}, line {number}: {word[:40]!r} is not a finite number")
     return value

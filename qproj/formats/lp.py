@@ -52,7 +52,7 @@ def lp_text(cqm: dimod.ConstrainedQuadraticModel) -> str:
         if (right - left) + left != right or right - (right - left) != left:
             raise ValueError(
                 f"constraint {label!r} has the constant {left!r} beside {right!r} on the right, and their difference "
-                "is no float64; move the constant to the right before writing"
+                "is not a float64; move the constant to the right before writing"
             )
     _require_finite(cqm, "the model")
     text: str = dimod.lp.dumps(cqm)
@@ -101,7 +101,7 @@ def _checked_structure(source: Path, text: str) -> int:
         raise ValueError(f"{source} does not finish with 'End'; it is cut short or not an LP file: write it again")
     if ends[0] != len(words) - 1:
         raise ValueError(
-            f"{source} goes on after 'End' with {words[ends[0] + 1]!r}, which readers pass over; end the file there"
+            f"{source} continues after 'End' with {words[ends[0] + 1]!r}, which readers pass over; end the file there"
         )
     for pattern, name in _ABSENT.items():
         if pattern.search(text):

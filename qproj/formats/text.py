@@ -1,4 +1,4 @@
-"""Models in files as problems: the format is told from the suffix, else from the first lines.
+"""Models in files as problems: the format follows from the suffix, else from the first lines.
 
 Every line is read or refused; nothing is skipped. Sizes in headers are checked before anything is built.
 """
@@ -31,7 +31,7 @@ _LARGEST = 1 << 52
 def read_model(
     path: str | os.PathLike[str], *, vartype: str | None = None, sense: str | None = None, format: str | None = None
 ) -> BQMProblem | CQMProblem:
-    """Return the model in a file as a problem for any solver; :func:`read_models` says which files there are.
+    """Return the model in a file, for any solver; :func:`read_models` lists the formats.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_models(
         A name of :data:`FORMATS`. By default the suffix decides (.lp, .qubo, .bqm, .cqm, .json, .coo; .mc, .rud and
         .rudy are Max-Cut), else the first line: one number begins an OR-Library bqp set, two a QUBO text,
         ``c`` or ``p`` a qbsolv file, three numbers or ``#`` COO. The edges of a Max-Cut graph (rudy, G-set) have the
-        syntax of QUBO text: without such a suffix, a file that has no diagonal entry is refused until `format` is
+        syntax of QUBO text: without such a suffix, one without diagonal entries is refused until `format` is
         "maxcut" or "qubo".
     vartype : {"SPIN", "BINARY"}, optional
         Of a COO file that does not state its own; other formats are 0/1 or state it.

@@ -14,7 +14,7 @@ from qproj.optim.binary_optimizer import BinaryOptimizer
 class Bop(BinaryOptimizer):
     """w ← −w where |m| > τ and m has the sign of w, m ← (1 − γ) m + γ g (Helwegen et al. 2019, arXiv 1906.02107).
 
-    There are no latent weights: the first step replaces W by σ(W).
+    It keeps no latent weights: the first step replaces W by σ(W).
 
     Parameters
     ----------

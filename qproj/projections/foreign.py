@@ -96,6 +96,6 @@ def _of_graph(graph: Any) -> dimod.BinaryQuadraticModel:
 def _pair(key: Any) -> tuple[Any, Any]:
     if not isinstance(key, tuple) or len(key) != 2:
         raise ValueError(
-            f"the key {key!r} is no pair of variables; {{(u, v): value}} is needed, (u, u) for linear terms"
+            f"the key {key!r} is not a pair of variables; {{(u, v): value}} is needed, (u, u) for linear terms"
         )
     return key

@@ -174,7 +174,7 @@ class BQMProblem(PlainModel):
         return float(np.nextafter(math.fsum(highest.tolist()), np.inf))
 
     def sampled_model(self, encoding: str, options: Mapping[str, Any]) -> SampledModel:
-        """Return the model itself, scaled: there is no encoding to choose."""
+        """Return the model itself, scaled: a plain model has one encoding only."""
         linear, row, column, quadratic, offset = self.arrays
         scale = float(np.abs(self.form.coefficients).max(initial=0.0)) or 1.0
         bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(

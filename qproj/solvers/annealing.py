@@ -65,7 +65,7 @@ class AnnealSchedule:
         Raises
         ------
         ValueError
-            An unknown name (the nearest is offered), or a table that is no schedule.
+            An unknown name (the nearest is offered), or a table that is not a schedule.
         TypeError
             Neither text nor numbers.
         FileNotFoundError

@@ -1,6 +1,6 @@
 """Is a model with real variables infeasible? Certificates of linear relaxations, checked in rational numbers.
 
-A backend in floating point cannot prove that nothing is feasible. Here its claim is proved anew by branching on the
+A backend in floating point cannot prove that nothing is feasible. Here its claim is proved again by branching on the
 whole variables. Each node's relaxation is solved in floating point for how much its rows are missed at least; the
 multipliers y of the rows then are a certificate if Σ y_i·(row i) contradicts the bounds of the variables, which
 fractions decide exactly (Farkas; Neumaier and Shcherbina 2004 for the bounds).
@@ -69,7 +69,7 @@ def _one_sided(model: LinearModel) -> tuple[csr_array, FloatArray]:
 def _relaxed(
     matrix: csr_array, limits: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> tuple[FloatArray, FloatArray] | None:
-    """Return (x, y): where the rows are missed least in sum, and the multipliers that say so; None without an end."""
+    """Return (x, y): where the rows are missed least in sum, and the multipliers that prove it; None on failure."""
     from scipy.optimize import linprog
 
     if not len(limits):

@@ -27,7 +27,7 @@ class Termination(StrEnum):
     """How a search ended. Whether there is an incumbent is a second, separate fact."""
 
     PROVED = "proved"  # the incumbent is optimal
-    REFUTED = "refuted"  # there is no feasible assignment
+    REFUTED = "refuted"  # every assignment is infeasible
     BUDGET = "budget"  # the reads, sweeps, iterations or nodes are used up; the result repeats
     CLOCK = "clock"  # the time limit came first; the result need not repeat
     FAILED = "failed"  # the backend broke off

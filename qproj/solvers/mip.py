@@ -3,7 +3,7 @@
 A backend minimises a linear model. What it calls optimal is believed only as far as its tolerances go: assignments
 that could hide in between are searched for, with a row that every better assignment meets, until none is left. Where
 numbers are so large that the tolerances of a backend in floating point may hide whole assignments, and wherever such a
-backend calls a model infeasible, CP-SAT, which counts in whole numbers, has to confirm it; else it is no proof.
+backend calls a model infeasible, CP-SAT, which counts in whole numbers, has to confirm it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _EPS = float(np.finfo(np.float64).eps)
 class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
     """min objective(v) by a solver of mixed-integer linear models; a backend writes ``optimise`` alone."""
 
-    #: Fixed-point bits of real rows that are no multiples of small whole numbers.
+    #: Fixed-point bits of real rows that are not multiples of small whole numbers.
     row_bits = 20
     #: Whether the backend computes in floating point, so that its proofs hold up to its tolerances only.
     floating: ClassVar[bool] = True
@@ -160,7 +160,7 @@ class _Rounds:
         return answer.termination is Termination.PROVED and not self.trusted
 
     def confirmed(self, linear: LinearModel, claim: Found, request: Request) -> tuple[Callable[..., Found], Found]:
-        """Return a search that counts in whole numbers, and its answer; an answer that says so where there is none."""
+        """Return a search that counts in whole numbers, and its answer, or an answer whose message gives the reason."""
         self.trusted = True
         self.stats["doubted"] = claim.message
         known = None if self.best is None else self.candidates[self._best_at]

@@ -46,7 +46,7 @@ def solver_names() -> list[str]:
 
 
 def solver_class(name: str) -> Any:
-    """Return what is registered under a name, imported; ``module:object`` names a solver that is not registered.
+    """Return what is registered under a name, imported; ``module:object`` stands for a solver that is not registered.
 
     Raises
     ------

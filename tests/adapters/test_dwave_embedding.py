@@ -51,7 +51,7 @@ def test_two_training_steps_of_a_layer_cost_one_search():
     assert solver.embedder.searches == 1
 
 
-def test_embeddings_are_kept_on_disk_and_broken_ones_are_searched_anew(tmp_path, caplog):
+def test_embeddings_are_kept_on_disk_and_broken_ones_are_searched_again(tmp_path, caplog):
     problem = neuron(6)
     first = small(embedding_folder=tmp_path)
     first.solve(problem, num_reads=5)
@@ -71,7 +71,7 @@ def test_embeddings_are_kept_on_disk_and_broken_ones_are_searched_anew(tmp_path,
         with caplog.at_level(logging.WARNING, "qproj"):
             again.solve(problem, num_reads=5)
         assert again.embedder.searches == 1
-        assert "searched anew" in caplog.text
+        assert "searched again" in caplog.text
         caplog.clear()
 
 

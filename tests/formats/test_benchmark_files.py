@@ -126,7 +126,7 @@ def test_dimods_own_files_come_back_as_written(tmp_path):
     for name in ("m.bqm", "m.json", "m.cqm"):
         path = tmp_path / name
         path.write_bytes(path.read_bytes()[:30])
-        with pytest.raises(ValueError, match="write it anew"):
+        with pytest.raises(ValueError, match="write it again"):
             read_model(path)
     with pytest.raises(ValueError, match="sense is fixed"):
         read_model(tmp_path / "m.bqm", sense="max")

@@ -34,7 +34,7 @@ def render_page(
     environments : sequence
         Of :func:`qproj.lab.studies.environment.environment`, oldest first.
     tabs : sequence of (id, name)
-        The parts of the page that have something to show; the part that says how to repeat it is added.
+        The parts of the page that have something to show; the instructions for repeating the study are added.
     content
         For the template, which escapes every text.
 

@@ -1,6 +1,6 @@
 """Solvers against one another on the same neurons: rank tests with Holm's correction, virtual best, profiles.
 
-Each table maps a solver to its figure by neuron, the smaller the better; a failure is inf, and counts. Only neurons
+Each table maps solvers to their figures by neuron, the smaller the better; a failure is inf, and counts. Only neurons
 that every solver was asked for are compared: :func:`common`.
 """
 
@@ -20,7 +20,7 @@ Table = Mapping[str, Mapping[Any, float]]
 
 
 def common(table: Table) -> tuple[list[Hashable], FloatArray]:
-    """Return the neurons that every solver has a figure for, and the figures (neurons, solvers)."""
+    """Return the neurons for which every solver has a value, and the values (neurons, solvers)."""
     if not table:
         return [], np.empty((0, 0))
     keys = sorted(set.intersection(*(set(row) for row in table.values())), key=repr)

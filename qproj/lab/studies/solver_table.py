@@ -106,7 +106,7 @@ def summarise(
 ) -> list[SolverLine]:
     """Return one line per solver and budget, the null models in their place among them.
 
-    The order is that of :func:`rank_gaps`: on common neurons, a run without an answer counting as a gap of 1.
+    The order is that of :func:`rank_gaps`: on common neurons, where runs without an answer count as a gap of 1.
     """
     if not len(runs):
         return []

@@ -61,7 +61,7 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def _damaged(path: Path, why: str) -> ValueError:
-    return ValueError(f"{path} is no readable checkpoint ({why}); delete it, and the run begins anew")
+    return ValueError(f"{path} is not a readable checkpoint ({why}); delete it, and the run starts again")
 
 
 def each_within(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:

@@ -13,9 +13,6 @@ OPTIMIZERS = ("qpsbgd", "projected", "binaryconnect", "signsgd", "proxquant", "a
 #: Those that an experiment on a function knows.
 ON_FUNCTIONS = ("qpsbgd", "projected", "second-order", "binaryconnect", "signsgd", "proxquant", "adam", "gd")
 
-#: Rows with a class, nodes of a graph, or a function of latent weights.
-KINDS = ("rows", "graph", "function")
-
 
 @dataclass(frozen=True)
 class Experiment:
@@ -23,7 +20,9 @@ class Experiment:
 
     Attributes
     ----------
-    name, kind, about : str
+    name, about : str
+    kind : {"rows", "graph", "function"}
+        Rows with a class, nodes of a graph, or a function of latent weights.
     data : str
         Of :func:`qproj.lab.datasets.load_tabular`, or a graph's name.
     hidden : tuple of int
@@ -164,7 +163,7 @@ _TABLE = (
         optimizers=("qpsbgd",),
     ),
     Experiment(
-        "fixed-point", "function", "where the projected step comes to rest, from 200 starts on one layer and batch",
+        "fixed-point", "function", "fixed points of the projected step, from 200 starts on one layer and batch",
         optimizers=("projected",),
     ),
     _adult("adult-2layer", "3 features, 3-5-1, 30 batches of 20", (5,), batch=20, batches=30, features=3),

@@ -1,4 +1,4 @@
-"""Where W ← P(W + η V) comes to rest on one layer and one batch, from many starts: statements 4 and 5, measured."""
+"""Fixed points of W ← P(W + η V) on one layer and one batch, from many starts: statements 4 and 5, measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE = 20
 
 @dataclass(frozen=True)
 class Rest:
-    """What was found; ``history`` is the share of starts at rest by step."""
+    """What was found; ``history`` is the share of starts that have reached a fixed point, by step."""
 
     size: int
     steps: int
@@ -60,7 +60,7 @@ class FixedPointLayer:
 
 
 def come_to_rest(lr: float, seed: int, solver: str, watch: Callable[[int, int], None]) -> Rest:
-    """Return where 200 random starts come to rest, and whether each fixed point attracts its own orthant."""
+    """Return the fixed points that 200 random starts reach, and whether each fixed point attracts its own orthant."""
     layer, rng = FixedPointLayer(seed, solver), np.random.default_rng([seed, 10])
     least = math.ceil(1 / lr)
     ends: list[tuple[str, int, FloatArray]] = []

@@ -231,7 +231,7 @@ def _restore(file: Path, model: nn.Module, optimizer: BinaryOptimizer) -> _Progr
         return _Progress(**state["progress"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"{file} is a checkpoint of something else ({type(error).__name__}); delete it, and the run begins anew"
+            f"{file} is a checkpoint of something else ({type(error).__name__}); delete it, and the run starts again"
         ) from error
 
 

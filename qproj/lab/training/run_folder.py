@@ -21,7 +21,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is a file; name a folder, or one that is not there yet")
+            raise ValueError(f"{folder} is not a folder; name a folder, or one that is not there yet")
         self.folder = folder
 
     def get(self, config: Config) -> dict[str, Any] | None:

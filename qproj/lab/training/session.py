@@ -65,7 +65,7 @@ def run_all(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return the records of all configurations in order; runs that are stored are not done again.
 
-    A run that was stopped goes on from its last checkpoint, and ends with the weights it would have had. With `audit`
+    A run that was stopped continues from its last checkpoint, and ends with the weights it would have had. With `audit`
     (see :func:`qproj.lab.training.loop.run`), a stored run without one is done again, to the same weights.
 
     Raises

@@ -15,14 +15,14 @@ from qproj.lab.training.experiments import Experiment, check_optimizer
 KEY_VERSION = 2
 SCHEDULES = ("constant", "linear", "cosine")
 
-#: Words, goals and how it is tuned: none changes a run.
+#: Words, goals and how it is tuned: no run depends on them.
 _NO_PART = (
     "about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "grid",
 )  # fmt: skip
 
 _COMMON = ("lr", "schedule", "momentum", "float_lr")
 _PROJECTING = ("projection", "tau", "filter", "kappa", "sweeps", "targets", "every")
-#: Which settings an optimiser has; all others stay at their defaults.
+#: The settings of each optimiser; all others stay at their defaults.
 TAKES: dict[str, tuple[str, ...]] = {
     "qpsbgd": (*_COMMON, *_PROJECTING),
     "projected": (*_COMMON, *_PROJECTING),
@@ -159,5 +159,5 @@ class Config:
 
 
 def projects(optimizer: str) -> bool:
-    """Tell whether an optimiser projects, and so has a solver."""
+    """Tell whether an optimiser projects, and therefore uses one of the solvers."""
     return optimizer in ("qpsbgd", "projected")

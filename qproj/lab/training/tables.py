@@ -62,7 +62,7 @@ def groups(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
 
 
 def figure_table(records: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return titles and rows of what runs on a function measured: a row a figure, a column an optimiser."""
+    """Return titles and rows of the measurements on a function: one row per figure, one column per optimiser."""
     by = groups([record for record in records if "figures" in record])
     names = list(dict.fromkeys(name for mine in by.values() for record in mine for name in record["figures"]))
     rows = [

@@ -14,9 +14,9 @@ FOLDER = "tensorboard"
 
 @contextmanager
 def events(folder: Path | None, config: Config, step: int) -> Iterator[Callable[[Mapping[str, float | None]], None]]:
-    """Give a function that logs a row of the history under ``folder/tensorboard/<label>``.
+    """Give a function that logs one row of the history under ``folder/tensorboard/<label>``.
 
-    Rows after `step`, where the run goes on from, are struck out: they are logged again. Nothing is logged without a
+    Rows after `step`, from where the run continues, are struck out: they are logged again. Nothing is logged without a
     folder, for trials of a grid, and where TensorBoard or PyTorch, which writes its files, is not installed.
     """
     if folder is None or config.tuning or find_spec("tensorboard") is None or find_spec("torch") is None:

@@ -18,7 +18,7 @@ from qproj import _compiled
 
 Group = Literal["searches", "descent", "QAOA"]
 GROUPS: frozenset[Group] = frozenset({"searches", "descent", "QAOA"})
-#: Solvers that compile nothing of their own; where they give reads, a study lets descent follow them.
+#: Solvers that compile nothing of their own; where they give reads, studies let descent follow them.
 WITHOUT_KERNELS = frozenset(
     {
         "exhaustive", "sign", "random", "sa", "sqa", "tabu", "greedy", "tree", "cpsat", "highs", "gurobi", "scip",

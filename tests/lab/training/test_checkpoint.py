@@ -32,7 +32,7 @@ def test_every_changed_bit_and_every_cut_is_noticed(tmp_path):
     assert len(spoilt) > 150
     for content in spoilt:
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="delete it, and the run begins anew"):
+        with pytest.raises(ValueError, match="delete it, and the run starts again"):
             read_checkpoint(path)
 
 

@@ -132,7 +132,7 @@ def test_a_damaged_checkpoint_is_named_with_the_remedy(spoil, data, tmp_path):
         loop.run(config(), tmp_path, checkpoint_s=0.0, watch=stop_after(2), data=data)
     (file,) = (tmp_path / "checkpoints").iterdir()
     file.write_bytes(spoil(file.read_bytes()))
-    with pytest.raises(ValueError, match="delete it, and the run begins anew"):
+    with pytest.raises(ValueError, match="delete it, and the run starts again"):
         loop.run(config(), tmp_path, data=data)
     file.unlink()
     assert loop.run(config(), tmp_path, data=data)["weights_sha256"] == loop.run(config(), data=data)["weights_sha256"]
