@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Progress:
+class SessionProgress:
     """Runs done of all, and steps done of the one that is going on."""
 
     done: int
@@ -61,7 +61,7 @@ def check(config: Config) -> None:
 
 def run_all(
     configs: Sequence[Config], folder: Path, *, checkpoint_s: float = 10.0,
-    watch: Callable[[Progress], None] | None = None, audit: int = 0,
+    watch: Callable[[SessionProgress], None] | None = None, audit: int = 0,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return the records of all configurations in order; runs that are stored are not done again.
 
@@ -85,7 +85,7 @@ def run_all(
 
         def tell(step: int, steps: int, config: Config = config, done: int = done) -> None:
             if watch is not None:
-                watch(Progress(done, len(configs), config, step, steps))
+                watch(SessionProgress(done, len(configs), config, step, steps))
 
         record = _one(config, folder, checkpoint_s, tell, loaded, audit)
         store.put(config, record)
