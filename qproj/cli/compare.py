@@ -106,7 +106,7 @@ def compare(
       qproj compare --instances mine.npz --solvers auto,sa --time-limit 0.1,1
       qproj compare study.toml --dry-run
     """
-    from qproj.cli.progress import run_with_progress
+    from qproj.cli.progress_bars import run_with_progress
     from qproj.lab import Study
     from qproj.lab.studies.study import cores
 

@@ -51,7 +51,7 @@ def project(
       qproj project X.npy T.npy --solver sa --reads 1000 --time-limit 5
     """
     from qproj.cli.output import print_json, print_table
-    from qproj.cli.progress import CompileRemark
+    from qproj.cli.progress_bars import CompileRemark
     from qproj.lab.datasets.npz import read_npy
     from qproj.solvers import project as project_layer
     from qproj.solvers.builtin.warm import compile_ahead, needed

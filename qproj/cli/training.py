@@ -32,7 +32,7 @@ def run_with_progress(configs: list[Any], out: Path, checkpoint_s: float, *, aud
 def _warm_up(configs: Sequence[Any]) -> None:
     networks = [one for one in configs if one.experiment.kind != "function"]
     if networks:
-        from qproj.cli.progress import CompileRemark
+        from qproj.cli.progress_bars import CompileRemark
         from qproj.lab.training.warm_up import warm_up
 
         warm_up(networks, CompileRemark())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qproj.lab.training.experiments import Experiment, check_optimizer
-from qproj.lab.training.session import Progress, run_all
+from qproj.lab.training.session import SessionProgress, run_all
 from qproj.lab.training.settings import Config, Settings
 
 #: The first seed of trials; results are measured with seeds from 0 on.
@@ -35,7 +35,7 @@ def trials(experiment: Experiment, optimizer: str, *, solver: str = "auto") -> l
 
 def tune(
     experiment: Experiment, optimizer: str, folder: Path, *, solver: str = "auto", checkpoint_s: float = 10.0,
-    watch: Callable[[Progress], None] | None = None,
+    watch: Callable[[SessionProgress], None] | None = None,
 ) -> Settings:  # fmt: skip
     """Return the settings of the grid with the highest validation accuracy; see :func:`best`.
 

@@ -100,7 +100,7 @@ def test_functions_run_without_torch(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     (record,) = run_all(plan(get_experiment("rosenbrock"), ["qpsbgd"], [0]), tmp_path)
     assert json.loads(next((tmp_path / "runs").iterdir()).read_text()) == record
-    assert session.Progress is not None
+    assert session.SessionProgress is not None
 
 
 def test_functions_are_logged_too(tmp_path):
