@@ -13,16 +13,13 @@ from torch import Tensor
 from qproj._seeds import derived_seed
 from qproj.nn.binary_layer import BinaryLayer
 from qproj.optim.batch import require_rows
+from qproj.optim.curvature_search import direction, scaled
 from qproj.optim.curvature_state import (
     CurvatureState,
     averaged_gradient,
-    descend_,
-    direction,
     filter_factor,
     filtered,
-    given,
     refresh,
-    scaled,
     second_moment,
 )
 from qproj.optim.distributed import sum_over_ranks
@@ -60,12 +57,10 @@ class CurvatureDirections:
         H, finite = averaged_gradient(state, grad, settings.momentum)
         rows = self._refresh(name, layer, place, state, H)
         H = self._filtered(name, state, H)
-        unit, rho = scaled(state, H, settings.tau)
-        if solver != "auto" and not reused:
-            failures = self._solve_(state, unit, rho, solver, place, time_limit_s)
-        elif not reused:
-            descend_(state.A, unit, rho, state.V, state.F, settings.sweeps)
-        found = given(state, H, unit, rho, settings.tau)
+        built_in = solver == "auto"
+        if not (built_in or reused):
+            failures = self._solve_(state, *scaled(state, H, settings.tau), solver, place, time_limit_s)
+        found = direction(state, H, settings.tau, settings.sweeps if built_in and not reused else 0)
         figures = alignment(grad, found.V) | {"objective": found.objective, "agreement": found.agreement}
         seconds = time.perf_counter() - start
         report = LayerReport(

@@ -142,7 +142,7 @@ class Direction:
 def alignment(grad: Tensor, V: Tensor) -> dict[str, Any]:
     """Return c = ⟨−∇f, V⟩/‖∇f‖ of a layer, not yet read from the device, and the number of weights."""
     slope, step = grad.detach().reshape(-1).float(), V.detach().reshape(-1).float()
-    return {"alignment": torch.dot(slope, step).neg_() / torch.linalg.vector_norm(slope), "size": grad.numel()}
+    return {"alignment": torch.dot(slope, step).neg_() / torch.dot(slope, slope).sqrt_(), "size": grad.numel()}
 
 
 def is_finite(grad: Tensor) -> Tensor:

@@ -156,8 +156,11 @@ class Projector(Joinable):
             steps.append(self._directions.direction(name, layer, place, self._solver_of(name), clock.next_share()))
         for step, layer in zip(steps, todo.values()):
             grad = layer.weight.grad
-            new = -step.V.reshape(grad.shape).to(grad.dtype)
-            grad.copy_(torch.where(step.finite, new, grad))
+            V = step.V.reshape(grad.shape)
+            if grad.is_cpu and step.finite:
+                grad.copy_(V).neg_()
+            else:
+                grad.copy_(torch.where(step.finite, V.neg().to(grad.dtype), grad))
             layer.recorder.take()
             if self.step == 0:
                 self._written = grad

@@ -14,15 +14,8 @@ from torch import nn
 import qproj
 from qproj.nn import BinaryConv2d, BinaryLinear, SignActivation, binary_layers
 from qproj.optim import QPSBGD, Projector, project_grad_, projector_of
-from qproj.optim.curvature_state import (
-    CurvatureState,
-    descend_in_blocks_,
-    direction,
-    filtered,
-    refresh,
-    scaled,
-    second_moment,
-)
+from qproj.optim.curvature_search import descend_in_blocks_, direction, direction_by_products, scaled
+from qproj.optim.curvature_state import CurvatureState, filtered, refresh, second_moment
 from tests.optim._nets import loss_of, mixed, plain, signs
 
 
@@ -126,6 +119,30 @@ def test_flips_in_blocks_reach_the_energy_of_single_flips(d, tau):
     assert block.sum() <= single.sum() + 0.01 * single.sum().abs()
     torch.testing.assert_close(blocks.F, blocks.V @ blocks.A, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(state.F, state.V @ state.A, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.5, 4.0])
+@pytest.mark.parametrize("sweeps", [0, 1, 5])
+def test_the_compiled_pass_returns_what_products_say_of_its_flips(tau, sweeps):
+    """V, objective and agreement, with a dead neuron, a dead input, and a neuron that falls back to sign(h)."""
+    A, H = _random_layer(2, 60, 16, 200, 1.0)
+    A[:, 7] = A[7] = 0.0
+    H[3], H[:, 7] = 0.0, 0.0
+    state, H = _state(A, H * 1e-20)
+    state.V[0, 5, ::2] *= -1.0
+    state.F = state.V @ state.A
+    before = _energies(state, H, tau)
+    found = direction(state, H, tau, sweeps)
+    expected = direction_by_products(state.copy(), H, tau, 0)
+    assert torch.equal(found.V, expected.V)
+    assert float(found.objective) == pytest.approx(float(expected.objective), rel=1e-4)
+    assert float(found.agreement) == pytest.approx(float(expected.agreement), rel=1e-6)
+    assert not found.V[0, 3].any()
+    assert not found.V[0, :, 7].any()
+    assert (_energies(state, H, tau) <= before + 1e-4 * before.abs()).all()
+    if tau == 0.5 and not sweeps:
+        assert torch.equal(found.V[0, 5].bool(), H[0, 5] != 0)
+        assert torch.equal(found.V[0, 5], H[0, 5].sign())
 
 
 @pytest.mark.parametrize("tau", [1.0, 4.0])

@@ -178,20 +178,27 @@ def _flip(A, v, f, k):
     v[k] = -v[k]
 
 
+@inlined
+def descend_row(A, diagonal, h, rho, v, f, sweeps):
+    """Descend from v, in place with f = A v, and return the number of flips."""
+    flips = 0
+    for _ in range(sweeps):
+        before = flips
+        for k in range(v.size):
+            if v[k] * (h[k] - rho * f[k]) + rho * diagonal[k] < 0:
+                _flip(A, v, f, k)
+                flips += 1
+        if flips == before:
+            break
+    return flips
+
+
 @compiled(fastmath=FAST)
 def _descend(problem, V, F, sweeps):
     """Descend from each row of V, in place, and return the number of flips."""
     flips = 0
     for j in range(V.shape[0]):
-        h, rho, v, f = problem.H[j], problem.rho[j], V[j], F[j]
-        for _ in range(sweeps):
-            before = flips
-            for k in range(v.size):
-                if v[k] * (h[k] - rho * f[k]) + rho * problem.diagonal[k] < 0:
-                    _flip(problem.A, v, f, k)
-                    flips += 1
-            if flips == before:
-                break
+        flips += descend_row(problem.A, problem.diagonal, problem.H[j], problem.rho[j], V[j], F[j], sweeps)
     return flips
 
 

@@ -8,8 +8,10 @@ their order, on threads or on blocks.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numba as nb
@@ -150,7 +152,21 @@ def in_threads(run: Callable[[int, int], int], tasks: int, threads: int | None, 
     workers = min(nb.get_num_threads() if threads is None else threads, tasks)
     if workers < 2 or seconds * tasks < 0.5e-3:
         return run(0, tasks)
-    parts = min(tasks, 4 * workers)
-    edges = np.linspace(0, tasks, parts + 1).astype(int).tolist()
-    with ThreadPoolExecutor(workers) as pool:
-        return sum(pool.map(run, edges[:-1], edges[1:]))
+    edges = np.linspace(0, tasks, min(tasks, 4 * workers) + 1).astype(int).tolist()
+    todo = deque(pairwise(edges))
+
+    def work() -> int:
+        done = 0
+        while True:
+            try:
+                low, high = todo.popleft()
+            except IndexError:
+                return done
+            done += run(low, high)
+
+    pool = ThreadPoolExecutor(workers - 1)
+    helpers = [pool.submit(work) for _ in range(workers - 1)]
+    try:
+        return work() + sum(helper.result() for helper in helpers if not helper.cancel())
+    finally:  # of a thread that was not started in time, as beside other work, nobody waits for the end
+        pool.shutdown(wait=False)
