@@ -26,7 +26,9 @@ from benchmarks import measure
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "benchmarks" / "results" / "studies"
-NAMES = ("annealer-vs-exact", "encodings", "noise", "budget", "training-cost")
+NAMES = ("annealer-vs-exact", "encodings", "noise", "budget", "training-cost", "dynamics")
+#: Studies of several files, each of which adds its runs to one folder.
+PARTS = {"dynamics": ("dynamics-margin", "dynamics-curvature", "dynamics-majority")}
 
 
 def keep(name: str, folder: Path, seconds: float | None = None, commit: str = "") -> Path:
@@ -39,7 +41,8 @@ def keep(name: str, folder: Path, seconds: float | None = None, commit: str = ""
             source.execute("VACUUM INTO ?", (str(store),))
             count = source.execute("SELECT count(*) FROM run").fetchone()[0]
         about = {
-            "command": f"qproj compare examples/studies/{name}.toml --out {name}", "commit": commit or measure.commit(),
+            "command": "; ".join(f"qproj compare examples/studies/{part}.toml --out {name}" for part in parts_of(name)),
+            "commit": commit or measure.commit(),
             "runs": count, "seconds": seconds, "machine": measure.machine(),
         }  # fmt: skip
         (Path(space) / "about.json").write_text(json.dumps(about, indent=1) + "\n")
@@ -52,6 +55,11 @@ def keep(name: str, folder: Path, seconds: float | None = None, commit: str = ""
             for path in sorted([*folder.glob("training.json"), *folder.glob("training/runs/*.json")]):
                 tar.add(path, str(path.relative_to(folder)), filter=_plain)
     return target
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the study files that a study consists of."""
+    return PARTS.get(name, (name,))
 
 
 def unpack(name: str, folder: Path) -> dict[str, Any]:
@@ -74,8 +82,10 @@ def _run(name: str) -> None:
     folder = ROOT / "build" / "studies" / name
     shutil.rmtree(folder, ignore_errors=True)
     begin = time.perf_counter()
-    command = ["compare", str(ROOT / "examples" / "studies" / f"{name}.toml"), "--workers", "2", "--out", str(folder)]
-    subprocess.run([sys.executable, "-m", "qproj", *command], check=True)
+    for part in parts_of(name):
+        file = ROOT / "examples" / "studies" / f"{part}.toml"
+        command = ["compare", str(file), "--workers", "2", "--out", str(folder)]
+        subprocess.run([sys.executable, "-m", "qproj", *command], check=True)
     print(keep(name, folder, round(time.perf_counter() - begin, 1)))
 
 

@@ -21,6 +21,7 @@ EXTRAS = {
     "highs",
     "scip",
     "sat",
+    "ommx",
     "exact",
     "report",
     "data",

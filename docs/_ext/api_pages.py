@@ -33,6 +33,7 @@ PACKAGES = {
     "qproj_scip": "Adapter: SCIP",
     "qproj_exact": "Adapter: Exact",
     "qproj_pysat": "Adapter: PySAT",
+    "qproj_ommx": "Adapter: OMMX",
     "qproj_dynamics": "Adapter: Schrödinger dynamics",
     "qproj_dwave": "Adapter: D-Wave",
     "qproj_qiskit": "Adapter: Qiskit",

@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 def solve(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A model file: QUBO text, COO, LP, qbsolv, bqp, Max-Cut or dimod's own."),
+        typer.Argument(
+            metavar="FILE", help="A model file: QUBO text, COO, LP, MPS, qbsolv, bqp, Max-Cut, dimod, OMMX."
+        ),
     ],
     solver: SolverName = "auto",
     time_limit: Annotated[
@@ -42,7 +44,7 @@ def solve(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="The format: qubo, coo, lp, qbsolv, bqp, maxcut or dimod; by default by suffix and content.",
+            help="The format: qubo, coo, lp, mps, qbsolv, bqp, maxcut, dimod or ommx; by default by suffix, content.",
         ),
     ] = None,
     as_json: Json = False,

@@ -18,6 +18,8 @@ from qproj.formats.coo import read_coo
 from qproj.formats.dimod_files import read_dimod
 from qproj.formats.lines import lines_of, whole_numbers
 from qproj.formats.lp import read_lp
+from qproj.formats.mps_reader import read_mps
+from qproj.formats.ommx_files import read_ommx
 from qproj.projections.models import BQMProblem, CQMProblem, as_problem
 
 #: Variables that any file may declare; more only where there are coefficients for them.
@@ -63,8 +65,8 @@ def read_models(
     ----------
     path : path
     format : str, optional
-        A name of :data:`FORMATS`. By default the suffix decides (.lp, .qubo, .bqm, .cqm, .json, .coo; .mc, .rud and
-        .rudy are Max-Cut), else the first line: one number begins an OR-Library bqp set, two a QUBO text,
+        A name of :data:`FORMATS`. By default the suffix decides (.lp, .mps, .ommx, .qubo, .bqm, .cqm, .json, .coo; .mc,
+        .rud and .rudy are Max-Cut), else the first line: one number begins an OR-Library bqp set, two a QUBO text,
         ``c`` or ``p`` a qbsolv file, three numbers or ``#`` COO. The edges of a Max-Cut graph (rudy, G-set) have the
         syntax of QUBO text: without such a suffix, one without diagonal entries is refused until `format` is
         "maxcut" or "qubo".
@@ -181,10 +183,11 @@ def _unnamed_qubo(source: Path) -> dimod.BinaryQuadraticModel:
 #: Every format by name, and its reader; a bqp file holds several models.
 FORMATS: dict[str, Callable[[Path], Any]] = {
     "qubo": read_qubo, "coo": read_coo, "lp": read_lp, "qbsolv": read_qbsolv, "bqp": read_bqp, "maxcut": read_maxcut,
-    "dimod": read_dimod,
+    "dimod": read_dimod, "mps": read_mps, "ommx": read_ommx,
 }  # fmt: skip
 _WITHOUT_SENSE = ("qubo", "coo", "qbsolv")
 _SUFFIXES = {
     ".lp": "lp", ".qubo": "qbsolv", ".bqm": "dimod", ".cqm": "dimod", ".json": "dimod", ".coo": "coo",
+    ".mps": "mps", ".ommx": "ommx",
     ".mc": "maxcut", ".rud": "maxcut", ".rudy": "maxcut",
 }  # fmt: skip

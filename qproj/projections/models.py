@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import dimod
 import numpy as np
+from dimod.higherorder.polynomial import BinaryPolynomial
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
@@ -21,6 +22,8 @@ from qproj.encodings.constrained_model import ConstrainedModel, plain_bytes, req
 from qproj.encodings.expression import Expression
 from qproj.projections.base import Problem
 from qproj.projections.foreign import bqm_of
+from qproj.projections.ommx_instances import is_ommx, model_of_ommx
+from qproj.projections.polynomials import bqm_of_polynomial
 
 if TYPE_CHECKING:
     from qproj.encodings.linear_task import LinearTask
@@ -293,6 +296,8 @@ def hook(problem: Any, name: str) -> Callable[..., Any]:
 def as_problem(problem: Any) -> Problem:
     """Return a problem: projections as they are, dimod models wrapped, plain data through :func:`foreign.bqm_of`.
 
+    A ``dimod.BinaryPolynomial`` is reduced to a BQM, and an ``ommx.v1.Instance`` becomes a BQM or a CQM.
+
     Raises
     ------
     TypeError
@@ -310,12 +315,16 @@ def as_problem(problem: Any) -> Problem:
         return CQMProblem(problem)
     if all(_has(problem, name) for name in ("kind", "variables", "gain", "objective", "bqm")):
         return problem  # type: ignore[no-any-return]
+    if isinstance(problem, BinaryPolynomial):
+        return as_problem(bqm_of_polynomial(problem))
+    if is_ommx(problem):
+        return as_problem(model_of_ommx(problem))
     foreign = bqm_of(problem)
     if foreign is not None:
         return as_problem(foreign)
     raise TypeError(
         f"{type(problem).__name__} is not a problem; pass a projection, or a dimod BQM or CQM, a Q dict, "
-        "(h, J), a matrix Q or a networkx graph; layers go to qproj.project"
+        "(h, J), a matrix Q, a networkx graph, a dimod polynomial or an OMMX instance; layers go to qproj.project"
     )
 
 

@@ -43,6 +43,8 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
     row_bits = 20
     #: Whether the backend computes in floating point, so that its proofs hold up to its tolerances only.
     floating: ClassVar[bool] = True
+    #: Whether none of its proofs counts before CP-SAT has confirmed it: its gaps and tolerances are unknown.
+    doubted: ClassVar[bool] = False
 
     @abstractmethod
     def optimise(
@@ -66,7 +68,7 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
 
     def call(self, model: tuple[Any, LinearTask], request: Request) -> Found:
         problem, task = model
-        search = _Rounds(problem, task, trusted=not self.floating or task.model.is_tame)
+        search = _Rounds(problem, task, trusted=not self.doubted and (not self.floating or task.model.is_tame))
         if not task.model.num_own or not _constants_hold(task.model):
             return search.without_variables()
         start, optimise = search.first_incumbent(), self.optimise

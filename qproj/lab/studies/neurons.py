@@ -1,9 +1,10 @@
 """Where a study's neurons come from, as text: ``digits``, ``random:n=20,d=9|15``, ``a1a:hidden=9+8``, FILE.npz.
 
 A bare name is a source of :func:`qproj.lab.datasets.layer_instances`. With options, ``random`` and ``planted`` make one
-layer of a shape, and a set of rows is trained on and captured. ``qubo:name=bqp50-1|gka1b`` are published QUBOs of
-``$QPROJ_DATA_DIR/qubo``; other files hold models of :func:`qproj.formats.text.read_models`, whose options follow a
-colon: ``bqp100_1.qubo:sense=max``, ``G1.txt:format=maxcut``.
+layer of a shape, ``curvature:n=64,d=9`` makes curvature projections as models, and a set of rows is trained on and
+captured. ``qubo:name=bqp50-1|gka1b`` are published QUBOs of ``$QPROJ_DATA_DIR/qubo``; other files hold models of
+:func:`qproj.formats.text.read_models`, whose options follow a colon: ``bqp100_1.qubo:sense=max``,
+``G1.txt:format=maxcut``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from qproj.lab.datasets.captured import Capture, capture_layers
 from qproj.lab.datasets.catalogue import TABULAR, load_tabular
 from qproj.lab.datasets.instances import LayerInstance, require_unique
 from qproj.lab.datasets.sources import SOURCES, layer_instances, planted_layers, random_layers, share_neurons
-from qproj.lab.studies.stored_problems import Instance, from_file, published
+from qproj.lab.studies.stored_problems import Instance, curvature_models, from_file, published
 from qproj.solvers.specs import alternatives, split_commas
 
 #: Files that hold models.
@@ -27,6 +28,7 @@ MODELS = (".txt", ".coo", ".qubo", ".bqm", ".json", ".mc", ".rud", ".rudy")
 FILES = (".npz", *MODELS)
 _OF_MODELS = ("sense", "vartype", "format")
 _GENERATED = {"random": random_layers, "planted": planted_layers}
+_SHAPED = (*_GENERATED, "curvature")
 
 
 def _whole(text: str) -> int:
@@ -66,6 +68,9 @@ class Source:
         if not options:
             return layer_instances(self.name, seed=seed, max_neurons=max_neurons)
         seed = options.get("seed", seed)
+        if self.name == "curvature":
+            models = curvature_models(seed, options.get("n", 64), options.get("d", 9), options.get("neurons") or 8)
+            return models if max_neurons is None else models[:max_neurons]
         if self.name in _GENERATED:
             shape = (options.get("n", 20), options.get("d", 9), options.get("neurons") or 8)
             layers = _GENERATED[self.name](seed, (shape,))
@@ -93,12 +98,14 @@ def parse_source(text: str) -> Source:
         return Source(text, file, _options(file, options, text))
     if name.endswith(FILES) or (colon and text.strip().endswith(FILES)):
         return Source(text, text.strip())
-    known = [*SOURCES, *(set(TABULAR) - set(SOURCES)), "qubo"]
+    known = [*SOURCES, *(set(TABULAR) - set(SOURCES)), "curvature", "qubo"]
     family = name.split("-")[0]  # digits-0-2 are some classes of digits
     if name not in known and family not in TABULAR:
         raise ValueError(f"unknown source {name!r}; {nearest(name, known)}, or the path of an .npz file")
     if colon:
         return Source(text, name, _options(name, pairs, text))
+    if name == "curvature":
+        raise ValueError("'curvature' alone names no size; write curvature:n=64,d=9|15,neurons=4")
     if name == "qubo":
         raise ValueError("'qubo' alone names no instance; write qubo:name=bqp50-1|gka1b")
     if name not in SOURCES:
@@ -110,7 +117,7 @@ def _options(name: str, pairs: str, text: str) -> tuple[tuple[str, Any], ...]:
     if name.endswith(MODELS):
         allowed: _Readers = dict.fromkeys(_OF_MODELS, str)
     else:
-        allowed = _OF_GENERATED if name in _GENERATED else {"name": str} if name == "qubo" else _OF_TRAINED
+        allowed = _OF_GENERATED if name in _SHAPED else {"name": str} if name == "qubo" else _OF_TRAINED
     options: list[tuple[str, Any]] = []
     for pair in split_commas(pairs):
         key, equals, value = (part.strip() for part in pair.partition("="))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qproj.formats.text import read_models
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.datasets.qubo import load_qubo
+from qproj.projections.curvature import CurvatureProjection
 from qproj.projections.models import BQMProblem, CQMProblem
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -103,6 +104,21 @@ def instance_of(name: str, source: str, meta: Meta, arrays: Arrays) -> Instance:
     if "X" in arrays:
         return LayerInstance(name, arrays["X"], arrays["T"], source, meta)
     return ModelInstance(name, source, dict(arrays), meta)
+
+
+def curvature_models(seed: int, n: int, d: int, neurons: int, tau: float = 4.0) -> list[ModelInstance]:
+    """Return curvature projections as BQMs: second moments of n rows from six noisy patterns, h standard normal."""
+    rng = np.random.default_rng([seed, 5, n, d])
+    patterns, which = rng.choice([-1.0, 1.0], (6, d)), rng.integers(6, size=n)
+    X = patterns[which] * np.where(rng.random((n, d)) < 0.15, -1.0, 1.0)
+    A = X.T @ X / n
+    models = []
+    for number in range(1, neurons + 1):
+        h = rng.normal(size=d)
+        direction = np.where(h >= 0, 1.0, -1.0)
+        problem = CurvatureProjection(A, h, tau * np.abs(h).sum() / (direction @ A @ direction))
+        models.append(ModelInstance.of(f"curvature/n{n}-d{d}/seed{seed}-{number}", problem.bqm, "curvature"))
+    return models
 
 
 def published(name: str) -> ModelInstance:
