@@ -24,7 +24,7 @@ from qproj.solvers.contract import (
 from qproj.solvers.found import Found, LayerFound, rescored, scored
 from qproj.solvers.layer_solution import LayerSolution
 from qproj.solvers.layers import LayerRequest, project, solve_many
-from qproj.solvers.progress import Progress, ProgressEvent
+from qproj.solvers.progress import ProgressEvent, SearchProgress
 from qproj.solvers.registry import SolverInfo, get_solver, list_solvers, solver_names
 from qproj.solvers.sampling import Reads, SamplingAdapter, decode_reads, sampled_model
 
@@ -42,11 +42,11 @@ __all__ = [
     "MissingTokenError",
     "NoSolutionError",
     "Problem",
-    "Progress",
     "ProgressEvent",
     "Reads",
     "Request",
     "SamplingAdapter",
+    "SearchProgress",
     "Solution",
     "Solver",
     "SolverInfo",

@@ -30,7 +30,7 @@ from qproj.solvers.found import Found, LayerFound, scored, scored_here
 from qproj.solvers.interrupt import interrupt_raised
 from qproj.solvers.layers import LayerRequest, solve_many
 from qproj.solvers.least_squares import alternate
-from qproj.solvers.progress import OnProgress, Progress, check_on_progress
+from qproj.solvers.progress import OnProgress, SearchProgress, check_on_progress
 from qproj.solvers.redact import logger, scrub
 from qproj.solvers.registry import missing_modules
 
@@ -160,7 +160,7 @@ class Adapter(ABC, Generic[Model, Raw]):
     def _watched(self, problem: Problem, request: Request, on_progress: OnProgress | None, start: float) -> Solution:
         if on_progress is None:
             return self._answer(problem, request)
-        progress = Progress(problem, on_progress, start)
+        progress = SearchProgress(problem, on_progress, start)
         solution = self._answer(problem, replace(request, progress=progress))
         progress.close(solution.gain, solution.gain_bound)
         return solution

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, frozen
 from qproj.projections.base import Problem
-from qproj.solvers.progress import OnProgress, Progress
+from qproj.solvers.progress import OnProgress, SearchProgress
 
 if TYPE_CHECKING:
     import dimod
@@ -145,7 +145,7 @@ class Request:
         An assignment to start from.
     deadline : float or None
         The time limit on the clock of ``time.perf_counter``.
-    progress : Progress or None
+    progress : SearchProgress or None
         Where a search reports incumbents and bounds, if anybody listens.
     """
 
@@ -154,7 +154,7 @@ class Request:
     num_reads: int | None = None
     hint: NDArray[Any] | None = None
     deadline: float | None = None
-    progress: Progress | None = None
+    progress: SearchProgress | None = None
 
     def rng(self) -> np.random.Generator:
         """Return a new generator that the seed decides."""

@@ -29,7 +29,7 @@ from qproj.solvers.contract import (
 )
 from qproj.solvers.found import Found, LayerFound, is_scored_here, rescored, scored
 from qproj.solvers.layer_solution import LayerSolution, joined, scored_layer
-from qproj.solvers.progress import Progress
+from qproj.solvers.progress import SearchProgress
 from qproj.solvers.redact import logger
 from qproj.solvers.registry import get_solver
 
@@ -57,7 +57,7 @@ class LayerRequest:
         Assignments to start from.
     deadline : float or None
         The layer's time limit on the clock of ``time.perf_counter``.
-    progress : Progress or None
+    progress : SearchProgress or None
         Where the search of a single neuron reports, if anybody listens.
     """
 
@@ -65,7 +65,7 @@ class LayerRequest:
     num_reads: int | None = None
     hints: Any = None
     deadline: float | None = None
-    progress: Progress | None = None
+    progress: SearchProgress | None = None
 
     def part(self, part: slice) -> LayerRequest:
         """Return the request for some of the neurons."""

@@ -9,15 +9,15 @@ import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import LinearModel
-from qproj.solvers.progress import Progress
+from qproj.solvers.progress import SearchProgress
 
 
 class LinearWatch:
-    """Incumbents and bounds of one search of a linear model, passed on to :class:`Progress`.
+    """Incumbents and bounds of one search of a linear model, passed on to :class:`SearchProgress`.
 
     Parameters
     ----------
-    progress : Progress
+    progress : SearchProgress
     model : LinearModel
     candidate : callable
         From all N values of the linear model to the problem's assignment.
@@ -28,7 +28,7 @@ class LinearWatch:
     """
 
     def __init__(
-        self, progress: Progress, model: LinearModel, candidate: Callable[[FloatArray], Any],
+        self, progress: SearchProgress, model: LinearModel, candidate: Callable[[FloatArray], Any],
         trusted: Callable[[], bool], floor: Callable[[], float],
     ) -> None:  # fmt: skip
         self.model, self._progress = model, progress

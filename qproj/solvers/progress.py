@@ -49,7 +49,7 @@ def check_on_progress(on_progress: object) -> None:
         )
 
 
-class Progress:
+class SearchProgress:
     """The reports of one call: what a search finds goes in, and events that improve on the last one come out.
 
     Incumbents are scored here and infeasible ones dropped; gains never fall and bounds on them never rise. Searches may

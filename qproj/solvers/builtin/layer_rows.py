@@ -12,7 +12,7 @@ from qproj._arrays import FloatArray, SignArray
 from qproj.encodings import Columns
 from qproj.projections import LayerProjection, SignProjection
 from qproj.projections.inputs import Inputs
-from qproj.solvers.progress import Progress
+from qproj.solvers.progress import SearchProgress
 
 
 class LayerRows:
@@ -69,7 +69,7 @@ class LayerRows:
         return cls(problem.inputs, problem.t[:, None], first, merged.A, merged.tau[:, None], merged.columns)
 
 
-def watch_of(progress: Progress | None, rows: LayerRows) -> Callable[[NDArray[Any]], None] | None:
+def watch_of(progress: SearchProgress | None, rows: LayerRows) -> Callable[[NDArray[Any]], None] | None:
     """Return what a search of one neuron calls with its column counts, (1, C); None where nobody listens."""
     if progress is None:
         return None

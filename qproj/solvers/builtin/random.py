@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
-from qproj.solvers.progress import Progress
+from qproj.solvers.progress import SearchProgress
 
 #: Draws without num_reads and without a time limit.
 DEFAULT_READS = 100
@@ -32,7 +32,7 @@ class Random(Adapter[Any, Found]):
 
 
 def draws(
-    model: Any, rng: np.random.Generator, count: int, deadline: float | None, progress: Progress | None = None
+    model: Any, rng: np.random.Generator, count: int, deadline: float | None, progress: SearchProgress | None = None
 ) -> Found:
     """Return `count` uniform assignments, or as many as can be drawn, and scored twice, before the deadline."""
     blocks: list[NDArray[Any]] = []
@@ -51,7 +51,7 @@ def draws(
     return Found(np.concatenate(blocks), stats={"reads": drawn})
 
 
-def best_until(model: Any, rng: np.random.Generator, deadline: float, progress: Progress | None = None) -> Found:
+def best_until(model: Any, rng: np.random.Generator, deadline: float, progress: SearchProgress | None = None) -> Found:
     """Return the best of the uniform assignments that are drawn before the deadline."""
     best, best_gain, drawn = None, -np.inf, 0
     while best is None or time.perf_counter() < deadline:
