@@ -24,9 +24,9 @@ from qproj.solvers.contract import (
 from qproj.solvers.found import Found, LayerFound, rescored, scored
 from qproj.solvers.layer_solution import LayerSolution
 from qproj.solvers.layers import LayerRequest, project, solve_many
-from qproj.solvers.progress import ProgressEvent, SearchProgress
 from qproj.solvers.registry import SolverInfo, get_solver, list_solvers, solver_names
 from qproj.solvers.sampling import Reads, SamplingAdapter, decode_reads, sampled_model
+from qproj.solvers.search_progress import ProgressEvent, SearchProgress
 
 __all__ = [
     "Adapter",

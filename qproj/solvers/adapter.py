@@ -30,9 +30,9 @@ from qproj.solvers.found import Found, LayerFound, scored, scored_here
 from qproj.solvers.interrupt import interrupt_raised
 from qproj.solvers.layers import LayerRequest, solve_many
 from qproj.solvers.least_squares import alternate
-from qproj.solvers.progress import OnProgress, SearchProgress, check_on_progress
 from qproj.solvers.redact import logger, scrub
 from qproj.solvers.registry import missing_modules
+from qproj.solvers.search_progress import OnProgress, SearchProgress, check_on_progress
 
 Model = TypeVar("Model")
 Raw = TypeVar("Raw")

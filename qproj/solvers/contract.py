@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray, frozen
 from qproj.projections.base import Problem
-from qproj.solvers.progress import OnProgress, SearchProgress
+from qproj.solvers.search_progress import OnProgress, SearchProgress
 
 if TYPE_CHECKING:
     import dimod

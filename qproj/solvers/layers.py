@@ -29,9 +29,9 @@ from qproj.solvers.contract import (
 )
 from qproj.solvers.found import Found, LayerFound, is_scored_here, rescored, scored
 from qproj.solvers.layer_solution import LayerSolution, joined, scored_layer
-from qproj.solvers.progress import SearchProgress
 from qproj.solvers.redact import logger
 from qproj.solvers.registry import get_solver
+from qproj.solvers.search_progress import SearchProgress
 
 #: Neurons per process at a time: many enough to share the work on X, few enough to spread.
 BATCH = 32

@@ -9,7 +9,7 @@ import numpy as np
 
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import LinearModel
-from qproj.solvers.progress import SearchProgress
+from qproj.solvers.search_progress import SearchProgress
 
 
 class LinearWatch:

@@ -12,7 +12,7 @@ from qproj._arrays import FloatArray
 from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack, unpack_events
 from qproj.lab.studies.schema import OUTCOME_TYPES
 from qproj.lab.studies.store import StudyStore
-from qproj.solvers.progress import ProgressEvent
+from qproj.solvers.search_progress import ProgressEvent
 
 #: Each column's place in the tables and its type. Of an outcome, packed bytes are read apart (`read_gains`,
 #: `read_progress`, `read_weights`), and the neuron's own row has the scale.

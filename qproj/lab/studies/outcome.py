@@ -17,8 +17,8 @@ from qproj._arrays import FloatArray
 from qproj.lab.studies.plan import RunLimits, solver_seed
 from qproj.projections import SignProjection
 from qproj.solvers.contract import Solution, Status
-from qproj.solvers.progress import ProgressEvent
 from qproj.solvers.redact import redact
+from qproj.solvers.search_progress import ProgressEvent
 
 #: Beyond a solver's own statuses: runs that did not end as they should.
 REFUSED = "refused"  # the solver does not take this problem: not applicable

@@ -12,7 +12,7 @@ from qproj._arrays import FloatArray, SignArray
 from qproj.encodings import Columns
 from qproj.projections import LayerProjection, SignProjection
 from qproj.projections.inputs import Inputs
-from qproj.solvers.progress import SearchProgress
+from qproj.solvers.search_progress import SearchProgress
 
 
 class LayerRows:

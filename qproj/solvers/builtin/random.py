@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
-from qproj.solvers.progress import SearchProgress
+from qproj.solvers.search_progress import SearchProgress
 
 #: Draws without num_reads and without a time limit.
 DEFAULT_READS = 100

@@ -14,7 +14,7 @@ from qproj.encodings.linear_model import LinearModel
 from qproj.solvers import Capabilities, Found, Reads, Request, SamplingAdapter, Termination
 from qproj.solvers.mip import MIPAdapter, mip_found
 from qproj.solvers.mip_watch import LinearWatch
-from qproj_ommx.instances import of_linear_model, to_ommx
+from qproj_ommx.ommx_models import of_linear_model, to_ommx
 
 
 def from_ommx_adapter(adapter: type, **parameters: Any) -> OMMXSolver | OMMXSampler:
