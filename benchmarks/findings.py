@@ -1,6 +1,6 @@
 """What encodings and samplers find at the paper's sizes, beside chance, and what the built-in studies say.
 
-    python -m benchmarks.findings           measures the first part anew and rewrites docs/findings.md
+    python -m benchmarks.findings           measures the first part again and rewrites docs/findings.md
     python -m benchmarks.findings --page    rewrites the page from what is stored: findings.json and studies/*.tar.xz
 
 Neurons: rows uniform ±1, targets standard normal, n = 20, seeds fixed. A neuron counts as solved where the best read

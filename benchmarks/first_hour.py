@@ -3,8 +3,8 @@
     python -m benchmarks.first_hour [--source REPOSITORY] [--python PYTHON]
 
 A clone in an empty directory, an environment with a search path, a home directory, a language and pip's settings, the
-commands of the README, then the three tutorials as they stand: their Python in one process a page, their commands in a
-shell. A step that fails stays on the page, and the exit code is 1.
+commands of the README, then the three tutorials as they stand: their Python in one process per page, their commands
+in a shell. A step that fails stays on the page, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KEPT = 24  # lines of a step's answer
 TUTORIALS = ("annealer-and-exact", "your-own-optimiser", "write-a-solver")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-#: Run by the new environment's Python: one page's blocks in one namespace, as a reader pastes them.
+#: Run by the new environment's Python: one page's blocks in one namespace, as readers paste them.
 PASTED = """
 import json, sys
 names = {"__name__": "__main__"}

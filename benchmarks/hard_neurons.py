@@ -55,7 +55,7 @@ def measure(found: list[tuple[Recipe, np.ndarray, np.ndarray, float]], solvers: 
 
 
 def solve(name: str, X: np.ndarray, t: np.ndarray, limit: float) -> tuple[float, bool, float]:
-    problem = qproj.SignProjection(X, t)  # made anew: nothing is remembered
+    problem = qproj.SignProjection(X, t)  # a new object: nothing is remembered
     begin = time.perf_counter()
     solution = qproj.get_solver(name).solve(problem, time_limit_s=limit, seed=0)
     took = time.perf_counter() - begin

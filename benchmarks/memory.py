@@ -1,6 +1,6 @@
 """Peak memory of one `project` call against the size of X, T and V, each size in a process of its own.
 
-The peak is the resident set's, counted anew (Linux: VmHWM, after a reset) once the process has done its imports, made
+The peak is the resident set's, counted from 0 (Linux: VmHWM, after a reset) once the process has done its imports, made
 the inputs and warmed up; getrusage's would hold the parent's memory and the compiler's. X (n, d) int8 and T (n, dout)
 float64 are the caller's, V (dout, d) int8 the result's, and their size is the unit.
 """

@@ -1,9 +1,9 @@
 """Sixty neurons that are not easy, as recipes: real layers (digits, MNIST, a1a, Cora) and random ones.
 
-A recipe names the rows, the network, the step, the layer and the neuron; with a seed it is one neuron, made anew from
+A recipe names the rows, the network, the step, the layer and the neuron; with a seed it is one neuron, made from
 the data each time, so that no data is stored. Seed 1 is the set that the built-in solver was developed on, seed 2 was
 looked at only to report. Best known gains, of long runs of several solvers, are in results/hard_neurons_best.json, by
-the neuron's fingerprint: where a processor sums in another order, a weight may flip in training, and a recipe makes
+the neuron's fingerprint: where a processor sums in another order, weights may flip in training, and a recipe makes
 another neuron there.
 
     python -m benchmarks.neuron_set 1 2 --seconds 15
@@ -149,7 +149,7 @@ def long_run(recipe: Recipe, seed: int, seconds: float) -> dict[str, Any]:
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("seeds", nargs="+", type=int)
-    options.add_argument("--seconds", type=float, default=15.0, help="of each of at most five runs a neuron")
+    options.add_argument("--seconds", type=float, default=15.0, help="of each of at most five runs per neuron")
     arguments = options.parse_args()
     for seed in arguments.seeds:
         for recipe in RECIPES:

@@ -128,7 +128,7 @@ What it says: `{exact.label}` leaves a mean gap of {number(exact.gap_mean)}; the
 leaves {number(best.gap_mean)}. **That is {"worse" if best.gap_mean > null.gap_mean else "better"} than guessing with a
 little descent**: `polished(random)`, a hundred random starts and single flips, leaves {number(null.gap_mean)} in
 {100 * fast:.0f} % of the annealer's time. Without descent the annealer beats chance clearly ({number(best.gap_mean)} against
-{number(_line(results, "random").gap_mean)} of `random`). `qaoa-fast`'s mean is over what it answered: wider problems it refuses, and on 24 qubits
+{number(_line(results, "random").gap_mean)} of `random`). `qaoa-fast`'s mean is over the problems that it accepts: it refuses wider ones, and on 24 qubits
 {_line(results, "qaoa-fast").failed} runs did not keep their limit and were ended.
 
 What surprised: the default control noise changes the mean gap by {noise:+.3f}, less than either interval is wide. The loss
@@ -177,7 +177,7 @@ def encodings(results: Results) -> str:
         + table(["encoding", *titles], models)
         + _figure(results, "encodings", "scan-encoding.kappa", "Mean gap of sa against the margin's κ", width=6.5)
         + f"""
-What it says: **an exact encoding is no help to a sampler.** On the majority encoding, whose minimiser is the optimum by
+What it says: **an exact encoding does not help a sampler.** On the majority encoding, whose minimiser is the optimum by
 proof, the best of 100 annealed reads leaves a mean gap of {number(slack.gap_mean)}, and 100 random vectors leave
 {number(null.gap_mean)}; at d = 64 they leave {number(_at(results, slack, largest))} and {number(_at(results, null, largest))}. The margin surrogate, which proves nothing, leaves
 {number(margin.gap_mean)} at κ = 1 with d variables, and {number(refined.gap_mean)} after refinement by rounds. Descent makes the

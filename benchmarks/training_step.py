@@ -159,16 +159,16 @@ def section(result: dict[str, Any]) -> str:
     threads = max(row["threads"] for row in result["rows"])
     return (
         f"""
-Forward and backward of a network, and the projection of its gradients: the curvature projection with τ = 4 where
-nothing else is said. Networks of 784 inputs train on MNIST with SGD and η = 0.02, the others see random ±1 rows, new
+Forward and backward of a network, and the projection of its gradients: the curvature projection with τ = 4 unless
+another one is named. Networks of 784 inputs train on MNIST with SGD and η = 0.02, the others see random ±1 rows, new
 ones each step. {threads} threads, {result["steps"]} steps after 5 that
 compile; ratios are those of single steps. The second moment of the inputs is taken every eighth step, so the largest
 ratio is that of a step which takes it. Memory: the process's peak, and how much of it training added.
 """
         + table(["network", "forward + backward", "projection", "ratio", "aim", "met", "peak memory"], rows)
         + """
-Without a sweep that meets a flip, the curvature projection reads its matrices once; each flip adds a row of A. The sign
-projection solves an NP-hard problem per neuron, within a work budget; it stands here for comparison.
+Without a sweep that meets a flip, the curvature projection reads its matrices once; each flip adds one row of A. The
+sign projection solves an NP-hard problem per neuron, within a work budget; it stands here for comparison.
 """
     )
 

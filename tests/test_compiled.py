@@ -1,4 +1,4 @@
-"""Compiled code is kept where a folder can be written; where none can, everything still works, and the log says how."""
+"""Compiled code is kept where a folder can be written; where none can, all works, and the log names the remedy."""
 
 from __future__ import annotations
 

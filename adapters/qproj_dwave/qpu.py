@@ -145,7 +145,7 @@ class QPU:
         try:
             return self._sampled(bqm, num_reads)
         except Exception as error:
-            scrub(error)  # the client may name the token in what it says
+            scrub(error)  # the client's message may contain the token
             raise
 
     def _sampled(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:

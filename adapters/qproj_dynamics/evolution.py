@@ -2,7 +2,7 @@
 
 One step of length τ at its midpoint is e^{−iγE/2} e^{iβΣσˣ} e^{−iγE/2} with γ = 2πBτ/2 and β = 2πAτ/2. Neighbouring
 factors of E are one, so a step is two passes over the state. Its error falls as 1/steps², so a third of the change
-that doubling makes estimates what is left.
+that doubling makes estimates the remaining error.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _search_of(formula: Clauses, oracle: str, late: threading.Event) -> Any:
 
     class Search(rc2.RC2Stratified if stratified else rc2.RC2):  # type: ignore[misc]
         def _call_oracle(self, assumptions: list[int], expect_interrupt: bool = False) -> bool:
-            # without a status the call was interrupted, and there is no core
+            # without a status the call was interrupted, without a core
             found = None if late.is_set() else super()._call_oracle(assumptions, expect_interrupt)
             if found is None:
                 raise TimeoutError

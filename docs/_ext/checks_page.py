@@ -6,10 +6,10 @@ from sphinx.application import Sphinx
 
 
 def table() -> str:
-    """Return a Markdown table: every check and what it demands."""
+    """Return a Markdown table: every check and its requirement."""
     from qproj.testing import CHECKS
 
-    lines = ["| check | what is demanded |", "|---|---|"]
+    lines = ["| check | requirement |", "|---|---|"]
     for name, check in CHECKS.items():
         demand = " ".join((check.__doc__ or "").split()).rstrip(".")
         lines.append(f"| `{name}` | {demand} |")

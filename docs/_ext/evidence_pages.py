@@ -11,7 +11,7 @@ TESTS = Path(__file__).parents[2] / "tests"
 
 
 def installs() -> str:
-    """Return a Markdown table: what was installed, on which Pythons, with which outcome."""
+    """Return a Markdown table: the installations tried, by Python version, with their outcome."""
     told = json.loads((TESTS / "packaging" / "installs.json").read_text())
     cells: dict[str, dict[str, str]] = defaultdict(dict)
     columns = []
@@ -28,7 +28,7 @@ def installs() -> str:
 
 
 def fuzz() -> str:
-    """Return a Markdown table: what was fuzzed, how often, and what came of it."""
+    """Return a Markdown table: the fuzzed inputs, their number, and the outcome."""
     told = json.loads((TESTS / "fuzz" / "results.json").read_text())
     lines = ["| fuzzed | executions | refused with a reason | right |", "|---|---|---|---|"]
     for name, tally in told["targets"].items():

@@ -20,7 +20,7 @@ def print_failures(found: Sequence[Failure]) -> None:
 
 
 def closing_sentences(lines: Sequence[SolverLine], page: str) -> list[str]:
-    """Return what was seen, what to look at and what to try next, a sentence each."""
+    """Return one sentence each on the results, on where to look, and on the next step."""
     return [_seen(lines), _look(page), _next(lines)]
 
 

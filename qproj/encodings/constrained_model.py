@@ -196,7 +196,7 @@ class ConstrainedModel:
         return cls(labels, kinds, lower, upper, objective, rows)
 
     def renumbered(self, order: Sequence[int]) -> ConstrainedModel:
-        """Return the model with its variables in the given order, and its rows sorted by what they say."""
+        """Return the model with its variables in the given order, and its rows sorted by content."""
         place = np.empty(len(order), np.intp)
         place[list(order)] = np.arange(len(order))
         rows = [replace(row, expression=row.expression.renumbered(place)) for row in self.rows]

@@ -79,7 +79,7 @@ class MajorityShape:
         K, low, half, width = agreement(rows, q)
         slack, keep, pairs, labels = row_variables(tuple(width.tolist()))
         require_size(K.shape[1] + len(labels), "majority")
-        constant = low + 2.0 ** (width - 1) - half  # δ + what is there at all bits 0
+        constant = low + 2.0 ** (width - 1) - half  # δ + the value at all bits 0
         own = slack * (slack + 2.0 * constant[:, None])
         return cls(
             K, constant, slack, keep, own, pairs, [*rows.columns.labels, *labels], float(error.max(initial=0.0)), bits

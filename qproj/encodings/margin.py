@@ -54,7 +54,7 @@ def margin(
 
 
 def _row_scale(rows: Rows) -> FloatArray | float:
-    """Root mean square of each row's entries: 1 for ±1 rows, and what makes κ mean the same for real ones."""
+    """Root mean square of each row's entries: 1 for ±1 rows; with it κ means the same for real ones."""
     if rows.is_binary:
         return 1.0
     rms: FloatArray = np.sqrt(np.square(rows.A).mean(axis=1))

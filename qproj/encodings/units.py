@@ -1,4 +1,4 @@
-"""Units of which numbers are whole multiples: what can be counted is counted, and needs no tolerance."""
+"""Units of which numbers are whole multiples: whole numbers are compared exactly, without a tolerance."""
 
 from __future__ import annotations
 

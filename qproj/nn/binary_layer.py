@@ -108,7 +108,7 @@ class BinaryLayer(nn.Module):
         return z if is_traced(z) else set_mark(z, Mark(self._window(), passed))
 
     def _affine(self, z: Tensor, passed: ForwardPass | None) -> Tensor:
-        """Return scale · z + bias, and note what that does to targets at σ."""
+        """Return scale · z + bias, and note its effect on targets at σ."""
         shape = [-1] + [1] * self._spatial
         if self.scale is not None:
             z = z * self.scale.reshape(shape)

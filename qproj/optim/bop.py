@@ -43,7 +43,7 @@ class Bop(BinaryOptimizer):
         super().__init__(model, lr=lr, float_lr=float_lr, groups=groups, threshold=float(threshold))
 
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        """Flip what is asked for; an undefined gradient makes undefined weights."""
+        """Flip the weights that the rule selects; an undefined gradient makes undefined weights."""
         state = self.state[p]
         if "mean" not in state:
             state["mean"] = torch.zeros_like(grad)

@@ -1,4 +1,4 @@
-"""torch.distributed: what is added or gathered over all ranks; a single process gets its own back."""
+"""torch.distributed: sums and gathers over all ranks; in a single process both return the input."""
 
 from __future__ import annotations
 

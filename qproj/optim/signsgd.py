@@ -35,7 +35,7 @@ class SignSGD(BinaryOptimizer):
         super().__init__(model, lr=lr, float_lr=float_lr, groups=groups, momentum=momentum, box=bool(box))
 
     def update(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        """W − η·sign(m), sign(0) = 0; what is undefined stays so."""
+        """W − η·sign(m), sign(0) = 0; NaN stays NaN."""
         mean = averaged(self.state[p], grad, group["momentum"])
         p.add_(torch.where(mean.isnan(), mean, torch.sign(mean)), alpha=-group["lr"])
         if group["box"]:

@@ -1,4 +1,4 @@
-"""Merge equal rows and columns of ±1 inputs: exact, in O(n·d), and what makes small problems of large ones.
+"""Merge equal rows and columns of ±1 inputs: exact, in O(n·d); it often makes a large problem small.
 
 Rows: equal rows add their targets; when d is odd, −x joins x with −t (no ties exist then; for even d, σ(0) = +1 forbids
 it); a group whose targets cancel drops out. Columns: those equal up to sign enter every row only through one integer.

@@ -256,7 +256,7 @@ class CurvatureLayerProjection(Layer):
 
 
 class Curvature(Immutable):
-    """A symmetric matrix that the neurons of a layer share, with what is computed of it once.
+    """A symmetric matrix that the neurons of a layer share, with the quantities that are computed once.
 
     Attributes
     ----------

@@ -256,7 +256,7 @@ class CQMProblem(PlainModel):
 
     @cached_property
     def canonical(self) -> CQMProblem:
-        """The model with sorted variables, and constraints sorted by what they say."""
+        """The model with sorted variables, and constraints sorted by content."""
         other = CQMProblem.__new__(CQMProblem)
         other._given = self._given
         other.constrained = self.constrained.renumbered(canonical_order(self.variables))

@@ -36,7 +36,7 @@ class LinearWatch:
         self._last: FloatArray | None = None
 
     def incumbent(self, values: Any) -> None:
-        """Report an assignment of the linear model, (N,); what is infeasible for the problem is dropped."""
+        """Report an assignment of the linear model, (N,); an infeasible one is dropped."""
         self._last = np.array(values, np.float64)
         self._progress.candidates(self._candidate(self._last))
 

@@ -1,4 +1,4 @@
-"""Secrets stay out of what is written: messages, logs, exceptions, stores, reports.
+"""Secrets are removed from all output: messages, logs, exceptions, stores, reports.
 
 Known values go wherever they stand: those of environment variables whose names speak of secrets, and those that
 :func:`remember` was called with. Besides, whatever stands after ``token=`` and the like, and what looks like a token.
@@ -84,7 +84,7 @@ def logger() -> logging.Logger:
 
 
 class RedactedStream:
-    """A text stream that hides secrets in what is written to it."""
+    """A text stream that hides secrets in its output."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream

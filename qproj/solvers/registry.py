@@ -46,7 +46,7 @@ def solver_names() -> list[str]:
 
 
 def solver_class(name: str) -> Any:
-    """Return what is registered under a name, imported; ``module:object`` stands for a solver that is not registered.
+    """Return the solver class of a name, imported; ``module:object`` stands for one that is not registered.
 
     Raises
     ------

@@ -146,7 +146,7 @@ def raised(error: Exception, each: Case) -> AssertionError:
 
 
 def handed(problem: Any) -> Any:
-    """Plain models are handed over as what they are."""
+    """Plain models are handed over without a wrapper."""
     return getattr(problem, "model", problem)
 
 

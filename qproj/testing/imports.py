@@ -9,7 +9,7 @@ from typing import Any
 from qproj.testing.checks import Skipped, check
 from qproj.testing.limits import registered_name
 
-#: What takes long to import, whoever needs it; a solver adds what it names in `requires`.
+#: Packages that take long to import, for any solver; a solver adds those that it names in `requires`.
 HEAVY = (
     "torch", "tensorflow", "jax", "numba", "ortools", "gurobipy", "highspy", "pyscipopt", "sklearn", "openjij",
     "dwave.samplers", "dwave.system", "dwave.cloud", "minorminer", "qiskit", "qiskit_aer", "pennylane", "cirq",

@@ -136,7 +136,7 @@ def check_nothing_kept_between_calls(solver: Any) -> None:
             except TypeError:
                 if form == "bqm":
                     raise
-                break  # a projection of another kind is what it takes
+                break  # it takes projections of another kind
             told = f"problem {number} of 12 ({form})"
             assert solution.best is not None, f"{told}: no incumbent"
             truth, gain = truth_of(problem), float(problem.gain(solution.best))
@@ -157,7 +157,7 @@ def check_threads(solver: Any) -> None:
     todo = [each for each in found if each.name in alone] * 4
     problems = [as_problem(each.make()) for each in todo]
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)  # threads that share what they should not meet more often
+    sys.setswitchinterval(1e-4)  # makes faults of shared state more likely
     try:
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda problem: solver.solve(handed(problem), seed=4), problems))
@@ -215,7 +215,7 @@ def check_leaves_no_trace(solver: Any) -> None:
     found = taken(solver)[:4]
     if not found:
         raise Skipped("it takes none of the problems")
-    list(solved(solver, found, seed=1))  # what is loaded at first use has been loaded now
+    list(solved(solver, found, seed=1))  # modules that are loaded at first use are loaded now
     for each in found:
         before = _surroundings()
         list(solved(solver, [each], seed=1))
@@ -225,7 +225,7 @@ def check_leaves_no_trace(solver: Any) -> None:
 
 
 def _surroundings() -> dict[str, Any]:
-    # np.random's global state is what is watched here, not what is drawn from
+    # np.random's global state is only watched here, not drawn from
     state = np.random.get_state(legacy=False)  # noqa: NPY002
     assert isinstance(state, dict)
     return {

@@ -37,7 +37,7 @@ def check_hard_problems_not_claimed(solver: Any) -> None:
 
 @check
 def check_bounds_on_hard_problems(solver: Any) -> None:
-    """Bounds of stopped searches are not better than what has been reached; gaps are not negative."""
+    """Bounds of stopped searches are not better than the best known value; gaps are not negative."""
     seen = 0
     for each, problem, limit, solution in _stopped(solver):
         told = f"{where(each)} with {limit} s"

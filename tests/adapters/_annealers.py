@@ -33,7 +33,7 @@ def client(sampler=None, **options):
 
 
 class Standin:
-    """A DWaveSampler that fails as told: each entry of `faults` is an exception, or None for an honest answer."""
+    """A DWaveSampler with prescribed faults: each entry of `faults` is an exception, or None for an honest answer."""
 
     def __init__(self, faults=(), late=(), estimate=1000.0, answer=None):
         self.inner = mock()

@@ -53,7 +53,7 @@ def test_transient_faults_are_tried_again(error, caplog):
 
 @pytest.mark.parametrize("error", transient_errors(), ids=lambda e: f"{type(e).__module__}.{type(e).__name__}")
 def test_what_fails_in_the_clients_own_thread_is_tried_again(error):
-    """The real client submits later: a fault on the way is told when the answer is asked for, and there is no id."""
+    """The real client submits later: a fault on the way is raised when the answer is asked for, without an id."""
     standin = Standin([Late(error, known=None), Late(error, known=None), None])
     assert client(standin).solve(neuron(4), num_reads=5).has_incumbent
     assert (standin.submitted, standin.fetched) == (3, 0)

@@ -34,7 +34,7 @@ def test_hybrid_refuses_less_than_its_least_time():
 @pytest.mark.slow
 def test_the_kit_passes_hybrid_solvers():
     solver = hybrid(least=1e-6)
-    solver.capabilities = replace(solver.capabilities, max_variables=20)  # what stands in is no match for large ones
+    solver.capabilities = replace(solver.capabilities, max_variables=20)  # the stand-in cannot solve large ones
     check_solver(solver)
 
 

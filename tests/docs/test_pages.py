@@ -70,7 +70,7 @@ def check_qproj(words):
         while words and hasattr(command, "commands"):
             if words[0].startswith("-"):
                 break
-            assert words[0] in command.commands, f"qproj {' '.join([*path, words[0]])} is no command"
+            assert words[0] in command.commands, f"qproj {' '.join([*path, words[0]])} does not exist"
             path.append(words[0])
             command = command.commands[words.pop(0)]
     known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"--help"}

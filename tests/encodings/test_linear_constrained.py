@@ -14,7 +14,7 @@ SEEDS = [0, 1, 2, 3, 4, 5, 7, 8]
 
 
 def random_model(seed):
-    """Two spins, a bit, and integers of ranges with and without 0; products of all, also within a constraint."""
+    """Two spins, one bit, and integers of ranges with and without 0; products of all, also within a constraint."""
     rng = np.random.default_rng(seed)
     s, z, b = dimod.Spin("s"), dimod.Spin("z"), dimod.Binary("b")
     i = dimod.Integer("i", lower_bound=-1, upper_bound=2)

@@ -84,9 +84,7 @@ def test_a_full_disk_keeps_finished_rows_and_the_same_command_goes_on(tmp_path, 
             assert rows(study) == expected
             shutil.rmtree(study)
             tried += 1
-    tally(
-        "disk full: study", tried, "one line that says so, exit code 2; rows kept, the same command ends as without it"
-    )
+    tally("disk full: study", tried, "a one-line message, exit code 2; rows kept, the same command ends as without it")
 
 
 def rows(folder):
@@ -185,7 +183,7 @@ def test_a_deleted_study_folder_is_said(tmp_path, layer, tally):
     with pytest.raises(OSError, match=r"study\.sqlite"):
         study.run(workers=1, on_progress=look)
     assert study.run(workers=1).done == study.plan.num_runs
-    tally("study's folder deleted while it runs", 1, "one line that says so; the same command starts again")
+    tally("study's folder deleted while it runs", 1, "a one-line message; the same command starts again")
 
 
 def test_a_locked_database_is_waited_for_and_then_said(tmp_path, layer, tally):

@@ -1,4 +1,4 @@
-"""Faulty solvers: a clear error alone, and with a fallback an answer as good as the fallback's, always scored anew."""
+"""Faulty solvers: a clear error alone, and with a fallback an answer as good as the fallback's, always scored again."""
 
 import logging
 import sys
@@ -23,7 +23,7 @@ def layer(seed=0, n=24, d=9, dout=6):
 def test_alone_a_fault_is_an_error_or_is_put_right(fault):
     X, T = layer()
     solver = Faulty([fault], share=1.0)
-    if fault == "energies":  # the vector is sound: its figures are computed anew
+    if fault == "energies":  # the vector is sound: its figures are computed again
         found = qproj.project(X, T, solver=solver)
         honest = qproj.project(X, T, solver="local-search")
         np.testing.assert_array_equal(found.gain, honest.gain)

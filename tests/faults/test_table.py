@@ -1,4 +1,4 @@
-"""The table on the page: every fault that the harness knows has a row, and nothing was lost or doubled."""
+"""The table on the page: every fault of the harness is listed, and nothing was lost or doubled."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Faulty solvers in training: it goes on with the declared chain, or stops with nothing half done."""
+"""Faulty solvers in training: it continues with the declared chain, or stops with nothing half done."""
 
 import io
 import logging
@@ -68,7 +68,7 @@ def test_training_goes_on_with_the_chain_and_says_so(fault, caplog, tally):
     outcome = {
         "energies": "the vector is sound; its figures are recomputed",
         "proof": "refuted where sign(Xᵀt) is better, then the next solver; else believed until audited",
-    }.get(fault, "the next solver of the chain answers; log and report say so")
+    }.get(fault, "the next solver of the chain answers; recorded in log and report")
     tally(f"training: solver, {fault}", tried, outcome)
 
 

@@ -326,7 +326,7 @@ def _checkpoints():
 def checkpoint(content, folder):
     from qproj.lab.training.checkpoints import MAGIC, read_checkpoint
 
-    # sealed anew, so that the damage reaches torch's reader instead of being noticed by the digest
+    # sealed again, so that the damage reaches torch's reader instead of being noticed by the digest
     seal = MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n"
     (folder / "c.pt").write_bytes(seal + content)
     read_checkpoint(folder / "c.pt")

@@ -8,7 +8,7 @@ import threading
 #: Bytes that one execution may add to the process's address space.
 MEMORY = 1 << 30
 SECONDS = 10.0
-#: What a user may be told; anything else is a defect, MemoryError and RecursionError above all.
+#: Exceptions that a user may see; any other one is a defect, MemoryError and RecursionError above all.
 CLEAR = (ValueError, TypeError, FileNotFoundError)
 LONGEST_MESSAGE = 2000
 

@@ -2,7 +2,7 @@
 
 ``python tests/fuzz/hostile.py 10000`` puts each to `auto` and, in turn, to the other solvers that take it, judges every
 answer in exact arithmetic, writes tests/fuzz/hostile.json and the table of docs/reliability.md. A run that was stopped
-goes on where it ended.
+continues where it ended.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def numbers(rng, n):
     kind = rng.integers(10)
     if kind == 0:
         return rng.integers(-9, 10, n).astype(float)
-    if kind == 1:  # decimals that are no binary fractions
+    if kind == 1:  # decimals that are not binary fractions
         return np.round(rng.uniform(-1, 1, n), int(rng.integers(1, 4)))
     if kind == 2:
         return rng.normal(size=n) * 10.0 ** int(rng.integers(-15, 16))

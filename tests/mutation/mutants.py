@@ -162,7 +162,7 @@ def count(names: list[str], chosen: list[str]) -> dict[str, Any]:
 
 
 def _rates(tally: Counter[str]) -> dict[str, Any]:
-    """Counts, and the share of the tried that tests noticed; one that runs for ever is noticed."""
+    """Counts, and the share of the tried that tests noticed; one that never ends counts as noticed."""
     noticed = tally["tried"] - tally["survived"] - tally["no tests"]
     share = round(noticed / tally["tried"], 4) if tally["tried"] else None
     return {**dict(sorted(tally.items())), "killed_share": share}

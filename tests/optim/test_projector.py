@@ -313,7 +313,7 @@ def test_a_gradient_that_is_not_finite_stays_as_it_is(projection):
     assert all(torch.equal(p.grad.isnan(), g.isnan()) for p, g in zip(model.parameters(), before))
     assert math.isnan(report["0"].alignment)
     after = projector.state_dict()["layers"]
-    if projection == "curvature":  # the mean and its weight would keep the NaN for ever
+    if projection == "curvature":  # the mean and its weight would keep the NaN
         assert all(torch.equal(after[n]["mean"], state[n]["mean"]) for n in state)
         assert all(torch.equal(after[n]["weight"], state[n]["weight"]) for n in state)
     loss_of(model).backward()

@@ -1,6 +1,6 @@
 """Known vulnerabilities of the pinned versions, by pip-audit: `make audit`. Fails where there are any.
 
-Where the advisories are out of reach (no network, a mirror without them) nothing is audited, and that is what is said.
+Where the advisories are out of reach (no network, a mirror without them) nothing is audited, and the output states it.
 """
 
 import json

@@ -26,7 +26,7 @@ P = SignProjection([[1, 1, -1], [1, -1, 1], [-1, 1, 1]], [0.5, -0.2, 0.9])
 
 
 class Scripted(Adapter):
-    """Returns what it is told to."""
+    """Returns a prescribed answer."""
 
     name = "scripted"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), hint=True, max_variables=50)

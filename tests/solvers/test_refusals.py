@@ -93,7 +93,7 @@ def test_models_with_numbers_that_are_not_finite():
 
 
 class Scripted(Adapter):
-    """Returns what it is told to."""
+    """Returns a prescribed answer."""
 
     name = "scripted"
 

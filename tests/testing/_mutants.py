@@ -40,7 +40,7 @@ def mutant(name, check, change, *, inner="random", also_without_incumbent=False,
 
 
 def listed(mutants, check):
-    """A decorator that lists a class of mutants with the check meant for it."""
+    """A decorator that registers mutants with the check meant for them."""
 
     def add(kind):
         mutants.append(pytest.param(kind, check, id=kind.__name__))

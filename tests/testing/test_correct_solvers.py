@@ -81,7 +81,7 @@ class ByThreeSteps(Adapter):
 
 
 class OnlySigns(Wrapped):
-    """Takes one kind of projection; its capabilities are a property, made anew each time it is asked."""
+    """Takes one kind of projection; its capabilities are a property, made again each time it is asked."""
 
     inner = "local-search"
 

@@ -1,4 +1,4 @@
-"""The kit itself: what it reports, how known failures are told, cases by name; every check has its mutant."""
+"""The kit itself: what it reports, expected failures, cases by name; every check has its mutant."""
 
 import sys
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """The experiments on functions, without torch: `rosenbrock`, `rate` and `fixed-point`, in the shape of other runs.
 
-No accuracy is measured on a function: those keys are None, and ``figures`` holds what was.
+No accuracy is measured on a function: those keys are None, and ``figures`` holds the measured values.
 """
 
 from __future__ import annotations

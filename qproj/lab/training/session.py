@@ -1,4 +1,4 @@
-"""All runs of one call of `qproj train`: what there is to do, and doing what is not stored yet."""
+"""All runs of one call of `qproj train`: the plan, and the runs that are not stored yet."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from qproj.solvers.layers import LEAST_S
 
 
 class Composite(Adapter[Any, Found]):
-    """A solver that passes problems on to a child, and changes what it is given or what comes back.
+    """A solver that passes problems on to a child, and changes the child's input or its answer.
 
     Attributes
     ----------

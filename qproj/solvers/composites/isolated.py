@@ -51,7 +51,7 @@ class Isolated(Composite):
 
     def call(self, model: Any, request: Request) -> Found:
         patience = self.limit_s if request.time_limit_s is None else request.time_limit_s + self.grace_s
-        target = getattr(model, "model", model)  # plain models are sent as what they are
+        target = getattr(model, "model", model)  # plain models are sent without their wrapper
         # a callback stays in its process
         limits = child_limits(self.solver, replace(request, progress=None)) | {"time_limit_s": request.time_limit_s}
         answer = self._elsewhere(target, limits, patience)

@@ -40,7 +40,7 @@ MOST_READS = 20_000
 class Refined(SignComposite):
     """The best of a walk of margin surrogates, each re-weighted where the round before it arrived.
 
-    Any sampler will do: what it is given in a round is a margin encoding like the first, and num_reads are shared among
+    Any sampler will do: in every round it is given a margin encoding like the first, and num_reads are shared among
     the rounds. On a QPU, where each round is one call, choose few rounds.
 
     Parameters

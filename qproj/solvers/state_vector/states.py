@@ -13,7 +13,7 @@ from qproj.solvers.state_vector.passes import strips
 def energies(bqm: dimod.BinaryQuadraticModel) -> FloatArray:
     """Return the model's 2^N energies over integer labels 0..N−1, offset included; bit i of an index is x_i.
 
-    A SPIN variable is s = 2x − 1. Each variable doubles what is there: O(2^N·N) with no Python loop over states.
+    A SPIN variable is s = 2x − 1. Each variable doubles the vector: O(2^N·N) with no Python loop over states.
     """
     model = bqm if bqm.vartype is dimod.BINARY else bqm.change_vartype(dimod.BINARY, inplace=False)
     N = model.num_variables

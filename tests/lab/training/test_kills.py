@@ -1,4 +1,4 @@
-"""kill -9 and Ctrl-C in a run: the same command goes on, and ends with the weights of a run left alone."""
+"""kill -9 and Ctrl-C in a run: the same command continues, and ends with the weights of a run left alone."""
 
 import json
 import os

@@ -10,7 +10,7 @@ from qproj.solvers.builtin import warm as module
 from qproj.solvers.builtin.warm import GROUPS, WITHOUT_KERNELS, compile_ahead, needed
 from qproj.solvers.registry import list_solvers
 
-#: In a new process with an empty cache: every solver that is said to have no kernels solves; nothing is compiled.
+#: In a new process with an empty cache: every solver that is declared to have no kernels solves; nothing is compiled.
 NOTHING = """
 import numpy as np, qproj
 from numba.core import event
