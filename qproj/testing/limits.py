@@ -170,7 +170,7 @@ def check_meaningless_limits_refused(solver: Any) -> None:
 
 @check
 def check_other_problems_refused(solver: Any) -> None:
-    """Anything but a problem raises a TypeError or ValueError; so does an undeclared form, unless the answer is right."""
+    """Anything but a problem raises a TypeError or ValueError; so does an undeclared form, if it is not solved."""
     for nonsense in ("a problem", 3, None, np.ones((2, 3))):
         try:
             solver.solve(nonsense)

@@ -191,7 +191,7 @@ def false_words(instance, solution):
     k = instance.place[key]
     value = instance.values[k]
     if not instance.loose[k]:
-        found.append(f"{status} violates a row")
+        found.append(f"{status} violates constraints")
     if abs(Fraction(float(solution.objective)) - value) > ROUNDING * instance.scale:
         found.append(f"objective is {solution.objective!r}, exactly {float(value)!r}")
     if status is Status.OPTIMAL and opt is not None and _missed(instance, value):

@@ -52,8 +52,8 @@ class ParallelTempering(IsingSampler):
 
     A read is the best state that an independent run of all replicas has seen (Swendsen and Wang 1986; Geyer 1991;
     Hukushima and Nemoto 1996). On an inexact encoding, whose minimum need not be the projection, the replicas of a run
-    end as one read each, the coldest first. Temperatures are geometric between `hot` and `cold`, in units of the root mean
-    square of the spins' fields.
+    end as one read each, the coldest first. Temperatures are geometric between `hot` and `cold`, in units of the root
+    mean square of the spins' fields.
 
     Parameters
     ----------
