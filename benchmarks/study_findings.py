@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report_load, study_overhead
+from benchmarks.dynamics_findings import dynamics
 from benchmarks.measure import stored, table
 from benchmarks.studies import KEPT, ROOT, unpack
 from qproj.lab.studies.metrics import gaps, means_by_problem, reached
@@ -317,5 +318,5 @@ deviations up to {100 * spread:.1f} points over {seeds} seeds, smaller differenc
 
 SECTIONS: dict[str, Callable[[Results], str]] = {
     "annealer-vs-exact": annealer_vs_exact, "encodings": encodings, "noise": noise, "budget": budget,
-    "training-cost": training_cost,
+    "training-cost": training_cost, "dynamics": dynamics,
 }  # fmt: skip
