@@ -18,7 +18,7 @@ def margin(
     Parameters
     ----------
     kappa : float
-        The margin asked of every row, in units of √d; 1 to 3 is best, κ → ∞ is signSGD's direction.
+        The margin asked of every row, in units of √d; 1 to 2 is best, κ → ∞ is signSGD's direction.
     targets, weights : (G,) float64, optional
         Other targets than κ√d·sign τ and other weights than |τ| (rounds of refinement).
 
