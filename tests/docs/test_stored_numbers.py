@@ -53,11 +53,11 @@ def test_the_qubo_table_is_what_is_stored():
 
 
 def test_the_emulated_annealer_table_is_what_is_stored():
-    assert emulated_annealer.page(stored("emulated-annealer")) == emulated_annealer.PAGE.read_text()
+    assert emulated_annealer.page(stored("emulated_annealer")) == emulated_annealer.PAGE.read_text()
 
 
 def test_the_aggregation_table_is_what_is_stored():
-    lines = [aggregation_table.Line(**line) for line in stored("aggregation", "lines")]
+    lines = [aggregation_table.Line(**line) for line in stored("aggregation_table", "lines")]
     assert aggregation_table.markdown(lines) in aggregation_table.PAGE.read_text()
 
 
