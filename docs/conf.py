@@ -24,13 +24,14 @@ extensions = [
     "cli_page",
     "evidence_pages",
     "layers",
+    "plain_attributes",
     "plain_text",
     "schema_pages",
 ]
 exclude_patterns = ["_build", "conftest.py"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
 nitpicky = False
-# ref.python: a property's docstring "(A, columns) …" reads as a type to napoleon, and the words have many owners.
+# ref.python: a type such as `Problem` is named without its path, and has an entry in more than one room.
 suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 # Pages -----------------------------------------------------------------------------------------

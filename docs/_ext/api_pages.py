@@ -1,4 +1,4 @@
-"""Writes one API page for each package, from the files on disk: a new module needs no entry anywhere."""
+"""Writes one API page for each package from the names that it lists: a new name needs no entry anywhere."""
 
 import importlib
 import inspect
@@ -39,6 +39,9 @@ PACKAGES = {
     "qproj_qiskit": "Adapter: Qiskit",
 }
 
+#: Rooms that gather the names of others, whose entries stand there.
+SHORTCUTS = ("qproj", "qproj.lab")
+
 #: Compiled loops, which only solvers call.
 INTERNAL = "kernels"
 
@@ -63,45 +66,71 @@ def modules_of(package: str) -> list[str]:
     return [] if package in ("qproj", "qproj.lab", "qproj.cli") else found
 
 
-def home_of(package: str, name: str) -> str:
-    """Return the documented module that defines a public name of a package; the package where none does."""
-    home = getattr(getattr(importlib.import_module(package), name), "__module__", None)
-    if home is not None:
-        return package if any(part.startswith("_") for part in home.split(".")) else str(home)
-    for module in modules_of(package):  # a constant has no __module__: the file that assigns it
-        if re.search(rf"^{name}\b.*=", inspect.getsource(importlib.import_module(module)), re.MULTILINE):
-            return module
+def listed(package: str) -> list[str]:
+    """Return a package's public names in alphabetical order, without its version; none where it has no ``__all__``."""
+    names = getattr(importlib.import_module(package), "__all__", ())
+    return sorted((name for name in names if name != "__version__"), key=str.lower)
+
+
+def owner(package: str, name: str) -> str:
+    """Return the first room that lists the same object; rooms that gather the names of others come last."""
+    thing = getattr(importlib.import_module(package), name)
+    for room in (*(room for room in PACKAGES if room not in SHORTCUTS), *SHORTCUTS):
+        if name in listed(room) and getattr(importlib.import_module(room), name) is thing:
+            return room
     return package
 
 
+def target(package: str, name: str) -> str:
+    """Return the full name under which a public name has its entry; constants have it where they are assigned."""
+    thing = getattr(importlib.import_module(package), name)
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        for module in modules_of(package):
+            if re.search(rf"^{name}\b.*=", inspect.getsource(importlib.import_module(module)), re.MULTILINE):
+                return f"{module}.{name}"
+    return f"{owner(package, name)}.{name}"
+
+
 def public_names(package: str) -> list[str]:
-    """Return a list of a package's ``__all__``, each name with its first line, linked to where it is defined."""
-    module = importlib.import_module(package)
-    if not hasattr(module, "__all__"):
-        return []
-    lines = ["", ".. list-table::", "   :widths: 30 70", ""]
-    here = []
-    for name in sorted(module.__all__, key=str.lower):
-        if name == "__version__":
-            continue
-        thing, home = getattr(module, name), home_of(package, name)
+    """Return a table of a package's public names, each with its first line, linked to its entry."""
+    module, lines = importlib.import_module(package), ["", ".. list-table::", "   :widths: 30 70", ""]
+    for name in listed(package):
+        thing = getattr(module, name)
         constant = not (inspect.isclass(thing) or inspect.isroutine(thing))
         text = "" if constant else escape(inspect.cleandoc(thing.__doc__ or "").partition("\n")[0])
-        lines += [f"   * - :py:obj:`{package}.{name} <{home}.{name}>`", f"     - {text}"]
-        if home == package and thing.__module__ != package:
-            here += ["", f".. autofunction:: {package}.{name}"]
-    return [*lines, *here, ""]
+        lines += [f"   * - :py:obj:`{name} <{target(package, name)}>`", f"     - {text}"]
+    return [*lines, ""]
+
+
+def entry(package: str, name: str) -> list[str]:
+    """Return the directive that documents a public name under the path from which it is imported."""
+    thing = getattr(importlib.import_module(package), name)
+    if owner(package, name) != package:  # its entry stands there
+        return []
+    if not inspect.isclass(thing):
+        kind = "autofunction" if inspect.isroutine(thing) else "autodata"
+        return [f".. {kind}:: {target(package, name)}", ""]
+    if issubclass(thing, Exception):
+        return [f".. autoexception:: {package}.{name}", "   :show-inheritance:", ""]
+    return [f".. autoclass:: {package}.{name}", "   :members:", "   :show-inheritance:", ""]
 
 
 def page(package: str, title: str) -> str:
-    """Return the page's reStructuredText."""
+    """Return the page's reStructuredText: what the room is, its names in a table, then each name with its members.
+
+    A name is imported from the room, whichever module defines it. Rooms without a list show their modules.
+    """
     lines = [title.replace("`", "``"), "=" * 72, "", f".. automodule:: {package}", "   :ignore-module-all:"]
-    # A name is documented where it is defined, so re-exports are not listed twice.
-    lines += ["   :members:", ""]
+    if not hasattr(importlib.import_module(package), "__all__"):
+        lines += ["   :members:", ""]
+        for module in modules_of(package):
+            lines += [f"``{module}``", "-" * 72, "", f".. automodule:: {module}", "   :members:"]
+            lines += ["   :ignore-module-all:", "   :show-inheritance:", ""]
+        return "\n".join(lines)
+    lines += ["   :no-members:", "", ".. code-block:: python", "", f"   from {package} import …", ""]
     lines += public_names(package)
-    for module in modules_of(package):
-        lines += [f"``{module}``", "-" * 72, "", f".. automodule:: {module}", "   :members:"]
-        lines += ["   :ignore-module-all:", "   :show-inheritance:", ""]
+    for name in listed(package):
+        lines += entry(package, name)
     return "\n".join(lines)
 
 

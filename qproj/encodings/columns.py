@@ -43,6 +43,7 @@ class Columns:
 
     @property
     def num_columns(self) -> int:
+        """Number of weights d, before merging."""
         return len(self.class_of)
 
     @cached_property

@@ -85,10 +85,12 @@ class Encoding:
 
     @property
     def num_variables(self) -> int:
+        """Number of the model's variables: weight bits and slack bits."""
         return len(self.labels)
 
     @property
     def num_weight_bits(self) -> int:
+        """Number of weight bits, one or more per column class."""
         return len(self.columns.labels)
 
     @cached_property

@@ -39,6 +39,7 @@ class Rows:
 
     @property
     def is_binary(self) -> bool:
+        """Whether the rows are ±1, kept as int8."""
         return self.A.dtype == np.int8
 
     @cached_property

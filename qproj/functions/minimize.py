@@ -93,6 +93,7 @@ def _box(x: FloatArray) -> FloatArray:
     return np.clip(x, -1.0, 1.0)
 
 
+#: The rule of each method: its next point from the function, the point, the step and what it keeps between steps.
 METHODS: dict[str, Method] = {
     "qpsbgd": lambda fun, x, step, kept: x + step.lr * signs(step.slope),
     "projected": lambda fun, x, step, kept: _box(x + step.lr * signs(step.slope)),

@@ -39,6 +39,7 @@ class Problem(ABC):
 
     @property
     def alternates(self) -> bool:
+        """Whether a coefficient is fitted to v, so that a solver has to alternate."""
         return False
 
     @property
@@ -53,15 +54,18 @@ class Problem(ABC):
 
     @property
     @abstractmethod
-    def num_variables(self) -> int: ...
+    def num_variables(self) -> int:
+        """Number of variables of an assignment."""
 
     @property
     @abstractmethod
-    def bqm(self) -> dimod.BinaryQuadraticModel: ...
+    def bqm(self) -> dimod.BinaryQuadraticModel:
+        """The problem as a BQM whose minimisers decode to its own."""
 
     @property
     @abstractmethod
-    def cqm(self) -> dimod.ConstrainedQuadraticModel: ...
+    def cqm(self) -> dimod.ConstrainedQuadraticModel:
+        """The problem as a constrained model."""
 
     @property
     @abstractmethod
@@ -73,10 +77,12 @@ class Problem(ABC):
         """Return the gain, a float for v of shape (d,), (k,) float64 for shape (k, d)."""
 
     @abstractmethod
-    def objective(self, v: ArrayLike) -> Any: ...
+    def objective(self, v: ArrayLike) -> Any:
+        """Return the objective of assignments, one float64 per row."""
 
     @abstractmethod
-    def objective_of_gain(self, gain: Any) -> Any: ...
+    def objective_of_gain(self, gain: Any) -> Any:
+        """Return the objective that belongs to a gain."""
 
     @abstractmethod
     def bound_of_gain(self, gain_bound: float) -> float:
@@ -140,6 +146,7 @@ class Projection(ByContent, Problem):
 
     @property
     def num_variables(self) -> int:
+        """Number of weights d."""
         return self.num_weights
 
     @property

@@ -129,6 +129,7 @@ class BQMProblem(PlainModel):
 
     @property
     def bqm(self) -> dimod.BinaryQuadraticModel:
+        """The model itself."""
         return self.model
 
     @property
@@ -137,10 +138,12 @@ class BQMProblem(PlainModel):
 
     @property
     def vartype(self) -> dimod.Vartype:
+        """The model's own vartype, in which ``best`` is given."""
         return dimod.SPIN if self.is_spin else dimod.BINARY
 
     @cached_property
     def cqm(self) -> dimod.ConstrainedQuadraticModel:
+        """The model as a constrained one without constraints."""
         return dimod.ConstrainedQuadraticModel.from_bqm(self.model)
 
     @property
@@ -242,10 +245,12 @@ class CQMProblem(PlainModel):
 
     @property
     def cqm(self) -> dimod.ConstrainedQuadraticModel:
+        """The model itself."""
         return self.model
 
     @property
     def bqm(self) -> dimod.BinaryQuadraticModel:
+        """Refused: penalties are not chosen for the caller."""
         raise TypeError(
             "a constrained model has no BQM without chosen penalties; use 'cpsat', 'highs', 'gurobi' or 'scip'"
         )

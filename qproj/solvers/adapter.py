@@ -50,6 +50,7 @@ class Availability:
 
     @property
     def ready(self) -> bool:
+        """Whether it can run here: installed, licensed, and a token where it needs one."""
         return self.installed and self.licensed is not False and self.token is not False
 
 

@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 class Termination(StrEnum):
     """How a search ended. Whether there is an incumbent is a second, separate fact."""
 
-    PROVED = "proved"  # the incumbent is optimal
-    REFUTED = "refuted"  # every assignment is infeasible
-    BUDGET = "budget"  # the reads, sweeps, iterations or nodes are used up; the result repeats
-    CLOCK = "clock"  # the time limit came first; the result need not repeat
-    FAILED = "failed"  # the backend broke off
+    #: The incumbent is optimal.
+    PROVED = "proved"
+    #: Every assignment is infeasible.
+    REFUTED = "refuted"
+    #: The reads, sweeps, iterations or nodes are used up; the result repeats.
+    BUDGET = "budget"
+    #: The time limit came first; the result need not repeat.
+    CLOCK = "clock"
+    #: The backend broke off.
+    FAILED = "failed"
 
     def status(self, has_incumbent: bool) -> Status:
         """Return what the caller may conclude from the two facts."""
@@ -40,10 +45,15 @@ class Termination(StrEnum):
 class Status(StrEnum):
     """What the caller may conclude."""
 
+    #: The incumbent is optimal, by proof.
     OPTIMAL = "optimal"
+    #: No assignment meets the constraints, by proof.
     INFEASIBLE = "infeasible"
+    #: There is an incumbent; how good it is, the gap says.
     FEASIBLE = "feasible"
+    #: The search ended without an incumbent and without a proof that there is none.
     NO_SOLUTION = "no_solution"
+    #: The backend failed before it had an incumbent.
     ERROR = "error"
 
     @property
@@ -123,6 +133,7 @@ class Timing:
 
     @property
     def total(self) -> float:
+        """Seconds of all parts together."""
         return self.build + self.embed + self.queue + self.solve + self.decode
 
     def __add__(self, other: Timing) -> Timing:
@@ -207,10 +218,12 @@ class Solution:
 
     @property
     def has_incumbent(self) -> bool:
+        """Whether there is an assignment at all."""
         return self.best is not None
 
     @property
     def status(self) -> Status:
+        """What may be concluded: the termination and the incumbent, by one table."""
         return self.termination.status(self.has_incumbent)
 
     @property
@@ -253,10 +266,12 @@ class Solver(Protocol):
     """An object that solves problems; hyper-parameters belong to its constructor."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name in the registry and in results."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What the solver takes, honours and promises."""
 
     def solve(
         self,
@@ -267,7 +282,8 @@ class Solver(Protocol):
         num_reads: int | None = None,
         hint: ArrayLike | None = None,
         on_progress: OnProgress | None = None,
-    ) -> Solution: ...
+    ) -> Solution:
+        """Return the solution of one problem; see :class:`qproj.solvers.Adapter`."""
 
 
 class NoSolutionError(RuntimeError):

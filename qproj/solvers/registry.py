@@ -32,6 +32,7 @@ class SolverInfo:
 
     @property
     def ready(self) -> bool:
+        """Whether it can run here: installed, licensed, and a token where it needs one."""
         return self.installed and self.licensed is not False and self.token is not False
 
 

@@ -27,6 +27,7 @@ class CheckResult:
 
     @property
     def is_failure(self) -> bool:
+        """Whether the check failed, or passed although it was expected to fail."""
         return self.outcome in ("failed", "fixed")
 
 

@@ -1,6 +1,8 @@
 """The generated reference holds everything: commands and options, columns and fields, packages and modules."""
 
+import enum
 import importlib
+import inspect
 import tomllib
 
 import pytest
@@ -77,7 +79,6 @@ def test_every_room_lists_its_public_names():
 def test_the_public_names_of_a_package_are_documented_and_nothing_internal_is_among_them(package):
     module = importlib.import_module(package)
     page = api.page(package, api.PACKAGES[package])
-    modules = {each for room in api.PACKAGES for each in (room, *api.modules_of(room))}
     assert module.__all__
     for name in module.__all__:
         assert hasattr(module, name)
@@ -85,7 +86,35 @@ def test_the_public_names_of_a_package_are_documented_and_nothing_internal_is_am
             assert module.__version__
             continue
         assert getattr(module, name).__doc__
-        home = api.home_of(package, name)
         assert not name.startswith("_")
-        assert f":py:obj:`{package}.{name} <{home}.{name}>`" in page
-        assert home in modules, f"{package}.{name} is defined in {home}, which has no page"
+        place = api.target(package, name)
+        assert f":py:obj:`{name} <{place}>`" in page
+        room = api.owner(package, name)
+        assert f":: {place}\n" in api.page(room, api.PACKAGES[room]), f"{package}.{name} has no entry"
+    assert ".kernels" not in page
+
+
+@pytest.mark.parametrize("package", sorted(set(api.PACKAGES) - WITHOUT_LIST))
+def test_every_member_of_a_public_class_is_documented(package):
+    for name in api.listed(package):
+        thing = getattr(importlib.import_module(package), name)
+        if not inspect.isclass(thing):
+            continue
+        for member, value in vars(thing).items():
+            if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                homes = [vars(base)[member] for base in thing.__mro__ if member in vars(base)]
+                assert any(inspect.getdoc(home) for home in homes), f"{package}.{name}.{member}"
+        if issubclass(thing, enum.Enum):
+            assert inspect.getsource(thing).count("    #: ") == len(thing), f"{package}.{name}: a value without #:"
+
+
+def test_text_with_a_colon_is_no_type():
+    from sphinx.ext.napoleon import Config, NumpyDocstring
+
+    class Application:
+        def connect(self, *_):
+            pass
+
+    extension("plain_attributes").setup(Application())
+    text = "Relative: to the largest gain."
+    assert str(NumpyDocstring(text, Config(), what="attribute", name="tolerance")).strip() == text

@@ -82,10 +82,12 @@ class Results:
 
     @property
     def neurons(self) -> int:
+        """Number of neurons in the study."""
         return len(self.known.proved)
 
     @property
     def optima(self) -> int:
+        """Number of neurons whose optimum some run proved."""
         return int(self.known.proved.sum())
 
     def of(self, label: str) -> Runs:

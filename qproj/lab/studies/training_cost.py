@@ -46,6 +46,7 @@ class TrainingPlan:
 
     @property
     def num_runs(self) -> int:
+        """Number of training runs."""
         return len(self.experiments) * len(self.solvers) * len(self.seeds)
 
 
