@@ -77,7 +77,7 @@ class HiGHS(MIPAdapter):
     ) -> Found:  # fmt: skip
         import highspy
 
-        # the class below Highs: Highs() itself writes a banner to standard output before it can be termination not to
+        # the class below Highs: Highs() itself writes a banner to standard output before that can be switched off
         native = highspy.Highs.__mro__[1]()
         options: dict[str, Any] = {
             "output_flag": False, "threads": self.threads, "random_seed": (seed or 0) % 2**31,

@@ -186,11 +186,11 @@ class SimulatedAnnealing(SamplerSolver):
                         "initial_states": (start[None, :], range(len(start))),
                         "initial_states_generator": "tile",
                     }
-                    beta_range = beta_range if self.beta_range else second_half(beta_range, model.bqm)
+                    beta_range = beta_range if self.beta_range else second_half(beta_range or usual_range(model.bqm))
                 parts.append(
                     self.sampler.sample(
-                        model.bqm, num_reads=count, seed=own, interrupt_function=stop, beta_range=beta_range,
-                        **parameters,
+                        model.bqm, num_reads=count, seed=own, interrupt_function=stop,
+                        beta_range=beta_range or usual_range(model.bqm), **parameters,
                     )
                 )  # fmt: skip
         reads: dimod.SampleSet = dimod.concatenate(parts)
@@ -307,11 +307,30 @@ def initial_state(model: SampledModel, request: Request) -> NDArray[np.int8] | N
     return state if model.bqm.vartype is dimod.BINARY else (2 * state - 1).astype(np.int8)
 
 
-def second_half(beta_range: tuple[float, float] | None, bqm: dimod.BinaryQuadraticModel) -> tuple[float, float] | None:
-    """Return the colder half, on a logarithmic scale, of a range of inverse temperatures; None: dwave-samplers' own."""
-    from dwave.samplers.sa.sampler import default_beta_range
+def usual_range(bqm: dimod.BinaryQuadraticModel) -> tuple[float, float] | None:
+    """Return the (hot, cold) inverse temperatures that dwave-samplers takes by default; None where all biases are 0.
 
-    hot, cold = beta_range or default_beta_range(bqm)
+    Hot: a spin flips with probability ½ against the largest |h_i| + Σ_j |J_ij|. Cold: 1 % of a sweep flips any of the
+    spins whose smallest bias is the smallest of all. dwave-samplers' own loop over the biases takes longer than reads
+    of a small model.
+    """
+    linear, (first, second, quadratic), *_ = bqm.change_vartype(dimod.SPIN, inplace=False).to_numpy_vectors()
+    spin = np.concatenate([np.arange(len(linear)), np.stack([first, second], axis=1).ravel()])
+    size = np.abs(np.concatenate([linear, np.repeat(quadratic, 2)]))
+    if not size.any():
+        return None
+    least = np.full(len(linear), np.inf)
+    np.minimum.at(least, spin[size > 0], size[size > 0])
+    smallest = least.min()
+    cold = np.log((least == smallest).sum() / 0.01) / (2.0 * smallest)
+    return float(np.log(2.0) / (2.0 * np.bincount(spin, size).max())), float(cold)
+
+
+def second_half(beta_range: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the colder half, on a logarithmic scale, of a range of inverse temperatures."""
+    if beta_range is None:
+        return None
+    hot, cold = beta_range
     return float(np.sqrt(hot * cold)), float(cold)
 
 

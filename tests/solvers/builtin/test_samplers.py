@@ -9,6 +9,7 @@ import pytest
 
 import qproj
 from qproj import Polished, Refined, SignProjection, as_sampler, from_sampler, get_solver
+from qproj.solvers.builtin.samplers import usual_range
 from qproj.solvers.composites.refined import reweighted
 
 RNG = np.random.default_rng(0)
@@ -234,3 +235,23 @@ def test_a_dwave_hybrid_workflow_is_one_line():
     workflow = hybrid.SimulatedAnnealingProblemSampler(num_reads=5) | hybrid.IdentityDecomposer()
     solution = from_sampler(hybrid.HybridSampler(workflow)).solve(P, num_reads=2)
     assert solution.gain == pytest.approx(P.gain(solution.best))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_usual_range_of_temperatures_is_that_of_dwave_samplers(seed):
+    """To the last bit, so that a seed gives the reads that dwave-samplers would draw by itself."""
+    from dwave.samplers.sa.sampler import _default_ising_beta_range
+
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 40))
+    biases = rng.normal(size=(n, n)) if seed % 2 else rng.integers(-2, 3, (n, n)).astype(float)
+    bqm = dimod.BinaryQuadraticModel(np.triu(biases), "BINARY" if seed % 3 else "SPIN")
+    spins = bqm.change_vartype("SPIN", inplace=False)
+    assert usual_range(bqm) == tuple(map(float, _default_ising_beta_range(spins.linear, spins.quadratic)))
+
+
+def test_a_model_without_biases_has_no_usual_range_and_still_gets_reads():
+    assert usual_range(dimod.BinaryQuadraticModel({"a": 0.0}, {}, "SPIN")) is None
+    with pytest.warns(UserWarning, match="biases are zero"):
+        solution = get_solver("sa").solve(dimod.BinaryQuadraticModel({"a": 0.0}, {}, 1.0, "SPIN"), num_reads=3, seed=0)
+    assert solution.objective == 1.0
