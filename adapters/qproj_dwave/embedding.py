@@ -21,6 +21,8 @@ LOG = logger()
 #: Variable → qubits of its chain.
 Embedding = dict[int, tuple[int, ...]]
 
+#: The least time of a search, in seconds.
+LEAST_SEARCH_S = 0.1
 #: Part of every key: raise it when a search finds other embeddings than before.
 VERSION = 1
 
@@ -47,6 +49,7 @@ class Embedder:
         self.graph, self.folder, self.timeout_s = graph, folder, timeout_s
         self.searches = 0
         self._known: dict[str, list[Embedding]] = {}
+        self._failed: dict[str, float] = {}  # the seconds that a search without a result took
         digest = hashlib.sha256(f"v{VERSION}".encode())
         digest.update(np.asarray(sorted(graph.nodes), "<i8").tobytes())
         digest.update(np.asarray(sorted(tuple(sorted(e)) for e in graph.edges), "<i8").tobytes())
@@ -60,32 +63,57 @@ class Embedder:
         TooLargeError
             None was found.
         """
+        self._require_room(structure)
         key = hashlib.sha256(f"{structure.key}{self._graph_key}".encode()).hexdigest()
         known = self._known.get(key) or self._read(key, structure) or []
         full = bool(known) and len(known[-1]) == 0  # an empty last one says that no more fit
         found = [e for e in known if e]
         if len(found) < count and not full:
+            left = self._left_s(deadline)
+            if not found and self._failed.get(key, -1.0) >= left:
+                raise self._too_large(structure, f"was found in {self._failed[key]:.2g} s")
             self.searches += 1
             found, full = self._extend(structure, found, count, deadline)
             if not found:
-                raise TooLargeError(
-                    f"no embedding of {structure.num_variables} variables and {len(structure.edges)} interactions was "
-                    f"found in {len(self.graph)} qubits; use encoding='margin', a larger machine, 'sa' or 'auto'"
-                )
+                self._failed[key] = left
+                raise self._too_large(structure, f"was found in {left:.2g} s")
             known = [*found, {}] if full else found
             self._write(key, known)
         self._known[key] = known
         return found[:count]
 
+    def _left_s(self, deadline: float | None) -> float:
+        """The seconds that a search may take."""
+        left = self.timeout_s if deadline is None else min(self.timeout_s, deadline - time.perf_counter())
+        return max(left, LEAST_SEARCH_S)
+
+    def _require_room(self, structure: Structure) -> None:
+        """Raise where counting shows that no embedding exists, before any search.
+
+        A chain of L qubits of degree D, joined by L − 1 couplers, has at most L·D − 2(L − 1) couplers to others.
+        """
+        degrees = np.bincount(np.asarray(structure.edges, np.int64).ravel(), minlength=structure.num_variables)
+        most = max((degree for _, degree in self.graph.degree), default=0)
+        chains = np.ceil((degrees - 2) / max(most - 2, 1)) if most > 2 else degrees
+        qubits = int(np.maximum(chains, 1).sum())
+        if qubits > len(self.graph) or len(structure.edges) > self.graph.number_of_edges():
+            raise self._too_large(structure, f"exists: it takes {qubits} qubits at least, by its couplers alone,")
+
+    def _too_large(self, structure: Structure, what: str) -> TooLargeError:
+        return TooLargeError(
+            f"no embedding of {structure.num_variables} variables and {len(structure.edges)} interactions {what} of "
+            f"{len(self.graph)} qubits; use encoding='margin', a larger machine, 'sa' or 'auto'"
+        )
+
     def _extend(
         self, structure: Structure, found: list[Embedding], count: int, deadline: float | None
     ) -> tuple[list[Embedding], bool]:
         """Return more embeddings, and whether that is all that fits."""
-        left = self.timeout_s if deadline is None else min(self.timeout_s, deadline - time.perf_counter())
-        first = found[0] if found else search(structure, self.graph, timeout_s=max(left, 0.1))
+        left = self._left_s(deadline)
+        first = found[0] if found else search(structure, self.graph, timeout_s=left)
         if not first or count == 1:
             return ([first] if first else []), False
-        end = time.perf_counter() + max(left, 0.1)
+        end = time.perf_counter() + left
         packed = pack(structure, self.graph, count, deadline=end)
         full = len(packed) < count and time.perf_counter() < end
         return (packed, full) if len(packed) > 1 else ([first], full)

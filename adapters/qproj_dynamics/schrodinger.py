@@ -64,7 +64,7 @@ class Schrodinger(SamplingAdapter):
 
     name = "schrodinger"
     capabilities = Capabilities(
-        forms=frozenset({"projection", "bqm"}), num_reads=True, hint=True, thread_safe=True,
+        forms=frozenset({"projection", "bqm"}), num_reads=True, hint=True, thread_safe=True, stops=False,
         note="simulated: Schrödinger's equation",
     )  # fmt: skip
 

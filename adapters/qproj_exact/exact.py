@@ -47,7 +47,11 @@ class Exact(MIPAdapter):
 
     name = "exact"
     capabilities = Capabilities(
-        forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True, note="whole numbers, proofs for VeriPB"
+        forms=frozenset({"projection", "bqm", "cqm"}),
+        exact=True,
+        hint=True,
+        stops=False,
+        note="whole numbers, proofs for VeriPB",
     )
     extra = "exact"
     requires = ("exact",)

@@ -21,6 +21,7 @@ from qproj.solvers import (
     Termination,
     TooLargeError,
 )
+from qproj.solvers.interrupt import interruptible, is_over
 from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found
 from qproj.solvers.mip_watch import LinearWatch
 
@@ -126,9 +127,10 @@ class Gurobi(MIPAdapter):
         try:
             with gurobipy.Env(params=parameters) as environment, gurobipy.Model(env=environment) as native:
                 x = _fill(native, model, start)
-                native.optimize(None if watch is None else _reports(gurobipy.GRB.Callback, watch, x))
-                if native.Status == gurobipy.GRB.Status.INTERRUPTED:  # its own handler kept a Ctrl-C to itself
-                    raise KeyboardInterrupt
+                reports = None if watch is None else _reports(gurobipy.GRB.Callback, watch, x)
+                interruptible(lambda: native.optimize(reports), native.terminate)
+                if native.Status == gurobipy.GRB.Status.INTERRUPTED and not is_over():
+                    raise KeyboardInterrupt  # its own handler kept a Ctrl-C to itself
                 return _answer(gurobipy, native, model)
         except gurobipy.GurobiError as error:
             raise _refusal(error, model) from error

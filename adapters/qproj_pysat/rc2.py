@@ -45,7 +45,7 @@ class RC2(MIPAdapter):
 
     name = "rc2"
     capabilities = Capabilities(
-        forms=frozenset({"projection", "bqm"}), exact=True, seed=False, hint=True, note="MaxSAT"
+        forms=frozenset({"projection", "bqm"}), exact=True, seed=False, hint=True, stops=False, note="MaxSAT"
     )
     extra = "sat"
     requires = ("pysat",)

@@ -45,8 +45,9 @@ class QAOAFast(SamplingAdapter):
     name = "qaoa-fast"
     default_reads = 1000
     capabilities = Capabilities(
-        forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, hint=True, note="simulated exactly"
-    )
+        forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, hint=True, stops=False,
+        note="simulated exactly",
+    )  # fmt: skip
 
     def __init__(
         self, *, reps: int = 3, optimizer: str = "L-BFGS-B", maxiter: int = 60, restarts: int = 2, cvar: float = 1.0,

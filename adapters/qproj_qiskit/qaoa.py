@@ -63,7 +63,9 @@ class QAOA(Adapter[tuple[SampledModel, Any], Reads]):
     name = "qaoa"
     extra: ClassVar[str] = "qiskit"
     requires: ClassVar[tuple[str, ...]] = ("qiskit", "qiskit_aer")
-    capabilities = Capabilities(forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, hint=True)
+    capabilities = Capabilities(
+        forms=frozenset({"projection", "bqm"}), seed=True, num_reads=True, hint=True, stops=False
+    )  # a circuit is simulated to its end
 
     def __init__(
         self, *, sampler: Any = None, reps: int = 1, optimizer: str = "COBYLA", maxiter: int = 30, shots: int = 512,

@@ -36,6 +36,8 @@ class SampledModel:
         Whether a minimiser of the model is a minimiser of the problem.
     structure : str
         As in :class:`Encoding`.
+    scoring_s : float
+        Seconds that scoring one read takes, as measured where a time limit has to hold; else 0.
     """
 
     bqm: dimod.BinaryQuadraticModel
@@ -45,6 +47,7 @@ class SampledModel:
     columns: Columns | None = None
     exact: bool = True
     structure: str = "sparse"
+    scoring_s: float = 0.0
 
     @classmethod
     def of_encoding(cls, encoding: Encoding) -> SampledModel:

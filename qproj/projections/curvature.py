@@ -190,6 +190,11 @@ class CurvatureLayerProjection(Layer):
         return idle
 
     @property
+    def guess(self) -> NDArray[np.int8]:
+        """sign(h), sign(0) = +1."""
+        return np.where(self.H >= 0, np.int8(1), np.int8(-1))
+
+    @property
     def block(self) -> int:
         return BLOCK // self.num_weights
 

@@ -12,6 +12,11 @@ from qproj._arrays import FloatArray, SignArray, as_real, is_sign_matrix
 from qproj.projections.aggregation import RowGroups, group_rows
 from qproj.projections.content import Immutable
 
+#: Terms of sums from which ±1 rows are packed, 64 entries in a word: some five times faster than products of floats.
+_PACKED = 1 << 22
+#: Sums at once, which stay in the cache.
+_AT_ONCE = 1 << 17
+
 
 class Inputs(Immutable):
     """The rows x_i of a layer, and σ(x_i·v) of any weights.
@@ -63,6 +68,8 @@ class Inputs(Immutable):
 
     def signs(self, V: SignArray) -> SignArray:
         """Return σ(X v), int8 (k, n), of ±1 vectors of shape (k, d)."""
+        if self.is_binary and V.size * len(self.matrix) >= _PACKED:
+            return self._counted_signs(V)
         if self.is_binary:
             z = V.astype(self._float_rows.dtype) @ self._float_rows
             return np.where(z >= 0, np.int8(1), np.int8(-1))
@@ -73,9 +80,34 @@ class Inputs(Immutable):
             signs[i, g] = 1 if (self.matrix[g] * V[i]).sum() >= 0 else -1
         return signs
 
+    def _counted_signs(self, V: SignArray) -> SignArray:
+        """Return the signs of ±1 rows by counting the bits in which packed rows and weights differ."""
+        words, own = self._bits, packed_signs(V)
+        signs = np.empty((len(V), len(self.matrix)), np.int8)
+        step = max(1, _AT_ONCE // max(1, len(self.matrix)))
+        for low in range(0, len(V), step):
+            part = own[low : low + step]
+            differ = np.zeros((len(part), len(self.matrix)), np.uint32)
+            for j in range(words.shape[1]):
+                differ += np.bitwise_count(part[:, j, None] ^ words[:, j])
+            signs[low : low + step] = np.where(2 * differ <= self.matrix.shape[1], np.int8(1), np.int8(-1))
+        return signs
+
+    @cached_property
+    def _bits(self) -> NDArray[np.uint64]:
+        return packed_signs(self.matrix)
+
     @cached_property
     def _near(self) -> FloatArray:
         """(n,) twice the distance that two orders of summation of a row can lie apart."""
         d = self.matrix.shape[1]
         near: FloatArray = 4.0 * d * np.finfo(np.float64).eps * np.abs(self.matrix).sum(axis=1)
         return near
+
+
+def packed_signs(rows: NDArray[Any]) -> NDArray[np.uint64]:
+    """Return ±1 rows (k, d) as words (k, ⌈d/64⌉): bit set where an entry is +1, padded with 0."""
+    k, d = rows.shape
+    packed = np.zeros((k, 8 * -(-d // 64)), np.uint8)
+    packed[:, : -(-d // 8)] = np.packbits(rows > 0, axis=1)
+    return packed.view(np.uint64)

@@ -74,6 +74,11 @@ class Layer(ByContent, Sequence[Projection]):
     def score(self, weights: SignArray) -> LayerScore:
         """Return the score of one ±1 vector per neuron, (dout, d), by the definition."""
 
+    @property
+    @abstractmethod
+    def guess(self) -> SignArray:
+        """(dout, d) weights that cost next to nothing: what a neuron has that no time was left for."""
+
     @abstractmethod
     def encode(self, name: str, **options: Any) -> Sequence[Encoding]:
         """Return one encoding per neuron, all over the same variables."""
@@ -187,6 +192,15 @@ class LayerProjection(Layer):
             return A, self.tau, Columns.plain(A.shape[1])
         columns = class_columns(A, merge=self.aggregate[1])
         return A if columns.is_plain else np.ascontiguousarray(A[:, columns.first]), self.tau, columns
+
+    @property
+    def guess(self) -> SignArray:
+        """The weights that meet the sign of each neuron's heaviest row."""
+        heaviest = np.abs(self.T).argmax(axis=0)
+        up = self.T[heaviest, np.arange(len(self))] >= 0
+        weights: SignArray = np.where(self.inputs.matrix[heaviest] >= 0, np.int8(1), np.int8(-1))
+        weights[~up] *= -1
+        return weights
 
     def score(self, weights: SignArray) -> LayerScore:
         count, groups = len(weights), self.inputs.groups

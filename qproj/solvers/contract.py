@@ -104,6 +104,9 @@ class Capabilities:
         Whether ``on_progress`` is called during the search; where False, once at the end.
     thread_safe, picklable : bool
         Whether one object may serve several threads; whether it may be sent to other processes.
+    stops : bool
+        Whether a call that has begun ends at its time limit. Where False, its backend computes in long pieces that
+        nothing interrupts; :class:`qproj.Isolated` runs it in a process that can be ended.
     note : str
         Anything else a user should know, such as "emulated".
     """
@@ -118,6 +121,7 @@ class Capabilities:
     max_variables: int | None = None
     thread_safe: bool = True
     picklable: bool = True
+    stops: bool = True
     note: str = ""
 
 

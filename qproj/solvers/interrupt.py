@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -23,17 +24,82 @@ class _Noted:
     polled: bool = False
 
 
+@dataclass
+class _Race:
+    """Whether the searches of a race are to stop, and how to stop the backends that are running."""
+
+    over: bool = False
+    stops: list[Callable[[], object]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stop(self) -> None:
+        with self.lock:
+            self.over = True
+            stops = list(self.stops)
+        for stop in stops:
+            stop()
+
+    @contextmanager
+    def stopped_by(self, stop: Callable[[], object]) -> Iterator[None]:
+        with self.lock:
+            self.stops.append(stop)
+            over = self.over
+        try:
+            if over:
+                stop()
+            yield
+        finally:
+            with self.lock:
+                self.stops.remove(stop)
+
+
 _NOTED: ContextVar[_Noted | None] = ContextVar("_NOTED", default=None)
+_RACE: ContextVar[_Race | None] = ContextVar("_RACE", default=None)
+
+
+def race(searches: Sequence[Callable[[], T]], settled: Callable[[T], bool]) -> list[T]:
+    """Return what searches in threads of their own come back with, in their order; all stop once one has settled it.
+
+    Backends are stopped through :func:`interruptible` and :func:`polled`; loops of our own ask :func:`is_over`. A
+    search that is not settled goes on until its own end. A Ctrl-C stops all of them.
+    """
+    own = _Race()
+    token = _RACE.set(own)
+    try:
+        with ThreadPoolExecutor(len(searches), thread_name_prefix="qproj-race") as pool:
+            try:
+                running = [pool.submit(copy_context().run, search) for search in searches]
+                left = set(running)
+                while left:
+                    done, left = wait(left, return_when=FIRST_COMPLETED)
+                    if any(one.exception() is not None or settled(one.result()) for one in done):
+                        own.stop()
+                return [one.result() for one in running]
+            finally:
+                own.stop()
+    finally:
+        _RACE.reset(token)
+
+
+def is_over() -> bool:
+    """Return whether the race that this thread takes part in has been settled."""
+    own = _RACE.get()
+    return own is not None and own.over
 
 
 def interruptible(run: Callable[[], T], stop: Callable[[], object]) -> T:
     """Return ``run()``; at a Ctrl-C call ``stop()``, wait for `run` to come back, and raise KeyboardInterrupt.
 
     For backends that hold the main thread, where Python could act on a signal only after they are done: `run` goes to
-    a thread of its own while the main thread waits. Elsewhere signals do not arrive, and `run` is simply called.
+    a thread of its own while the main thread waits. Elsewhere signals do not arrive, and `run` is simply called; in a
+    :func:`race`, `stop` is called once the race is settled.
     """
     if threading.current_thread() is not threading.main_thread():
-        return run()
+        own = _RACE.get()
+        if own is None:
+            return run()
+        with own.stopped_by(stop):
+            return run()
     results: list[T] = []
     errors: list[BaseException] = []
     done = threading.Event()  # Thread.join, once interrupted, no longer waits (Python 3.11)
@@ -100,7 +166,7 @@ def polled(deadline: float | None) -> Iterator[Callable[[], bool]]:
     noted = _NOTED.get() or _Noted()
     noted.polled = True
     try:
-        yield lambda: noted.came or (deadline is not None and time.perf_counter() >= deadline)
+        yield lambda: noted.came or is_over() or (deadline is not None and time.perf_counter() >= deadline)
     finally:
         noted.polled = False
     if noted.came:

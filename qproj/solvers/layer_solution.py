@@ -104,7 +104,7 @@ class LayerSolution(Sequence[Solution]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"neuron {index} of {len(self)}")
         i = index % len(self)
-        if self._solutions:
+        if i < len(self._solutions):
             return self._solutions[i]
         assert self._layer is not None
         found = Found(self.weights[i : i + 1], self.terminations[i], float(self.gain_bound[i]), stats=dict(self.stats))
@@ -122,7 +122,7 @@ class LayerSolution(Sequence[Solution]):
 
     @property
     def has_solutions(self) -> bool:
-        """Whether the neurons were solved one by one, so that each keeps its candidates and sample set."""
+        """Whether the neurons were solved one by one, so that each that was reached keeps its candidates."""
         return bool(self._solutions)
 
     def require(self) -> LayerSolution:

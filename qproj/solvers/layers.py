@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import as_signs
@@ -22,6 +23,7 @@ from qproj.solvers.contract import (
     MalformedSolutionError,
     Request,
     Solution,
+    Termination,
     Timing,
     check_capabilities,
     check_limits,
@@ -70,6 +72,11 @@ class LayerRequest:
     def part(self, part: slice) -> LayerRequest:
         """Return the request for some of the neurons."""
         return replace(self, seeds=self.seeds[part], hints=None if self.hints is None else self.hints[part])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time limit has passed."""
+        return self.deadline is not None and time.perf_counter() >= self.deadline
 
     def left_s(self, share: float = 1.0) -> float | None:
         """Return a share of the seconds that are left; None without a deadline."""
@@ -181,7 +188,7 @@ def solve_many(
     parts = [slice(start, min(start + size, len(work))) for start in range(0, len(work), size)]
     jobs = ((solver, _part(work, part), request.part(part)) for part in parts)
     if workers is None:
-        results = (solve_part(*job, share, own_loop) for job, share in zip(jobs, _shares(time_limit_s, parts)))
+        results = _in_time(jobs, time_limit_s, parts, own_loop)
     else:
         from joblib import Parallel, delayed, effective_n_jobs
 
@@ -214,12 +221,29 @@ def solve_part(
             return LayerSolution.of(layer.num_weights, solutions, solver.name)
         # every neuron asks for the same, which is checked once
         check_capabilities(solver.name, solver.capabilities, layer[0], request.num_reads, request.hints)
-        solutions = [solver._answer(neuron, request.of_neuron(i)) for i, neuron in enumerate(layer)]
-        return LayerSolution.of(layer.num_weights, solutions, solver.name)
     for i, problem in enumerate(problems):
-        answer = solver.solve(problem, **limits_of(request.of_neuron(i)))
+        if layer is not None and i and request.is_over:
+            first = LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
+            rest = not_reached(layer.part(i, len(layer)), request.part(slice(i, None)), solver)
+            return joined(layer, [slice(0, i), slice(i, len(layer))], iter([first, rest]), solver_name(solver))
+        own = request.of_neuron(i)
+        if layer is not None and trusted:
+            solutions.append(solver._answer(problem, own))
+            continue
+        answer = solver.solve(problem, **limits_of(own))
         solutions.append(answer if trusted else rescored(as_problem(problem), answer, solver))
     return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
+
+
+def not_reached(layer: Layer, request: LayerRequest, solver: Any) -> LayerSolution:
+    """Return what neurons have that the time limit left no time for: their hints, or a guess that costs nothing.
+
+    ``stats["not_reached"]`` counts them.
+    """
+    weights = layer.guess if request.hints is None else np.array(request.hints, np.int8)
+    terminations = np.array([Termination.CLOCK] * len(layer), object)
+    found = LayerFound(weights, terminations, stats={"not_reached": len(layer)})
+    return scored_layer(layer, found, solver_name(solver), Timing())
 
 
 def has_own_loop(solver: Any) -> bool:
@@ -274,12 +298,19 @@ def _part_size(solver: Any, work: Sequence[Any], workers: int | None) -> int:
     return max(BATCH, work.block) if isinstance(work, Layer) else max(1, len(work))
 
 
-def _shares(time_limit_s: float | None, parts: Sequence[slice]) -> Iterator[float | None]:
-    """Yield the time limit of each part when its turn comes: its share of what is left."""
+def _in_time(
+    jobs: Iterable[tuple[Any, Sequence[Any], LayerRequest]], time_limit_s: float | None, parts: Sequence[slice],
+    own_loop: bool,
+) -> Iterator[LayerSolution | list[Solution]]:  # fmt: skip
+    """Yield the solutions of each part, in its share of the time that is left when its turn comes."""
     end = None if time_limit_s is None else time.perf_counter() + time_limit_s
-    for part in parts:
+    for (solver, problems, request), part in zip(jobs, parts, strict=True):
         left = None if end is None else end - time.perf_counter()
-        yield None if left is None else max(left * (part.stop - part.start) / (parts[-1].stop - part.start), LEAST_S)
+        if left is not None and left <= 0 and part.start and isinstance(problems, Layer):
+            yield not_reached(problems, request, solver)
+            continue
+        share = None if left is None else max(left * (part.stop - part.start) / (parts[-1].stop - part.start), LEAST_S)
+        yield solve_part(solver, problems, request, share, own_loop)
 
 
 def _checked_hints(hints: ArrayLike | None, work: Sequence[Any]) -> NDArray[Any] | None:

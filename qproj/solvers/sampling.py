@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dimod
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from qproj.encodings import SampledModel
 from qproj.projections import Layer, SignProjection
-from qproj.projections.models import hook
+from qproj.projections.models import hook, is_spin
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
@@ -65,7 +66,8 @@ class SamplingAdapter(Adapter[SampledModel, Reads]):
         self.encoding, self.encoding_options = encoding, check_encoding(encoding, encoding_options)
 
     def build(self, problem: Any, request: Request) -> SampledModel:
-        return sampled_model(problem, self.encoding, self.encoding_options)
+        model = sampled_model(problem, self.encoding, self.encoding_options)
+        return model if request.deadline is None else replace(model, scoring_s=scoring_seconds(problem))
 
     def decode(self, raw: Reads, problem: Any) -> Found:
         return decode_reads(raw, problem)
@@ -79,6 +81,17 @@ class SamplingAdapter(Adapter[SampledModel, Reads]):
             return None
         models = layer.sampled_models(self.encoding, self.encoding_options)
         return [self.decode(self.call(model, request.of_neuron(i)), layer[i]) for i, model in enumerate(models)]
+
+
+def scoring_seconds(problem: Any, most: int = 4) -> float:
+    """Return how long scoring one assignment takes, which a sampler has to leave time for."""
+    low = 0 if problem.kind == "bqm" and not is_spin(problem) else -1
+    block = np.ones((most, problem.num_variables), np.int8)
+    block[1::2] = low
+    problem.gain(block[:1])  # what is computed once
+    begin = time.perf_counter()
+    problem.gain(block)
+    return (time.perf_counter() - begin) / most
 
 
 def check_encoding(encoding: str, options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -26,6 +26,8 @@ MAX_OPTIMA = 4096
 TOLERANCE = 1e-12
 #: Signs that are summed between two looks at the clock, and candidates that are summed exactly at once.
 _WORK, _CHUNK = 1 << 24, 1 << 14
+#: The same where there is a clock: some hundredths of a second.
+_TIMED_WORK = 1 << 22
 
 
 class Exhaustive(Adapter[Any, Found]):
@@ -85,7 +87,8 @@ def best_counts(
     highest, best, kept = -np.inf, -np.inf, np.empty((0, 2), np.intp)
     exact = not len(tau) or len(split(tau)) == 1
     doubt = 0.0 if exact else 4.0 * float(np.finfo(np.float64).eps) * len(tau) * float(np.abs(tau).sum())
-    step = max(1, min(1 << 20, _WORK // max(1, len(tau))) // len(right))
+    work = _WORK if deadline is None else _TIMED_WORK
+    step = max(1, min(1 << 20, work // max(1, len(tau))) // len(right))
     complete = True
     for start in range(0, len(left), step):
         if start and deadline is not None and time.perf_counter() >= deadline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,8 +28,8 @@ ENUMERATE_MOST, ENUMERATE_AT_ONCE = 1 << 20, 1 << 12
 SHARED_BY = 16
 #: Message passing pays while groups are fewer than this share of the weights; beyond, it hardly ever meets all signs.
 SATISFIABLE_SHARE = 0.85
-#: Share of the time that is left which perceptron learning gets.
-LEARNING_SHARE = 0.2
+#: Share of the time that is left which perceptron learning gets; the second where it probably meets all signs.
+LEARNING_SHARE, LONG_LEARNING_SHARE = 0.2, 0.6
 
 
 class Options(Protocol):
@@ -62,6 +63,9 @@ class LayerSearch:
         self.proved: NDArray[np.bool_] = rows.met(self.weights, slice(None))
         self.terminations = np.array([Termination.BUDGET] * count, object)
         self.stats: dict[str, Any] = {"nodes": 0}
+        self.steps: dict[str, int] = {}  # how many neurons each step that was taken has proved
+        if self.proved.any():
+            self.steps["direction"] = int(self.proved.sum())
 
     @cached_property
     def seeds(self) -> NDArray[np.uint64]:
@@ -71,13 +75,28 @@ class LayerSearch:
     def run(self) -> None:
         """Enumerate, or learn, pass messages, anneal and branch, each on the neurons that are left."""
         if self._few_patterns():
-            self._enumerate()
+            self._take_step("enumeration", self._enumerate)
             return
         self.report()
-        for step in (self._learn, self._pass_messages, self._anneal, self._prove):
-            if not self.proved.all():
-                step()
-                self.report()
+        self._take_step("perceptron learning", self._learn)
+        self._take_step("message passing", self._pass_messages)
+        self._take_step("annealing", self._anneal)
+        self._take_step("branch and bound", self._prove)
+
+    def _take_step(self, name: str, step: Callable[[], None]) -> None:
+        """Take a step where neurons are left, and count what it proves."""
+        if self.proved.all():
+            return
+        before = int(self.proved.sum())
+        step()
+        self.report()
+        self.steps[name] = self.steps.get(name, 0) + int(self.proved.sum()) - before
+
+    @property
+    def message(self) -> str:
+        """What was done, in order, and which steps proved how many neurons."""
+        proofs = ", ".join(f"{name} ({count})" for name, count in self.steps.items() if count)
+        return f"{', '.join(self.steps)}; proved by {proofs or 'none'}"
 
     def report(self) -> None:
         """Tell who listens to the search of one neuron its incumbent and its bound."""
@@ -103,13 +122,14 @@ class LayerSearch:
             self.weights[neuron : neuron + 1],
             Termination.PROVED if proved else self.terminations[neuron],
             gain_bound=None if proved else float(self.bound[neuron] * self.rows.scale[neuron]),
+            message=self.message,
             stats=dict(self.stats),
         )
 
     def layer_found(self) -> LayerFound:
         """Return the outcome of all neurons."""
         self.terminations[self.proved] = Termination.PROVED
-        return LayerFound(self.weights, self.terminations, self.bound * self.rows.scale, stats=self.stats)
+        return LayerFound(self.weights, self.terminations, self.bound * self.rows.scale, self.message, self.stats)
 
     def _few_patterns(self) -> bool:
         """Tell whether scoring all count vectors is the shortest way: they are shared by the layer's neurons."""
@@ -125,8 +145,6 @@ class LayerSearch:
     def _enumerate(self) -> None:
         from qproj.solvers.builtin.kernels.enumerate_layer import enumerate_layer
 
-        if not len(self.left):
-            return
         counts = enumerate_layer(self.rows.A, self.rows.columns.sizes, self.rows.tau)
         self.weights = self.rows.columns.weights_from_counts(counts)
         self.proved[:] = True
@@ -136,12 +154,11 @@ class LayerSearch:
         from qproj.solvers.builtin.kernels.sharing import Limits
 
         left, rows = self.left, self.rows
-        if not len(left):
-            return
         deadline = self.request.deadline
         if deadline is not None:
             now = time.perf_counter()
-            deadline = now + LEARNING_SHARE * (deadline - now)
+            share = LONG_LEARNING_SHARE if self._is_satisfiable else LEARNING_SHARE
+            deadline = now + share * (deadline - now)
         counts, met = learn_signs(
             rows.A,
             rows.columns.sizes,
@@ -154,14 +171,32 @@ class LayerSearch:
         sure = np.ones(len(weights), np.bool_) if rows.is_binary else rows.met(weights, left[met])
         self.weights[left[met][sure]] = weights[sure]
         self.proved[left[met][sure]] = True
+        self._keep_better(left[~met], counts[~met])
+
+    @property
+    def _is_satisfiable(self) -> bool:
+        """Whether rows are so few, beside weights, that probably all signs can be met."""
+        return len(self.rows.A) <= SATISFIABLE_SHARE * int(self.weights.shape[1])
+
+    def _keep_better(self, left: NDArray[np.intp], counts: NDArray[np.int64]) -> None:
+        """Take over those counts (k, C) that gain more than the incumbents of `left`."""
+        from qproj.solvers.builtin.kernels.scoring import score
+
+        if not len(left):
+            return
+        rows = self.rows
+        tau, before = rows.tau[:, left].T, rows.columns.counts_from_weights(self.weights[left])
+        gains = [score(rows.A, rows.columns.sizes, tau, each)[0] for each in (counts, before)]
+        better = gains[0] > gains[1]
+        self.weights[left[better]] = rows.columns.weights_from_counts(counts[better])
 
     def _pass_messages(self, attempt: int = 0, **options: Any) -> None:
         from qproj.solvers.builtin.kernels.message_passing import message_passing
         from qproj.solvers.builtin.kernels.sharing import Limits, derived_seeds
 
         left = self.left
-        rows, d = self.rows, self.weights.shape[1]
-        if not len(left) or not rows.is_binary or len(rows.A) > SATISFIABLE_SHARE * d:
+        rows = self.rows
+        if not rows.is_binary or not self._is_satisfiable:
             return
         X = rows.A if rows.columns.is_plain else rows.expanded
         given = {"iterations": self.options.iterations, "limits": Limits(self.request.deadline), **options}
@@ -174,10 +209,7 @@ class LayerSearch:
         from qproj.solvers.builtin.kernels.sharing import Limits
         from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
-        left = self.left
-        if not len(left):
-            return
-        rows, options = self.rows, self.options
+        left, rows, options = self.left, self.rows, self.options
         found = soft_anneal_layer(
             rows.A,
             rows.columns.sizes,

@@ -1,57 +1,248 @@
-"""The strategy of `auto` for plain models and for projections that are quadratic in the weights."""
+"""The strategy of `auto` for plain models and for projections that are quadratic in the weights: a portfolio.
+
+What proves at once comes first: enumeration of few variables, a tree decomposition where its tables are small. Then
+annealing and tabu search, each followed by steepest descent, look for incumbents, and exact searches for a proof: under
+a time limit side by side, in threads that the first proof stops; else one after the other, each within a work budget,
+so that the result depends on nothing but the seed. What was asked, and who proved, is in ``message``.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qproj.solvers.builtin.samplers import SimulatedAnnealing
-from qproj.solvers.contract import MissingPackageError, Request, Termination
+from qproj.solvers.builtin.exhaustive import Exhaustive
+from qproj.solvers.builtin.samplers import SimulatedAnnealing, Tabu, descended
+from qproj.solvers.builtin.tree import TreeDecomposition, elimination, table_seconds
+from qproj.solvers.contract import (
+    MissingLicenceError,
+    MissingPackageError,
+    Request,
+    Solution,
+    Termination,
+    TooLargeError,
+)
 from qproj.solvers.found import Found
+from qproj.solvers.interrupt import is_over, race
 from qproj.solvers.registry import get_solver
 
-#: Without a time limit, CP-SAT gets models of up to this many variables, which it proves in about a second.
-SMALL = 32
-#: Annealing's reads before CP-SAT, and the share of a time limit that they get at most.
-READS = 100
-HEURISTIC_SHARE = 0.25
+#: Up to so many variables every assignment is looked at.
+FEW = 16
+#: Annealing's reads without a time limit, and tabu's.
+READS, TABU_READS = 100, 10
+#: Tabu search builds a dense matrix of all variables.
+TABU_VARIABLES = 3000
+#: Seconds that the tables of a tree decomposition may take without a time limit, and their share of one.
+TREE_S, TREE_SHARE = 2.0, 0.5
+#: Interactions up to which a model is given to exact searches, which take them one by one.
+MOST_TERMS = 60_000
+#: Work of CP-SAT without a time limit, in its own deterministic seconds: on models that it proves in about a second,
+#: and on larger ones.
+SMALL, WORK, MORE_WORK = 32, 60.0, 1.0
+#: Seconds below which an exact search is not worth its start.
+LEAST_EXACT_S = 0.05
+#: Exact searches, most proofs of published QUBOs first; those of floating point confirm their proofs.
+EXACT = ("gurobi", "cpsat")
+#: For constrained models, first what counts in whole numbers; CP-SAT takes no real variables.
+CONSTRAINED = ("cpsat", "highs", "scip", "gurobi")
+_SLICE_S = 0.2
 
 
 def solve_model(problem: Any, request: Request) -> Found:
-    """Return argmin of a BQM, a CQM, a linear or a metric projection: annealing, then CP-SAT from its incumbent."""
-    listener = None if request.progress is None else request.progress.event
+    """Return argmin of a BQM, a CQM, a linear or a metric projection by whatever proves it soonest."""
     if problem.kind == "cqm":
-        return Found.of(
-            get_solver("cpsat").solve(problem, time_limit_s=_left(request), seed=request.seed, on_progress=listener)
-        )
-    annealed = SimulatedAnnealing().solve(
-        problem, time_limit_s=_left(request, HEURISTIC_SHARE), seed=request.seed, num_reads=READS, on_progress=listener
-    )
-    candidates = np.asarray(annealed.candidates)[:1]
-    if request.hint is not None:
-        candidates = np.concatenate([candidates, np.asarray(request.hint)[None, :]])
-        candidates = candidates[[int(np.argmax(problem.gain(candidates)))]]
+        return _constrained(problem, request)
     if not problem.num_variables:  # the empty assignment is the only one
-        return Found(candidates, Termination.PROVED)
-    stopped = Termination.BUDGET if annealed.termination is Termination.PROVED else annealed.termination
-    heuristic = Found(candidates, stopped)
-    if problem.meets_bound(candidates[0]) or (request.deadline is None and problem.num_variables > SMALL):
-        return heuristic
+        return Found(np.empty((1, 0), np.int8), Termination.PROVED, message="no variables")
+    for step in (_enumerated, _by_tree):
+        found = step(problem, request)
+        if found is not None:
+            return found
+    return (_in_steps if request.deadline is None else _in_a_race)(problem, request)
+
+
+def _enumerated(problem: Any, request: Request) -> Found | None:
+    if problem.num_variables > FEW:
+        return None
+    found = Found.of(Exhaustive().solve(problem, time_limit_s=_left(request), on_progress=_listener(request)))
+    return replace(found, message=f"every assignment; {found.message}".rstrip("; "))
+
+
+def _by_tree(problem: Any, request: Request) -> Found | None:
+    """Return the optimum of a sparse BQM by dynamic programming, where its tables are small enough for the time."""
+    if problem.kind != "bqm" or len(problem.arrays[3]) > 3 * problem.num_variables:
+        return None
     left = _left(request)
-    if left is not None and left < 1e-3:
-        return heuristic
+    most_s = TREE_S if left is None else TREE_SHARE * left
+    widths = elimination(problem.sampled_model("", {}).bqm, most_s=most_s)[1]
+    if len(widths) < problem.num_variables or table_seconds(widths) > most_s:
+        return None
     try:
-        exact = get_solver("cpsat")
+        found = Found.of(TreeDecomposition().solve(problem, time_limit_s=left, on_progress=_listener(request)))
+    except TooLargeError:
+        return None
+    if found.termination is not Termination.PROVED:
+        return None
+    return replace(found, message=f"tree decomposition of width {max(widths, default=0)}")
+
+
+def _in_steps(problem: Any, request: Request) -> Found:
+    """Return the best of annealing, tabu and descent, and of CP-SAT within its work; a seed gives one result."""
+    candidates = _annealed(problem, request, READS, None)
+    names = ["annealing"]
+    if problem.num_variables <= TABU_VARIABLES and not problem.meets_bound(candidates[0]):
+        tabu = Tabu().solve(problem, seed=request.seed, num_reads=TABU_READS, on_progress=_listener(request))
+        candidates = _better(problem, candidates, np.asarray(tabu.candidates)[:1])
+        names.append("tabu search")
+    heuristic = Found(candidates, Termination.BUDGET, message=", ".join(names))
+    terms = _terms(problem)
+    if problem.meets_bound(candidates[0]) or terms > MOST_TERMS:
+        return heuristic
+    work = WORK if problem.num_variables <= SMALL else MORE_WORK
+    try:
+        exact = get_solver("cpsat", deterministic_time=work)
     except MissingPackageError:
         return heuristic
-    solution = exact.solve(problem, time_limit_s=left, seed=request.seed, hint=candidates[0], on_progress=listener)
-    both = np.concatenate([candidates, np.asarray(solution.candidates).reshape(-1, candidates.shape[1])])
-    return Found.of(solution, candidates=both, sampleset=None)
+    solution = exact.solve(problem, seed=request.seed, hint=candidates[0], on_progress=_listener(request))
+    return _joined(problem, heuristic, [("cpsat", solution)])
 
 
-def _left(request: Request, share: float = 1.0) -> float | None:
+def _in_a_race(problem: Any, request: Request) -> Found:
+    """Return the best of heuristics and exact searches side by side, until a proof or the deadline."""
+    begin = time.perf_counter()
+    assert request.deadline is not None
+    first_end = begin + min(0.25 * (request.deadline - begin), 0.5)
+    candidates = _annealed(problem, request, READS, first_end)
+    heuristic = Found(candidates, Termination.CLOCK, message="annealing")
+    left = request.deadline - time.perf_counter()
+    if problem.meets_bound(candidates[0]) or left <= 1e-3:
+        return heuristic
+    searches: list[Callable[[], Any]] = [lambda: _walked(problem, request, candidates)]
+    names = [name for name in EXACT if _takes(name, problem)]
+    if left >= LEAST_EXACT_S and _terms(problem) <= MOST_TERMS:
+        searches += [lambda name=name: _exact(name, problem, request, candidates[0]) for name in names]  # type: ignore[misc]
+    found = race(searches, lambda one: isinstance(one, Solution) and one.termination is Termination.PROVED)
+    walked = _better(problem, candidates, found[0])
+    heuristic = Found(walked, Termination.CLOCK, message="annealing, tabu search")
+    answers = [(name, one) for name, one in zip(names, found[1:]) if isinstance(one, Solution)]
+    return _joined(problem, heuristic, answers)
+
+
+def _annealed(problem: Any, request: Request, reads: int, end: float | None) -> NDArray[Any]:
+    """Return (1, n): the best of annealing, of the hint and of a constant assignment, after descent."""
+    limit = None if end is None else max(end - time.perf_counter(), 1e-3)
+    found = SimulatedAnnealing().solve(
+        problem, time_limit_s=limit, seed=request.seed, num_reads=reads, on_progress=_listener(request)
+    )
+    candidates = np.asarray(found.candidates)[:1]
+    if request.hint is not None:
+        candidates = _better(problem, candidates, np.asarray(request.hint)[None, :].astype(candidates.dtype))
+    return _better(problem, candidates, descended(problem, candidates))
+
+
+def _walked(problem: Any, request: Request, candidates: NDArray[Any]) -> NDArray[Any]:
+    """Return (1, n): the best of annealing and tabu search by turns until the deadline or the end of the race."""
+    assert request.deadline is not None
+    turn, best = 0, candidates
+    while not is_over():
+        left = request.deadline - time.perf_counter()
+        if left <= 0:
+            break
+        tabu = turn % 2 == 0 and problem.num_variables <= TABU_VARIABLES
+        solver = Tabu() if tabu else SimulatedAnnealing()
+        seed = None if request.seed is None else request.seed + turn + 1
+        found = solver.solve(problem, time_limit_s=min(left, _SLICE_S), seed=seed, on_progress=_listener(request))
+        best = _better(problem, best, np.asarray(found.candidates)[:1])
+        turn += 1
+    return _better(problem, best, descended(problem, best))
+
+
+def _exact(name: str, problem: Any, request: Request, hint: NDArray[Any]) -> Solution | None:
+    """Return an exact solver's answer; None where it refuses the model, or lacks a licence."""
+    left = _left(request)
+    try:
+        answer: Solution = get_solver(name).solve(
+            problem, time_limit_s=left, seed=request.seed, hint=hint, on_progress=_listener(request)
+        )
+    except (MissingPackageError, MissingLicenceError, TooLargeError):
+        return None
+    return answer
+
+
+def _takes(name: str, problem: Any) -> bool:
+    """Whether an exact solver is installed, and not known to refuse a model of this size."""
+    try:
+        get_solver(name)
+    except MissingPackageError:
+        return False
+    return name != "gurobi" or _terms(problem) <= 2000
+
+
+def _constrained(problem: Any, request: Request) -> Found:
+    """Return the answer of the first installed solver that takes the constrained model; never without a limit."""
+    real = any(problem.cqm.vartype(v).name == "REAL" for v in problem.variables)
+    for name in CONSTRAINED[1:] if real else CONSTRAINED:
+        limits: dict[str, Any] = {} if request.deadline is not None else _work_of(name)
+        try:
+            solution = get_solver(name, **limits).solve(
+                problem, time_limit_s=_left(request), seed=request.seed, on_progress=_listener(request)
+            )
+        except (MissingPackageError, MissingLicenceError, TooLargeError):
+            continue
+        found = Found.of(solution)
+        return replace(found, message=f"{name}: {found.message}")
+    raise MissingPackageError('no solver of constrained models is installed; pip install "qproj[highs]"')
+
+
+def _work_of(name: str) -> dict[str, Any]:
+    """Return the option of a solver that ends its search without a clock."""
+    return {"deterministic_time": WORK} if name == "cpsat" else {"node_limit": 1_000_000}
+
+
+def _joined(problem: Any, heuristic: Found, answers: list[tuple[str, Solution]]) -> Found:
+    """Return the best candidate of all, with the tightest bound; a proof's answer comes with its termination."""
+    candidates = heuristic.candidates
+    bounds = [one.gain_bound for _, one in answers if one.gain_bound is not None and np.isfinite(one.gain_bound)]
+    proof = next(((name, one) for name, one in answers if one.termination is Termination.PROVED), None)
+    for _, one in answers:
+        if one.best is not None:
+            candidates = _better(problem, candidates, np.asarray(one.best)[None, :].astype(candidates.dtype))
+    asked = ", ".join([heuristic.message, *(name for name, _ in answers)])
+    if proof is None:
+        stats = dict(answers[0][1].stats) if answers else {}
+        bound = min(bounds, default=None)
+        return Found(candidates, heuristic.termination, bound, message=f"{asked}: no proof", stats=stats)
+    name, solution = proof
+    text = f"{asked}: proved by {name}"
+    return Found(candidates, Termination.PROVED, solution.gain_bound, message=text, stats=dict(solution.stats))
+
+
+def _better(problem: Any, first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """Return whichever of two assignments, (1, n) each, gains more; the first where they gain the same."""
+    if not len(second) or not len(first):
+        return first if len(first) else second
+    gains = problem.gain(np.concatenate([first, second.astype(first.dtype)]))
+    return first if gains[0] >= gains[1] else second.astype(first.dtype)
+
+
+def _terms(problem: Any) -> int:
+    """The number of products of a problem that is quadratic in its variables."""
+    if problem.kind == "bqm":
+        return len(problem.arrays[3])
+    return int(problem.num_variables * (problem.num_variables - 1)) // 2
+
+
+def _listener(request: Request) -> Any:
+    """What the searches report their incumbents and bounds to; None where nobody listens."""
+    return None if request.progress is None else request.progress.event
+
+
+def _left(request: Request) -> float | None:
     if request.deadline is None:
         return None
-    return max(share * (request.deadline - time.perf_counter()), 1e-3)
+    return max(request.deadline - time.perf_counter(), 1e-3)

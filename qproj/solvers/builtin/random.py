@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
+from qproj.solvers.sampling import scoring_seconds
 from qproj.solvers.search_progress import SearchProgress
 
 #: Draws without num_reads and without a time limit.
 DEFAULT_READS = 100
-#: Draws scored at a time: memory, not speed.
-_BLOCK = 4096
+#: Draws scored at a time: memory, not speed; and, under a time limit, about the seconds that a block takes.
+_BLOCK, _BLOCK_S = 4096, 0.02
 
 
 class Random(Adapter[Any, Found]):
@@ -34,30 +35,31 @@ class Random(Adapter[Any, Found]):
 def draws(
     model: Any, rng: np.random.Generator, count: int, deadline: float | None, progress: SearchProgress | None = None
 ) -> Found:
-    """Return `count` uniform assignments, or as many as can be drawn, and scored twice, before the deadline."""
+    """Return `count` uniform assignments, or as many as can be scored before the deadline."""
+    most = count
+    if deadline is not None:
+        each = max(scoring_seconds(model), 1e-9)
+        most = max(1, min(count, int((deadline - time.perf_counter()) / each)))
     blocks: list[NDArray[Any]] = []
-    drawn, scoring = 0, 0.0
-    while drawn < count:
-        now = time.perf_counter()
-        if deadline is not None and blocks and now + scoring >= deadline:
-            return Found(np.concatenate(blocks), Termination.CLOCK, stats={"reads": drawn})
+    drawn = 0
+    while drawn < most:
         blocks.append(draw(rng, min(_size(model), count - drawn), model))
         drawn += len(blocks[-1])
-        if deadline is not None:
-            model.gain(blocks[-1])
-            scoring += time.perf_counter() - now
         if progress is not None:
             progress.candidates(blocks[-1])
-    return Found(np.concatenate(blocks), stats={"reads": drawn})
+    termination = Termination.BUDGET if most == count else Termination.CLOCK
+    return Found(np.concatenate(blocks)[:most], termination, stats={"reads": most})
 
 
 def best_until(model: Any, rng: np.random.Generator, deadline: float, progress: SearchProgress | None = None) -> Found:
     """Return the best of the uniform assignments that are drawn before the deadline."""
-    best, best_gain, drawn = None, -np.inf, 0
+    best, best_gain, drawn, size = None, -np.inf, 0, 1
     while best is None or time.perf_counter() < deadline:
-        block = draw(rng, _size(model), model)
+        begin = time.perf_counter()
+        block = draw(rng, size, model)
         gains = model.gain(block)
         drawn += len(block)
+        size = min(_size(model), 2 * size if time.perf_counter() - begin < _BLOCK_S else size)
         if gains.max() > best_gain:
             best, best_gain = block[[int(gains.argmax())]], float(gains.max())
             if progress is not None:

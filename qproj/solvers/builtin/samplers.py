@@ -17,7 +17,7 @@ from qproj._seeds import derived_seed
 from qproj.encodings import SampledModel
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import DEFAULT_READS, SAMPLING, Reads, SamplingAdapter, decode_reads
+from qproj.solvers.sampling import DEFAULT_READS, SAMPLING, Reads, SamplingAdapter, decode_reads, sampled_model
 
 #: Reads drawn at most until a time limit: scoring more of them would overrun it.
 MOST_READS = 20_000
@@ -73,7 +73,7 @@ class SamplerSolver(SamplingAdapter):
         wanted, drawn, size = request.num_reads or MOST_READS, 0, 1
         while drawn < wanted:
             begin = time.perf_counter()
-            if batches and begin >= deadline:
+            if batches and begin + drawn * model.scoring_s >= deadline:
                 break
             count = min(size, wanted - drawn)
             seed = None if request.seed is None else derived_seed(request.seed, len(batches))
@@ -84,8 +84,8 @@ class SamplerSolver(SamplingAdapter):
                 )
             drawn += max(count, len(batches[-1]))  # a call may return more rows than it is asked for
             spent = max(time.perf_counter() - begin, 1e-6)
-            left = deadline - time.perf_counter()
-            size = max(1, min(2 * size, int(0.5 * left / (spent / count))))
+            left = deadline - time.perf_counter() - drawn * model.scoring_s
+            size = max(1, min(2 * size, int(0.5 * left / (spent / count + model.scoring_s))))
         return Reads(model, dimod.concatenate(batches), Termination.BUDGET if drawn >= wanted else Termination.CLOCK)
 
     def sample(
@@ -295,6 +295,20 @@ def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -
         hint="initial_states" in known,
     )
     return solver
+
+
+def descended(problem: Any, candidates: NDArray[Any]) -> NDArray[Any]:
+    """Return assignments, (k, n), after steepest single-flip descent on the problem's own quadratic model."""
+    from dwave.samplers import SteepestDescentSampler
+
+    model = sampled_model(problem, "margin")
+    if not model.bqm.num_variables or not model.exact or len(model.labels) != candidates.shape[1]:
+        return candidates
+    states = candidates if model.columns is None else np.stack([model.bits(one) for one in candidates])
+    reads = SteepestDescentSampler().sample(model.bqm, initial_states=(states, range(states.shape[1])))
+    order = [reads.variables.index(i) for i in range(states.shape[1])]
+    assignments: NDArray[Any] = model.assignments(np.asarray(reads.record.sample)[:, order])
+    return assignments
 
 
 def initial_state(model: SampledModel, request: Request) -> NDArray[np.int8] | None:

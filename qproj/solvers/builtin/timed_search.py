@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj.solvers.builtin.layer_search import LayerSearch
-from qproj.solvers.contract import MissingPackageError, Status, Termination
+from qproj.solvers.builtin.layer_rows import LayerRows
+from qproj.solvers.builtin.layer_search import LayerSearch, Options
+from qproj.solvers.contract import MissingLicenceError, MissingPackageError, Status, Termination, TooLargeError
+from qproj.solvers.interrupt import race
+from qproj.solvers.layers import LayerRequest
 from qproj.solvers.registry import get_solver
 
 #: Share of the time that is left which walks get before exact search, and where no second thread continues beside it.
@@ -36,8 +40,11 @@ HOPELESS = 100.0
 NEAR_CAPACITY = 1.25
 #: Shares of the time that is left for the first exact search and the second.
 PROOF_SHARES = (0.7, 1.0)
-#: Seconds below which CP-SAT is not worth its start, and what a term of its model takes before and after the search.
-LEAST_CPSAT_S, CPSAT_TERM_S = 0.02, 5e-7
+#: Other exact solvers that are asked; the last is always there. Gurobi's cuts prove most where a linear relaxation is
+#: tight, as on sparse inputs; its package's own licence takes 2000 rows and columns.
+ASKED, MOST_ROWS = ("gurobi", "cpsat"), 2000
+#: Seconds below which CP-SAT, or Gurobi, is not worth its start, and what a term of a model takes before and after.
+LEAST_ASKED_S, LEAST_FLOATING_S, TERM_S = 0.02, 0.1, 5e-7
 #: Entries of rows, all neurons', up to which the search is finished after the deadline, and by how many sweeps.
 LATE, LAST_SWEEPS = 1 << 20, 16
 
@@ -45,21 +52,28 @@ LATE, LAST_SWEEPS = 1 << 20, 16
 class TimedSearch(LayerSearch):
     """A search that the clock ends; `request.deadline` is set."""
 
+    def __init__(self, options: Options, rows: LayerRows, problems: Any, request: LayerRequest) -> None:
+        super().__init__(options, rows, problems, request)
+        self._refused: set[str] = set()
+
     def run(self) -> None:
         """Enumerate, or learn and pass messages, prove what is narrow, walk, and search exactly beside the walks."""
         if self._few_patterns():
-            self._enumerate()
+            self._take_step("enumeration", self._enumerate)
             return
         self.report()
-        self._learn()
-        self._repeat_messages()
-        self.report()
-        self._prove_narrow()
-        if self._left_s > 0 and len(self.left):
-            share = WALK_SHARE if self._walks_beside or not self.rows.is_binary else ALONE_SHARE
-            self._walk(self.left, time.perf_counter() + share * self._left_s)
-        self._prove()
-        self._finish()
+        self._take_step("perceptron learning", self._learn)
+        self._take_step("message passing", self._repeat_messages)
+        self._take_step("branch and bound", self._prove_narrow)
+        if self._left_s > 0:
+            self._take_step("walks", self._walk_first)
+        self._take_step("exact search beside walks", self._prove)
+        self._take_step("descent", self._finish)
+
+    def _walk_first(self) -> None:
+        """Walk before any exact search."""
+        share = WALK_SHARE if self._walks_beside or not self.rows.is_binary else ALONE_SHARE
+        self._walk(self.left, time.perf_counter() + share * self._left_s)
 
     def _finish(self) -> None:
         """Anneal for some sweeps, and descend: where the clock came before any walk, that is much for little."""
@@ -218,12 +232,12 @@ class TimedSearch(LayerSearch):
             self.terminations[neuron] = Termination.CLOCK
 
     def _exactly(self, neuron: int, end: float) -> None:
-        """Ask branch and bound and CP-SAT, the likelier one first."""
+        """Search by branch and bound and by other solvers, the likelier first."""
         # where nearly all signs can be met CP-SAT's bounds close the rest, beyond that its search is too slow
         near = len(self.rows.A) <= NEAR_CAPACITY * self.rows.A.shape[1]
-        steps = (self._ask_cpsat, self._branch) if near else (self._branch, self._ask_cpsat)
+        steps = (self._ask, self._branch) if near else (self._branch, self._ask)
         if self._expected_s > HOPELESS * (end - time.perf_counter()):
-            steps = (self._ask_cpsat,) * 2
+            steps = (self._ask,) * 2
         for share, step in zip(PROOF_SHARES, steps, strict=True):
             now = time.perf_counter()
             if now < end and not self.proved[neuron]:
@@ -232,21 +246,40 @@ class TimedSearch(LayerSearch):
     def _branch(self, neuron: int, deadline: float) -> None:
         self._take(neuron, self._search(neuron, deadline, self._threads))
 
-    def _ask_cpsat(self, neuron: int, deadline: float) -> None:
-        limit = deadline - time.perf_counter() - CPSAT_TERM_S * self.rows.A.size
-        if not self.rows.is_binary or limit < LEAST_CPSAT_S:
+    def _ask(self, neuron: int, deadline: float) -> None:
+        """Ask CP-SAT and, where it is installed and takes the model, Gurobi beside it: the first proof ends both."""
+        limit = deadline - time.perf_counter() - TERM_S * self.rows.A.size
+        if not self.rows.is_binary or limit < LEAST_ASKED_S:
             return
-        try:
-            solver = get_solver("cpsat")
-        except MissingPackageError:
-            return  # branch and bound continues alone
         problem = self.problems[neuron]
-        found = solver.solve(
-            problem, time_limit_s=limit, seed=int(self.seeds[neuron] >> np.uint64(33)), hint=self.weights[neuron],
-            on_progress=None if self.request.progress is None else self.request.progress.event,
-        )  # fmt: skip
-        if found.best is not None and found.gain_bound is not None:
-            self._learnt(neuron, found.best, found.gain_bound, proved=found.status is Status.OPTIMAL)
+        asked = [name for name in ASKED if name == "cpsat" or self._is_worth(name, problem, limit)]
+        searches = [partial(self._answer, name, neuron, limit) for name in asked]
+        answers = [searches[0]()] if len(searches) == 1 else race(searches, _is_proof)
+        for found in answers:
+            if found is not None and found.best is not None and found.gain_bound is not None:
+                self._learnt(neuron, found.best, found.gain_bound, proved=found.status is Status.OPTIMAL)
+            if _is_proof(found):
+                self.steps[found.solver] = self.steps.get(found.solver, 0) + 1
+
+    def _is_worth(self, name: str, problem: Any, limit: float) -> bool:
+        merged = problem.aggregated
+        return limit >= LEAST_FLOATING_S and sum(merged.A.shape) <= MOST_ROWS and name not in self._refused
+
+    def _answer(self, name: str, neuron: int, limit: float) -> Any:
+        """Return a solver's solution of one neuron; None where it is not installed, or refuses."""
+        seed, hint = int(self.seeds[neuron] >> np.uint64(33)), self.weights[neuron]
+        try:
+            return get_solver(name).solve(
+                self.problems[neuron], time_limit_s=limit, seed=seed, hint=hint,
+                on_progress=None if self.request.progress is None else self.request.progress.event,
+            )  # fmt: skip
+        except (MissingPackageError, MissingLicenceError, TooLargeError):
+            self._refused.add(name)
+            return None
+
+
+def _is_proof(found: Any) -> bool:
+    return found is not None and found.status is Status.OPTIMAL
 
 
 __all__ = ["TimedSearch"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -57,7 +58,7 @@ class TreeDecomposition(SamplerSolver):
         if not model.bqm.num_variables:
             return replace(super().call(model, request), termination=Termination.PROVED)
         order, widths = elimination(model.bqm)
-        seconds = ENTRY_S * sum(2.0 ** (width + 1) for width in widths)
+        seconds = table_seconds(widths)
         if request.deadline is not None and time.perf_counter() + seconds > request.deadline:
             none = np.empty((0, model.bqm.num_variables), np.int8)
             nothing = dimod.SampleSet.from_samples_bqm((none, list(model.bqm.variables)), model.bqm)
@@ -74,17 +75,36 @@ class TreeDecomposition(SamplerSolver):
         return replace(found, gain_bound=float(np.max(problem.gain(found.candidates))))
 
 
-def elimination(bqm: dimod.BinaryQuadraticModel) -> tuple[list[Any], list[int]]:
-    """Return variables, least degree first, and how many others each meets; ends beyond the largest width taken."""
-    graph = {v: set(bqm.adj[v]) for v in bqm.variables}
+def elimination(bqm: dimod.BinaryQuadraticModel, most_s: float = np.inf) -> tuple[list[Any], list[int]]:
+    """Return variables, least degree first, and how many others each meets.
+
+    Ends early beyond the largest width taken, or where the tables so far take more than `most_s` seconds.
+    """
+    graph: dict[Any, set[Any]] = {v: set() for v in bqm.variables}
+    for u, v in bqm.quadratic:
+        graph[u].add(v)
+        graph[v].add(u)
+    place = {v: i for i, v in enumerate(graph)}
+    heap = [(len(around), place[v], v) for v, around in graph.items()]
+    heapq.heapify(heap)
     order: list[Any] = []
     widths: list[int] = []
-    while graph and max(widths, default=0) <= MAX_WIDTH:
-        v = min(graph, key=lambda u: len(graph[u]))
+    seconds = 0.0
+    while heap and (not widths or widths[-1] <= MAX_WIDTH) and seconds <= most_s:
+        degree, _, v = heapq.heappop(heap)
+        if v not in graph or degree != len(graph[v]):
+            continue  # a newer entry has its present degree
         around = graph.pop(v)
         order.append(v)
         widths.append(len(around))
+        seconds += ENTRY_S * 2.0 ** (len(around) + 1)
         for u in around:
             graph[u] |= around
             graph[u] -= {u, v}
+            heapq.heappush(heap, (len(graph[u]), place[u], u))
     return order, widths
+
+
+def table_seconds(widths: list[int]) -> float:
+    """Return how long the tables of an elimination take, roughly."""
+    return ENTRY_S * sum(2.0 ** (width + 1) for width in widths)

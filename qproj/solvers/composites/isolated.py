@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +64,14 @@ class Isolated(Composite):
             self._executor.shutdown(wait=True, kill_workers=True)
             self._executor = None
 
+    def _end(self) -> None:
+        """End the process at once; what is left of its pool is cleared up beside the caller."""
+        executor, self._executor = self._executor, None
+        for process in list(getattr(executor, "_processes", {}).values()):
+            process.terminate()
+        thread = threading.Thread(target=executor.shutdown, kwargs={"wait": True, "kill_workers": True}, daemon=True)
+        thread.start()
+
     def _elsewhere(self, problem: Any, limits: dict[str, Any], patience: float | None) -> Any:
         from concurrent.futures import TimeoutError as FutureTimeout
         from concurrent.futures.process import BrokenProcessPool
@@ -75,7 +84,7 @@ class Isolated(Composite):
         try:
             return self._executor.submit(_solve, self.solver, problem, limits).result(timeout=patience)
         except FutureTimeout:
-            self.close()
+            self._end()
             raise TimeoutError(f"{solver_name(self.solver)} was ended after {patience:g} s") from None
         except BrokenProcessPool as error:
             self.close()

@@ -23,21 +23,24 @@ _u8, _u16, _u64 = np.uint8, np.uint16, np.uint64
 
 
 class Tree(NamedTuple):
-    """What the nodes of one search share: see `Plan`; tables of losses in `unit`, and where each level's begin."""
+    """What the nodes of one search share: see `Plan` and `Tables`, whose losses are in `unit`."""
 
     steps: NDArray[np.uint64]
     sizes: NDArray[np.int64]
-    left: NDArray[np.int64]
     weights: NDArray[np.int64]
     half: int
     tables: NDArray[np.uint8]
     where: NDArray[np.int64]
+    below: NDArray[np.int64]
+    base: NDArray[np.int64]
     unit: int
 
     @classmethod
     def of(cls, plan: Plan, unit: int) -> Tree:
         """Return the tree of a plan, with tables of losses in `unit`."""
-        return cls(plan.steps, plan.sizes, plan.left, plan.weights, plan.half, *plan.tables(unit), unit)
+        made = plan.tables(unit)
+        window = plan.window
+        return cls(plan.steps, plan.sizes, plan.weights, plan.half, *made, window[0], window[1], unit)
 
 
 class Buffers(NamedTuple):
@@ -123,7 +126,7 @@ class Buffers(NamedTuple):
 @compiled()
 def advance(tree, open_, room):
     """Continue the search for at most `room` nodes."""
-    sizes, left, where, tables, unit = tree.sizes, tree.left, tree.where, tree.tables, tree.unit
+    sizes, where, tables, unit = tree.sizes, tree.where, tree.tables, tree.unit
     ends, rows, alive, costs, state = open_.ends, open_.rows, open_.alive, open_.fresh_costs, open_.state
     C, chunk = sizes.size, rows.shape[0] // tree.steps.shape[1]
     root, k, lost = state[0], state[1], state[2]
@@ -144,8 +147,8 @@ def advance(tree, open_, room):
             alive[a] = a
             costs[a] = 0
         if where[k + 1] >= 0:
-            base = left[k + 1] + 2
-            at, size, below = _u64(where[k + 1]), _u64(base * base * base * base), _u8(tree.half - left[k + 1])
+            base = tree.base[k + 1]
+            at, size, below = _u64(where[k + 1]), _u64(base * base * base * base), _u8(tree.below[k + 1])
             for block in range(rows.shape[1]):
                 _positions(rows, alive, count, _u64(block), open_.positions, below, _u16(base))
                 _look_up(open_.positions, count, tables, at, size, costs)

@@ -22,8 +22,11 @@ from qproj.solvers.builtin.kernels.branch_bound_problem import Neuron
 
 GROUPS = 16  # groups of a block: sixteen 16-bit table positions fill one vector register
 ROWS = 4 * GROUPS
-REACH = 14  # the longest reach L of a table: (L + 2)^4 positions have to fit in 16 bits
+REACH = 20  # the longest reach L of a table
+GROUPED = 10  # last weights that groups are chosen for, about: where most nodes are cut off
+WINDOW = 12  # sums that a table tells apart, at most: positions have to fit in 16 bits, and tables in the cache
 LEVELS = 255  # table entries are bytes: losses in units of the incumbent's loss / 255, rounded down
+SHARE = 0.55  # of the weights that the longest tables reach over, at most
 _MEMORY = 1 << 25  # bytes of all tables
 _ROUNDS = 6  # of choosing groups for the last weights and the last weights for the groups
 _LOOKS = 1 << 22  # at rows, in choosing groups of very many: every group then looks at the next heaviest only
@@ -64,10 +67,22 @@ class Plan:
     def reach(self) -> int:
         """The longest tables worth their making: they grow with the fourth power of their reach."""
         groups = len(self.weights) // 4
-        reach = min(REACH, self.half, max(4, round(0.45 * float(self.left[0])) - 1))
-        while reach > 1 and groups * sum((k + 2) ** 4 for k in range(reach + 1)) > _MEMORY:
+        reach = min(REACH, self.half, max(4, round(SHARE * float(self.left[0])) - 1))
+        while reach > 1 and groups * sum(min(k + 2, WINDOW) ** 4 for k in range(reach + 1)) > _MEMORY:
             reach -= 1
         return reach
+
+    @property
+    def window(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return, for each level, the agreements that digit 0 of a position stands for, and the number of digits.
+
+        Digit 0 stands for fewer agreements too, the last one for a row that is met whatever follows. With
+        L weights left, half − L … half + 1 are all there are; a shorter window around the middle, where nearly all
+        sums are, only weakens the bound.
+        """
+        base = np.minimum(self.left + 2, WINDOW)
+        below = self.half - self.left + (self.left + 2 - base) // 2
+        return below, base
 
     @classmethod
     def of(cls, neuron: Neuron) -> Plan:
@@ -76,7 +91,7 @@ class Plan:
         total = int(neuron.sizes.sum())
         weights = neuron.weights / max(1, int(neuron.weights.max(initial=1)))
         signs = turned.astype(np.int8)
-        reach = min(REACH - 4, max(1, total // 2))
+        reach = min(GROUPED, max(1, total // 2))
         members, order = _plan(signs, neuron.sizes, weights, reach, _ROUNDS if len(signs) <= 512 else 2)
         blocks = -(-len(members) // GROUPS)
         place = np.full((blocks * GROUPS, 4), -1)
@@ -104,7 +119,8 @@ class Plan:
         """
         levels = [k for k in range(len(self.left)) if self.left[k] <= self.reach]
         groups = len(self.weights) // 4
-        lengths = (self.left[levels] + 2) ** 4 * groups
+        below, digits = self.window
+        lengths = digits[levels] ** 4 * groups
         ends = np.concatenate(([0], np.cumsum(lengths[::-1])))
         where = np.full(len(self.left), -1, np.int64)
         where[levels] = ends[:-1][::-1]
@@ -116,10 +132,11 @@ class Plan:
         tables[where[levels[-1]] :][: last.size] = last.ravel()
         steps = self.steps.view(np.uint8)
         for k in levels[-2::-1]:
-            base, inner_base = (self.left[k : k + 2] + 2).tolist()
-            values = steps[k, : base - inner_base + 1].astype(np.int64).reshape(base - inner_base + 1, -1, 4, GROUPS)
+            base, inner_base = digits[k : k + 2].tolist()
+            values = steps[k, : self.sizes[k] + 1].astype(np.int64).reshape(self.sizes[k] + 1, -1, 4, GROUPS)
             members = values.transpose(0, 1, 3, 2).reshape(len(values), groups, 4, 1)
-            after = np.clip(np.arange(base) - (base - inner_base) + members, 0, inner_base - 1)
+            after = np.clip(np.arange(base) + below[k] + members - below[k + 1], 0, inner_base - 1)
+            after[..., -1] = inner_base - 1
             places = np.ascontiguousarray(after * inner_base ** np.arange(4)[:, None])
             inner = tables[where[k + 1] : where[k + 1] + inner_base**4 * groups]
             _next_table(places, inner, tables[where[k] : where[k] + base**4 * groups])

@@ -1,0 +1,125 @@
+"""`auto` on plain models: a portfolio that no single solver beats, says what it did, and always ends."""
+
+import itertools
+import threading
+
+import dimod
+import numpy as np
+import pytest
+
+import qproj
+from qproj.solvers.interrupt import interruptible, is_over, polled, race
+
+
+def triangles(count, seed=1):
+    rng, bqm = np.random.default_rng(seed), dimod.BinaryQuadraticModel("SPIN")
+    for k in range(count):
+        for i, j in itertools.combinations(range(3 * k, 3 * k + 3), 2):
+            bqm.add_quadratic(i, j, float(rng.integers(1, 100)))
+    return bqm
+
+
+def random_bqm(n, seed=0, density=1.0):
+    rng = np.random.default_rng([seed, n])
+    Q = np.triu(rng.integers(-50, 51, (n, n)) * (rng.random((n, n)) < density))
+    return dimod.BinaryQuadraticModel(Q.astype(float), "BINARY")
+
+
+def is_local_minimum(bqm, solution):
+    best = np.asarray(solution.best)
+    spin = bqm.vartype is dimod.SPIN
+    flipped = np.repeat(best[None], len(best), axis=0)
+    np.fill_diagonal(flipped, -best if spin else 1 - best)
+    return (bqm.energies((flipped, list(bqm.variables))) >= solution.objective - 1e-9).all()
+
+
+@pytest.mark.parametrize("limit", [None, 0.5])
+def test_low_treewidth_is_proved_by_a_tree_decomposition(limit):
+    bqm = triangles(20)
+    ours = qproj.get_solver("auto").solve(bqm, seed=0, time_limit_s=limit)
+    assert (ours.status, ours.objective) == ("optimal", qproj.get_solver("tree").solve(bqm).objective)
+    assert "tree decomposition of width 2" in ours.message
+
+
+def test_few_variables_are_enumerated():
+    bqm = random_bqm(12)
+    found = qproj.get_solver("auto").solve(bqm)
+    assert (found.status, found.objective) == ("optimal", dimod.ExactSolver().sample(bqm).first.energy)
+    assert "every assignment" in found.message
+
+
+@pytest.mark.parametrize("limit", [None, 0.4])
+def test_dense_models_beyond_a_proof_end_in_a_local_minimum_with_a_bound(limit):
+    bqm = random_bqm(70)
+    found = qproj.get_solver("auto").solve(bqm, seed=0, time_limit_s=limit)
+    assert found.status == "feasible"
+    assert found.bound <= found.objective
+    assert is_local_minimum(bqm, found)
+    assert "annealing" in found.message
+
+
+def test_a_seed_gives_one_result_without_a_time_limit():
+    bqm = random_bqm(40)
+    first, second = (qproj.get_solver("auto").solve(bqm, seed=3) for _ in range(2))
+    assert (first.best == second.best).all()
+    assert first.message == second.message
+
+
+def test_middling_models_are_proved_side_by_side_with_heuristics():
+    bqm = random_bqm(30, density=0.3)
+    found = qproj.get_solver("auto").solve(bqm, seed=0, time_limit_s=20.0)
+    assert found.status == "optimal"
+    assert found.objective == qproj.get_solver("cpsat").solve(bqm).objective
+    assert "proved by" in found.message
+
+
+def test_constrained_models_with_real_variables_go_to_a_mip_solver():
+    pytest.importorskip("highspy")
+    x, i = dimod.Real("x", upper_bound=5), dimod.Integer("i", upper_bound=5)
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(-x - 2 * i)
+    cqm.add_constraint(x + i <= 6.5)
+    found = qproj.get_solver("auto").solve(cqm)
+    assert found.objective == pytest.approx(-11.5)
+    assert found.bound == pytest.approx(-11.5, abs=1e-4)  # real variables: a proof up to tolerances, which is none
+    assert found.message.startswith("highs")
+
+
+def test_sign_projections_say_which_step_proved():
+    rng = np.random.default_rng(0)
+    X, t = rng.choice([-1, 1], (40, 25)), rng.normal(size=40)
+    found = qproj.get_solver("auto").solve(qproj.SignProjection(X, t), seed=0)
+    assert found.message.endswith("proved by branch and bound (1)")
+
+
+def test_a_race_ends_with_the_first_proof_and_stops_the_others():
+    stopped, began = threading.Event(), threading.Barrier(3)
+
+    def backend():
+        began.wait(30)
+        return interruptible(lambda: stopped.wait(30), stopped.set)
+
+    def loop():
+        began.wait(30)
+        with polled(None) as stop:
+            while not stop():
+                pass
+        return is_over()
+
+    def proof():
+        began.wait(30)
+        return "proof"
+
+    assert race([backend, loop, proof], lambda answer: answer == "proof") == [True, True, "proof"]
+    assert not is_over()
+
+
+def test_an_error_in_a_race_stops_it_and_reaches_the_caller():
+    stopped = threading.Event()
+
+    def fails():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        race([fails, lambda: interruptible(lambda: stopped.wait(30), stopped.set)], bool)
+    assert stopped.is_set()
