@@ -31,7 +31,7 @@ def from_ommx_adapter(adapter: type, **parameters: Any) -> OMMXSolver | OMMXSamp
         return OMMXSampler(adapter, **parameters)
     if isinstance(adapter, type) and issubclass(adapter, SolverAdapter):
         return OMMXSolver(adapter, **parameters)
-    raise TypeError(f"{adapter!r} is not an adapter of OMMX; pass a class derived from ommx.adapter.SolverAdapter")
+    raise TypeError(f"{adapter!r} is not an adapter of OMMX; pass one derived from ommx.adapter.SolverAdapter")
 
 
 class OMMXSolver(MIPAdapter):
