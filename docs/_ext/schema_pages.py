@@ -103,6 +103,9 @@ FIELDS = {
     "instance_seed": "of training or generating the layers",
     "workers": "processes; 0: one per core",
     "grace_s": "a run is ended this many seconds past its limit",
+    "tune": "solvers to tune, one table each: solver, parameters (an option's range [low, high], or values to choose "
+    "among), settings (how many are tried), share (of the layers of a size that they are chosen on), objective (gap or "
+    "tts), seed",
     "train": "experiments of `qproj train` that plainly named solvers are run in, all else equal",
     "train_optimizer": "projected or qpsbgd",
     "train_epochs": "instead of each experiment's own",
@@ -151,6 +154,8 @@ def _allowed(schema: dict[str, object]) -> str:
     """Say in words what a field's JSON schema allows."""
     if "anyOf" in schema:
         return " or ".join(_allowed(part) for part in schema["anyOf"])  # type: ignore[attr-defined]
+    if "$ref" in schema:
+        return "table"
     kind = schema.get("type")
     if kind == "array":
         return f"list of {_allowed(schema['items'])}"  # type: ignore[arg-type]

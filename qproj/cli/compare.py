@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from qproj.cli.command import Command
-from qproj.cli.options import Json, Seeds, Wide, complete_solver, numbers, words
+from qproj.cli.options import Json, References, Seeds, Wide, complete_solver, numbers, words
 from qproj.cli.options import seeds as parse_seeds
 
 #: Columns in the order in which a narrow terminal does without them.
@@ -93,6 +93,7 @@ def compare(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and an estimate of its time, and exit.")
     ] = False,
+    references: References = None,
     wide: Wide = False,
     as_json: Json = False,
 ) -> None:
@@ -114,12 +115,16 @@ def compare(
         "instances": instances or ["digits"], "solvers": solvers, "encodings": words(encodings),
         "reads": numbers(reads, int, "--reads"), "time_limits_s": numbers(time_limit, float, "--time-limit"),
         "seeds": parse_seeds(seeds), "nulls": null, "max_neurons": max_neurons, "instance_seed": instance_seed,
-        "record_progress": record_progress, "training": None, "workers": workers, "grace_s": grace,
+        "record_progress": record_progress, "training": None, "tuning": [], "workers": workers, "grace_s": grace,
     }  # fmt: skip
     options = _with_study_file(options, study_file, ctx)
     processes, grace_s = options.pop("workers"), options.pop("grace_s")
     if processes < 0:
         raise ValueError(f"--workers is {processes}; a number ≥ 0 is needed, 0 for one per core")
+    if references is not None and not references.exists():
+        raise FileNotFoundError(
+            f"--references is {references}, which is not there; give a study's folder or a csv file"
+        )
     study = Study(out, **options)
     if dry_run:
         _show_plan(study, processes or cores(), wide=wide, as_json=as_json)
@@ -127,6 +132,8 @@ def compare(
         results, ended = run_with_progress(
             study, workers=processes, dask=dask, grace_s=grace_s, retry_failed=retry_failed
         )
+        if references is not None:
+            results = type(results).read(results.folder, references_from=references)
         _show_results(results, ended, wide=wide, as_json=as_json)
 
 
@@ -181,7 +188,7 @@ def _show_results(results: Any, ended: Any, *, wide: bool, as_json: bool) -> Non
 
 def _show_plan(study: Any, workers: int, *, wide: bool, as_json: bool) -> None:
     from qproj.cli.output import print_json, print_table, print_text
-    from qproj.lab.studies.estimate import plan_table
+    from qproj.lab.studies.estimate import plan_records, plan_table
     from qproj.lab.studies.solver_table import seconds
 
     found, training = study.estimate(workers=workers), study.training
@@ -194,7 +201,7 @@ def _show_plan(study: Any, workers: int, *, wide: bool, as_json: bool) -> None:
             "layers": len(study.plan.instances), "neurons": study.plan.num_neurons, "runs": study.plan.num_runs,
             "training_runs": training.num_runs if training else 0, "workers": workers,
             "seconds": sum(known) / workers, "unknown": unknown, "qpu_access_s": qpu,
-            "solvers": [dict(zip(titles, row, strict=True)) for row in rows],
+            "solvers": plan_records(study.plan, found),
         })  # fmt: skip
         return
     print_table(titles, rows, wide=wide)

@@ -25,7 +25,8 @@ def export(
             "--format",
             metavar="FORMAT",
             help="csv or parquet for the rows; reads for every read with its gain, energy, occurrences and chain "
-            "breaks, as parquet or csv; npz for the layers; coo, lp or mps for one model file per neuron.",
+            "breaks, as parquet or csv; references for what is known of each neuron, as csv; npz for the layers; coo, "
+            "lp or mps for one model file per neuron.",
         ),
     ] = "csv",
     encoding: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,14 @@ def complete_solver(incomplete: str) -> list[str]:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of a table.")]
+References = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Take optima and bounds from this study, or csv file of qproj export --format references, alone; by "
+        "default from the study itself.",
+    ),
+]
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column, even beyond the terminal's width.")]
 SolverName = Annotated[
     str,

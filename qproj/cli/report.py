@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from qproj.cli.command import Command
 from qproj.cli.compare import SPARE
-from qproj.cli.options import Json, Wide
+from qproj.cli.options import Json, References, Wide
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +24,27 @@ def report(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The file to write; by default report.html, or report.md, in the folder."),
+        typer.Option(
+            metavar="PATH", help="The file to write, or the folder for --tables and --figures; by default DIR."
+        ),
     ] = None,
     kind: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="html, md, or text for a table in the terminal.")
     ] = "html",
+    tables: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Write every table to DIR/tables instead, as latex, md or csv; by default none.",
+        ),
+    ] = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND", help="Write every figure to DIR/figures instead, as pdf, svg or png; by default none."
+        ),
+    ] = None,
+    references: References = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print how the second study differs from the first.")] = False,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     wide: Wide = False,
@@ -36,10 +52,15 @@ def report(
 ) -> None:
     """Write the page of a stored study or of training runs, as HTML or Markdown, or compare two studies.
 
+    With --tables or --figures, write those for a paper; with --json, print every table as plain numbers: shares
+    from 0 to 1, times in seconds, null where there is no figure or it is infinite.
+
     \b
     Examples:
       qproj report study --open
       qproj report study --format text
+      qproj report study --tables latex --figures pdf
+      qproj report study --references longer-study
       qproj report before after --diff
     """
     from qproj.cli.output import print_json, print_table
@@ -49,23 +70,31 @@ def report(
         raise ValueError(f"--format is {kind!r}; html, md or text is needed")
     if len(folders) != (2 if diff else 1):
         raise ValueError(f"{len(folders)} folders are given; {'two with' if diff else 'one without'} --diff is needed")
-    if (folders[0] / "runs").is_dir():
+    if (folders[0] / "runs").is_dir() and not (folders[0] / "study.sqlite").is_file():
+        if tables or figures or references:
+            raise ValueError(f"{folders[0]} holds training runs; --tables, --figures and --references are for studies")
         _training(folders[0], out, "json" if as_json else kind, show, diff=diff, wide=wide)
         return
-    results = [Results.read(folder) for folder in folders]
+    results = [Results.read(folder, references_from=references) for folder in folders]
     if diff:
         from qproj.lab.studies.difference import difference_table
 
-        titles, rows = difference_table(*results)
+        difference = difference_table(*results)
         if as_json:
-            print_json([dict(zip(titles, row, strict=True)) for row in rows])
+            print_json(difference.records)
         else:
-            print_table(titles, rows, wide=wide)
+            print_table(difference.titles, difference.texts, wide=wide)
+        return
+    if tables or figures:
+        _for_papers(results[0], out or folders[0], tables, figures, as_json=as_json)
         return
     if as_json:
+        from qproj.lab.report.tables import report_tables
+
         print_json({
             "runs": len(results[0].runs), "neurons": results[0].neurons, "proved_optima": results[0].optima,
             "solvers": [asdict(line) for line in results[0].lines],
+            "tables": {one.name: one.records for one in report_tables(results[0])},
         })  # fmt: skip
         return
     if kind == "text":
@@ -88,6 +117,23 @@ def report(
     typer.echo(f"The report was written to {target}")
     if show:
         typer.launch(target.resolve().as_uri())
+
+
+def _for_papers(results: Any, out: Path, tables: str | None, figures: str | None, *, as_json: bool) -> None:
+    """Write tables and figures as files for papers, into two folders below `out`."""
+    from qproj.cli.output import print_json
+    from qproj.lab.report import write_figures, write_tables
+
+    written: dict[str, list[Path]] = {}
+    if tables:
+        written["tables"] = write_tables(results, out / "tables", tables)
+    if figures:
+        written["figures"] = write_figures(results, out / "figures", figures)
+    if as_json:
+        print_json({what: [str(path) for path in paths] for what, paths in written.items()})
+        return
+    for what, paths in written.items():
+        typer.echo(f"{len(paths)} {what} were written to {out / what}: {', '.join(path.name for path in paths)}")
 
 
 def _training(folder: Path, out: Path | None, kind: str, show: bool, *, diff: bool, wide: bool) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.lab.report.figure import Axis, Figure, Series, Style
 from qproj.lab.report.solver_styles import shown_name, solver_styles
-from qproj.lab.studies.metrics import BOOTSTRAPS
+from qproj.lab.studies.metrics import BOOTSTRAPS, middle
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import SolverLine, read_successes
 
@@ -93,9 +93,9 @@ def _fit(d: NDArray[np.int64], times: FloatArray) -> tuple[float, float] | None:
 
 
 def medians(d: NDArray[np.int64], times: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return the sizes and the (lower) median time of each; inf where half of its neurons were never solved."""
+    """Return the sizes and the median time of each; inf where half of its neurons were never solved."""
     sizes = np.unique(d)
-    return sizes, np.array([np.sort(times[d == size])[(int((d == size).sum()) - 1) // 2] for size in sizes])
+    return sizes, np.array([middle(np.sort(times[d == size])) for size in sizes])
 
 
 def tts_scaling(results: Results) -> Figure | None:

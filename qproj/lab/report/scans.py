@@ -10,13 +10,11 @@ from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style
 from qproj.lab.report.solver_styles import shown_name, solver_styles
 from qproj.lab.studies.metrics import gaps, means_by_problem
 from qproj.lab.studies.results import Results
+from qproj.lab.studies.solver_families import SolverFamily, families
 from qproj.lab.studies.solver_table import SolverLine
-from qproj.solvers.specs import SolverSpec, parse_solver
 
 #: Different values of an option that make a scan.
 LEAST_VALUES = 3
-#: Options that are one knob: the noise of h and of J are scanned together.
-TOGETHER = {"sigma_h": ("sigma_h", "sigma_j")}
 TITLES = {
     "sigma_h": ("Noise", "standard deviation of h's error, of the full range (J's in proportion)"),
     "chain_prefactor": ("Chain strength", "chain strength, times uniform torque compensation"),
@@ -27,50 +25,18 @@ TITLES = {
 
 def scans(results: Results) -> list[Figure]:
     """Return one figure per option that takes three or more numbers among solvers that are otherwise alike."""
-    known = _specs(results.lines)
-    options = sorted({option for spec, _ in known for option in _options(spec)} - {"sigma_j"})
-    return [figure for option in options if (figure := _scan(results, option, known)) is not None]
+    found = families(results.lines, LEAST_VALUES)
+    by_option = {
+        option: [one for one in found if one.option == option] for option in dict.fromkeys(f.option for f in found)
+    }
+    return [_scan(results, option, own) for option, own in by_option.items()]
 
 
-def _specs(lines: list[SolverLine]) -> list[tuple[SolverSpec, SolverLine]]:
-    found = []
-    for line in lines:
-        try:
-            found.append((parse_solver(line.solver), line))
-        except (TypeError, ValueError, ImportError):  # an object that a Python caller gave
-            continue
-    return found
-
-
-def _options(spec: SolverSpec) -> dict[str, float]:
-    inner = spec.inner
-    own = {} if inner is None else _options(inner)
-    for name, value in spec.options.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            own[name] = float(value)
-    return own
-
-
-def _without(spec: SolverSpec, names: tuple[str, ...]) -> str:
-    inner = None if spec.inner is None else parse_solver(_without(spec.inner, names))
-    return SolverSpec(spec.name, {k: v for k, v in spec.options.items() if k not in names}, inner).text
-
-
-def _scan(results: Results, option: str, known: list[tuple[SolverSpec, SolverLine]]) -> Figure | None:
-    together = TOGETHER.get(option, (option,))
-    groups: dict[str, list[tuple[float, SolverLine]]] = {}
-    for spec, line in known:
-        value = _options(spec).get(option)
-        if value is not None:
-            budget = line.label.removeprefix(line.solver)
-            groups.setdefault(_without(spec, together) + budget, []).append((value, line))
-    groups = {name: points for name, points in groups.items() if len({x for x, _ in points}) >= LEAST_VALUES}
-    if not groups:
-        return None
+def _scan(results: Results, option: str, own: list[SolverFamily]) -> Figure:
     series: list[Series] = []
-    for number, (name, points) in enumerate(groups.items()):
-        series += _curves(name, sorted(points, key=lambda point: point[0]), PALETTE[number % len(PALETTE)])
-    values = [value for points in groups.values() for value, _ in points]
+    for number, family in enumerate(own):
+        series += _curves(family.name, list(family.members), PALETTE[number % len(PALETTE)])
+    values = [value for family in own for value, _ in family.members]
     series += _null_levels(results, [min(values), max(values)])
     title, label = TITLES.get(option, (option, option))
     breaks = any(one.on_right for one in series)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
+from qproj.lab.report.comparison_figures import comparison_figures
 from qproj.lab.report.cost import training_cost
 from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style
 from qproj.lab.report.scaling import success_against, tts_scaling
@@ -30,7 +31,7 @@ def study_figures(results: Results) -> list[Figure]:
     made = [
         gap_profile(results), gap_by_size(results), success_against(results, "d"), success_against(results, "n"),
         best_of_reads(results), time_and_gap(results), tts_scaling(results), time_split(results),
-        alignment_and_gap(results), *scans(results), training_cost(results),
+        alignment_and_gap(results), *scans(results), training_cost(results), *comparison_figures(results),
     ]  # fmt: skip
     return [figure for figure in made if figure is not None]
 

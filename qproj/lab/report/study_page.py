@@ -13,16 +13,26 @@ from qproj._files import write_text
 from qproj.lab.report.cost import training_rows
 from qproj.lab.report.page import render_page
 from qproj.lab.report.study_figures import study_figures
+from qproj.lab.studies.comparisons import (
+    MAX_PAIRS,
+    cost_table,
+    optimal_tts_table,
+    pairs_table,
+    ranking_table,
+    time_to_gap_table,
+)
 from qproj.lab.studies.failures import failures
-from qproj.lab.studies.metrics import agreement, gaps, means_by_problem, paired_bootstrap
+from qproj.lab.studies.metrics import agreement, gaps
+from qproj.lab.studies.result_table import ResultTable
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import SolverLine, gap_text, number, percent, seconds
+from qproj.lab.studies.tuning_table import tuning_table
 
 #: Parts of the page that hold figures only, and the figures in their order.
 FIGURE_PARTS = (
     ("quality", "Quality", ("sizes", "alignment")),
     ("reads", "Reads", ("success-d", "success-n", "reads")),
-    ("time", "Time", ("time", "tts", "split")),
+    ("time", "Time", ("time", "anytime", "tts", "split")),
 )
 #: The overview's columns beside the solver's name and kind.
 SUMMARY_COLUMNS = (
@@ -31,8 +41,6 @@ SUMMARY_COLUMNS = (
 )  # fmt: skip
 #: Rows of failures that are listed in full; the rest is counted.
 MAX_FAILURES = 500
-#: Solvers up to which every pair is compared.
-MAX_PAIRS = 16
 
 
 def write_report(results: Results, path: str | Path) -> Path:
@@ -58,10 +66,12 @@ def render(results: Results) -> str:
     figure_parts = [
         (key, name, shown) for key, name, wanted in parts if (shown := [one for one in wanted if one in drawn])
     ]
-    training, pairs, listed = training_rows(results), pair_rows(results), failure_rows(results)
+    training, pairs, listed = training_rows(results), pairs_table(results), failure_rows(results)
+    table_parts = _table_parts(results, drawn)
     tabs = [
         ("overview", "Overview"), *((key, name) for key, name, _ in figure_parts),
-        *([("training", "Training")] if training else []), *([("pairs", "Pairs")] if pairs else []),
+        *([("training", "Training")] if training else []), *((key, name) for key, name, _, _ in table_parts),
+        *([("pairs", "Pairs")] if pairs.rows else []),
         ("runs", "Runs"), *([("failures", "Failures")] if listed else []),
     ]  # fmt: skip
     return render_page(
@@ -76,6 +86,8 @@ def render(results: Results) -> str:
         title=results.folder.resolve().name,
         summary=summary_rows(results.lines),
         pairs=pairs,
+        table_parts=table_parts,
+        nulls={line.label for line in results.lines if line.is_null},
         agreement=agreement_rows(results),
         failures=listed,
         causes=failures(results),
@@ -87,6 +99,20 @@ def render(results: Results) -> str:
         training=training,
         runs=len(results.runs),
     )
+
+
+def _table_parts(results: Results, drawn: list[str]) -> list[tuple[str, str, list[ResultTable], list[str]]]:
+    """Return (id, name, tables, figures) of the parts that hold both; those without a table are left out."""
+    made = [
+        ("ranking", "Ranking", [ranking_table(results), time_to_gap_table(results), optimal_tts_table(results)],
+         ["profile", *(name for name in drawn if name.startswith("tts-"))]),
+        ("cost", "Cost", [cost_table(results)], ["cost"]),
+        ("tuning", "Tuning", [tuning_table(results)], ["tuning"]),
+    ]  # fmt: skip
+    parts = [(key, name, [one for one in tables if one.rows], figures) for key, name, tables, figures in made]
+    return [
+        (key, name, tables, [one for one in figures if one in drawn]) for key, name, tables, figures in parts if tables
+    ]
 
 
 def summary_rows(lines: list[SolverLine]) -> list[dict[str, Any]]:
@@ -121,27 +147,6 @@ def _cell(text: str, value: float, hint: str = "") -> dict[str, Any]:
 def _share_cell(share: Any) -> dict[str, Any]:
     hint = f"95 % Wilson: {percent(share.low)} to {percent(share.high)}, of {share.trials}" if share.trials else ""
     return _cell(percent(share.value), share.value, hint)
-
-
-def pair_rows(results: Results) -> list[dict[str, Any]]:
-    """Return, for every pair of solvers, the paired bootstrap of their gaps; those with the null model first."""
-    lines = results.lines[:MAX_PAIRS]
-    gap = gaps(results.runs, results.known)
-    tables = {}
-    for line in lines:
-        mask = results.runs["label"] == line.label
-        tables[line.label] = means_by_problem(gap[mask], results.runs["problem"][mask])
-    rows = []
-    for i, a in enumerate(lines):
-        for b in lines[i + 1 :]:
-            found = paired_bootstrap(tables[a.label], tables[b.label])
-            if found is not None:
-                rows.append({
-                    "a": a.label, "b": b.label, "difference": number(found.difference), "low": number(found.low),
-                    "high": number(found.high), "p": found.p_text,
-                    "neurons": found.neurons, "null": a.is_null or b.is_null,
-                })  # fmt: skip
-    return sorted(rows, key=lambda row: not row["null"])
 
 
 def agreement_rows(results: Results) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from qproj.lab.studies.outcome import CRASHED, HUNG, Outcome
 from qproj.lab.studies.plan import PlannedRun, StudyPlan, innermost
@@ -137,21 +138,33 @@ def _qpu_s(plan: StudyPlan, number: int, new: list[PlannedRun]) -> float | None:
     return None if access is None else 1e-6 * float(access) * len(new)
 
 
-def plan_table(plan: StudyPlan, estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
-    """Return the titles and rows of a dry run: each solver's runs, those that are new, and the time that they take."""
-    titles = ["solver", "encoding", "kind", "runs", "new", "about", "from", "at most", "QPU access", "withheld", "note"]
-    found = _by_solver(plan)
-    rows = []
+def plan_records(plan: StudyPlan, estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
+    """Return a dry run's rows as plain values: runs, seconds of all new ones, None where nothing is known."""
+    found, records = _by_solver(plan), []
     for number, (solver, one) in enumerate(zip(plan.solvers, estimates, strict=True)):
         limits = [run.limits.time_limit_s for run in found[number]]
         share = one.new / max(one.runs, 1)
-        longest = "no limit" if None in limits else f"{share * sum(limit or 0.0 for limit in limits):.0f} s"
-        withheld = sorted({name for run in found[number] for name in run.limits.withheld})
-        note = "null model" if solver.is_null else "costs money" if solver.costs_money else solver.capabilities.note
-        rows.append([
-            solver.text, solver.encoding or "–", "exact" if solver.capabilities.exact else "heuristic",
-            str(one.runs), str(one.new), "unknown" if one.seconds is None else f"{one.seconds:.3g} s",
-            one.known_from or "–", longest, "–" if one.qpu_s is None else f"{one.qpu_s:.3g} s",
-            ", ".join(withheld) or "–", note,
-        ])  # fmt: skip
+        records.append({
+            "solver": solver.text, "encoding": solver.encoding or None, "exact": solver.capabilities.exact,
+            "runs": one.runs, "new": one.new, "seconds": one.seconds, "known_from": one.known_from or None,
+            "most_s": None if None in limits else share * sum(limit or 0.0 for limit in limits), "qpu_s": one.qpu_s,
+            "withheld": sorted({name for run in found[number] for name in run.limits.withheld}),
+            "note": "null model" if solver.is_null else "costs money" if solver.costs_money
+            else solver.capabilities.note,
+        })  # fmt: skip
+    return records
+
+
+def plan_table(plan: StudyPlan, estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
+    """Return the titles and rows of a dry run: each solver's runs, those that are new, and the time that they take."""
+    titles = ["solver", "encoding", "kind", "runs", "new", "about", "from", "at most", "QPU access", "withheld", "note"]
+    rows = [
+        [
+            one["solver"], one["encoding"] or "–", "exact" if one["exact"] else "heuristic", str(one["runs"]),
+            str(one["new"]), "unknown" if one["seconds"] is None else f"{one['seconds']:.3g} s",
+            one["known_from"] or "–", "no limit" if one["most_s"] is None else f"{one['most_s']:.0f} s",
+            "–" if one["qpu_s"] is None else f"{one['qpu_s']:.3g} s", ", ".join(one["withheld"]) or "–", one["note"],
+        ]
+        for one in plan_records(plan, estimates)
+    ]  # fmt: skip
     return titles, rows

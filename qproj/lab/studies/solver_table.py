@@ -175,18 +175,26 @@ def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]
     """Return the share of optimal reads of one solver's runs, and the TTS99 in seconds by neuron.
 
     Of neurons whose optimum is proved, and runs whose reads were kept. A read's seconds are the run's wall clock, from
-    problem to weights, divided by its reads.
+    problem to weights, divided by its reads. The seconds of a failed run are charged to the others' reads; on a neuron
+    where all failed, the time is infinite.
     """
     counts: dict[int, tuple[int, int, float]] = {}
-    for key, problem, wall in zip(own["run"], own["problem"].tolist(), own["wall_s"].tolist(), strict=True):
-        values = gains.get(key)
-        if values is None or not len(values) or not known.proved[problem]:
+    sampled = any(key in gains for key in own["run"].tolist())
+    lost = ~own.usable & ~own.refused & sampled
+    rows = zip(own["run"], own["problem"].tolist(), own["wall_s"].tolist(), lost.tolist(), strict=True)
+    for key, problem, wall, failed in rows:
+        values = np.empty(0) if failed else gains.get(key)
+        if values is None or not (len(values) or failed) or not known.proved[problem]:
             continue
+        wall = 0.0 if math.isnan(wall) else wall
         found = metrics.successes(values, float(known.gain[problem]), float(known.scale[problem]))
         hits, reads, spent = counts.get(problem, (0, 0, 0.0))
         counts[problem] = (hits + found, reads + len(values), spent + wall)
     share = Share.counted(sum(hits for hits, _, _ in counts.values()), sum(reads for _, reads, _ in counts.values()))
-    return share, {p: float(metrics.tts(hits / reads, spent / reads)) for p, (hits, reads, spent) in counts.items()}
+    return share, {
+        p: float(metrics.tts(hits / reads, spent / reads)) if reads else math.inf
+        for p, (hits, reads, spent) in counts.items()
+    }
 
 
 def reported(runs: Runs, name: str) -> FloatArray:

@@ -17,6 +17,7 @@ from qproj.lab.studies.running import StudyProgress, StudySession
 from qproj.lab.studies.stored_problems import Instance
 from qproj.lab.studies.study_export import read_frame
 from qproj.lab.studies.training_cost import TrainingPlan, run_training
+from qproj.lab.studies.tuning import TuningPlan, require_fixed_encoding, write_tuning
 from qproj.lab.studies.worker import groups_of
 from qproj.solvers.builtin.warm import compile_ahead
 from qproj.solvers.specs import SolverSpec, parse_solvers
@@ -47,6 +48,8 @@ class Study:
         Of training or generating the layers.
     training : TrainingPlan, optional
         What :func:`run` trains after the runs.
+    tuning : sequence of TuningPlan
+        Solvers whose settings are run like solvers of their own, and judged on unseen neurons.
 
     Raises
     ------
@@ -79,12 +82,15 @@ class Study:
         instance_seed: int = 0,
         training: TrainingPlan | None = None,
         record_progress: bool = False,
+        tuning: Sequence[TuningPlan] = (),
     ) -> None:
-        self.folder, self.training = Path(out), training
+        self.folder, self.training, self.tuning = Path(out), training, tuple(tuning)
+        require_fixed_encoding(self.tuning, encodings)
+        settings = [spec for plan in self.tuning for spec in plan.specs]
         self.plan: StudyPlan = make_plan(
             load_instances(instances, max_neurons=max_neurons, seed=instance_seed),
-            _specs(solvers), encodings=encodings, reads=reads, time_limits_s=time_limits_s, seeds=seeds, nulls=nulls,
-            record_progress=record_progress,
+            _specs(solvers) + settings, encodings=encodings, reads=reads, time_limits_s=time_limits_s, seeds=seeds,
+            nulls=nulls, record_progress=record_progress,
         )  # fmt: skip
 
     def run(
@@ -128,6 +134,8 @@ class Study:
             pool or ClusterPool(dask, grace_s=grace_s) as opened,
             StudySession(self.plan, self.folder, opened, retry_failed=retry_failed, on_progress=on_progress) as session,
         ):
+            if self.tuning:
+                write_tuning(self.folder, self.tuning)
             return session.run()
 
     def estimate(self, *, workers: int = 2, probe: bool = True) -> list[Estimate]:

@@ -16,7 +16,7 @@ from qproj.formats.lp import lp_text
 from qproj.formats.mps import mps
 from qproj.lab.datasets.instances import LayerInstance, save_instances
 from qproj.lab.studies.frame import COLUMNS, Runs, read_runs
-from qproj.lab.studies.metrics import gaps, references
+from qproj.lab.studies.metrics import References, gaps, references
 from qproj.lab.studies.store import StudyStore
 from qproj.projections import SignProjection
 from qproj.solvers.contract import MissingPackageError
@@ -24,7 +24,7 @@ from qproj.solvers.contract import MissingPackageError
 if TYPE_CHECKING:
     import polars
 
-FORMATS = ("csv", "parquet", "reads", "npz", "coo", "lp", "mps")
+FORMATS = ("csv", "parquet", "reads", "references", "npz", "coo", "lp", "mps")
 
 
 def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: str = "majority") -> tuple[int, str]:
@@ -36,8 +36,8 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
         The study; a file (csv, parquet, npz) or a folder (coo, lp, mps).
     kind : str
         "csv" and "parquet" hold one row per run; "reads" one per read, as parquet or csv by the file's ending;
-        "npz" the layers; "coo" one BQM per neuron under `encoding`; "lp" and "mps" one constrained model per neuron.
-        Published QUBOs are written as they are.
+        "references" the best gain and bound of each neuron, as csv; "npz" the layers; "coo" one BQM per neuron under
+        `encoding`; "lp" and "mps" one constrained model per neuron. Published QUBOs are written as they are.
 
     Raises
     ------
@@ -51,6 +51,10 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
         raise ValueError(f"unknown format {kind!r}; there are {', '.join(FORMATS)}")
     if kind in ("csv", "parquet"):
         return _rows(Path(folder), target, kind)
+    if kind == "references":
+        from qproj.lab.studies.known_optima import write_known_optima
+
+        return write_known_optima(folder, target), "neurons"
     if kind == "reads":
         from qproj.lab.studies.read_export import write_reads
 
@@ -80,7 +84,7 @@ def export_study(folder: str | Path, out: str | Path, kind: str, *, encoding: st
     return count, "neurons"
 
 
-def to_polars(runs: Runs) -> polars.DataFrame:
+def to_polars(runs: Runs, known: References | None = None) -> polars.DataFrame:
     """Return the runs as a polars frame, with ``gap`` (to the proved optimum or the best bound) and ``gap_to``."""
     try:
         import polars
@@ -94,7 +98,7 @@ def to_polars(runs: Runs) -> polars.DataFrame:
         elif name != "instance_id":
             columns[name] = polars.Series(name, runs[name], nan_to_null=True)
     if len(runs):
-        known = references(runs)
+        known = references(runs) if known is None else known
         columns["gap"] = polars.Series("gap", gaps(runs, known), nan_to_null=True)
         columns["gap_to"] = np.where(known.proved[runs["problem"]], "optimum", "bound").tolist()
     return polars.DataFrame(columns)

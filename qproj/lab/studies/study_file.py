@@ -5,15 +5,16 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from qproj._options import nearest
 from qproj.lab.studies.line_numbers import LineNumbers, read_toml, read_yaml
 from qproj.lab.studies.neurons import FILES, Source, parse_sources
 from qproj.lab.studies.plan import seed_numbers
 from qproj.lab.studies.training_cost import TrainingPlan, check_training, plain_solvers
+from qproj.lab.studies.tuning import TuningPlan, make_tuning
 from qproj.projections import SignProjection
 from qproj.solvers.specs import parse_solvers
 
@@ -67,6 +68,39 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Seeds = Annotated[_Count | list[Annotated[int, Field(ge=0, strict=True)]], AfterValidator(_once)]
 
 
+class Tune(BaseModel):
+    """One solver to tune; see :func:`qproj.lab.studies.tuning.make_tuning`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    solver: str
+    parameters: dict[str, list[int | float | str | bool]]
+    settings: Annotated[int, Field(ge=2, strict=True)] = 20
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    objective: Literal["gap", "tts"] = "gap"
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+
+    @model_validator(mode="after")
+    def _makes_a_plan(self) -> Tune:
+        self.plan()
+        return self
+
+    def plan(self) -> TuningPlan:
+        """Return the settings to run.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An unknown solver or option, or an empty range.
+        """
+        try:
+            return make_tuning(
+                self.solver, self.parameters, self.settings, share=self.share, objective=self.objective, seed=self.seed
+            )
+        except (TypeError, ImportError) as error:
+            raise ValueError(str(error)) from None
+
+
 class StudyFile(BaseModel):
     """The content of a study file; every field but `instances` and `solvers` has a default.
 
@@ -88,6 +122,10 @@ class StudyFile(BaseModel):
         Keep incumbent and bound of each search over time, for anytime curves; rows that are there stay as they are.
     max_neurons, instance_seed, workers, grace_s
         As on the command line.
+    tune : list of tables
+        Solvers to tune: `solver`, `parameters` (an option's range [low, high], or values to choose among), `settings`
+        (how many are tried), `share` (of the layers of a size that settings are chosen on), `objective` ("gap" or
+        "tts"), `seed`.
     train : list of str
         Experiments of `qproj train`, run with every plainly named solver (and the null model), all else equal.
     train_optimizer, train_epochs, train_settings, train_seeds
@@ -112,6 +150,7 @@ class StudyFile(BaseModel):
     instance_seed: Annotated[int, Field(ge=0, strict=True)] = 0
     workers: Annotated[int, Field(ge=0, strict=True)] = 0
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    tune: Annotated[list[Tune], BeforeValidator(_listed)] = []
     train: Annotated[_Texts, _each(_experiment)] = []
     train_optimizer: str = "projected"
     train_epochs: _Count | None = None
@@ -126,10 +165,10 @@ class StudyFile(BaseModel):
         ValueError, MissingPackageError
             As :meth:`training`.
         """
-        own = self.model_dump(exclude={"workers", "grace_s"})
+        own = self.model_dump(exclude={"workers", "grace_s", "tune"})
         return {name: value for name, value in own.items() if not name.startswith("train")} | {
-            "training": self.training()
-        }
+            "training": self.training(), "tuning": [one.plan() for one in self.tune],
+        }  # fmt: skip
 
     def training(self) -> TrainingPlan | None:
         """Return the plan of the training runs; None where the file names no experiment.

@@ -108,7 +108,8 @@ def test_failures_are_listed_and_counted(results):
 
 def test_figures_hold_what_they_say(results):
     drawn = {figure.name: figure for figure in study_figures(results)}
-    assert set(drawn) == {"gaps", "sizes", "reads", "time", "split", "alignment"}  # one size: no growth with it
+    # one size: no growth with it
+    assert set(drawn) == {"gaps", "sizes", "reads", "time", "split", "alignment", "profile"}
     profile = {one.name: one for one in drawn["gaps"].series}
     assert profile["auto"].y[0] == profile["auto"].y[-1] == 1.0
     assert all(0 <= y <= 1 and one.y == sorted(one.y) for one in profile.values() for y in one.y)
@@ -204,6 +205,8 @@ def _tabs_draw_their_figures(browser, wait):
         "Quality",
         "Reads",
         "Time",
+        "Ranking",
+        "Cost",
         "Pairs",
         "Runs",
         "Failures",
