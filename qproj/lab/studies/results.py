@@ -21,6 +21,7 @@ from qproj.lab.studies.solver_table import SolverLine, summarise
 from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.study_export import to_polars
 from qproj.lab.studies.training_cost import read_training
+from qproj.lab.studies.tuning_table import hidden_labels
 
 if TYPE_CHECKING:
     import polars
@@ -106,8 +107,6 @@ class Results:
     @cached_property
     def lines(self) -> list[SolverLine]:
         """One line per solver and budget; of a tuned solver, its default and the settings that are recommended."""
-        from qproj.lab.studies.tuning_table import hidden_labels
-
         hidden = hidden_labels(self)
         shown = self.runs.where(~np.isin(self.runs["label"].astype(str), list(hidden))) if hidden else self.runs
         if len(shown) == len(self.runs):

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.lab.studies.metrics import BOOTSTRAPS, bootstrap
+from qproj.lab.studies.frame import Runs
+from qproj.lab.studies.metrics import BOOTSTRAPS, References, bootstrap, gaps, means_by_problem
 from qproj.lab.studies.result_table import Column, ResultTable
+from qproj.lab.studies.solver_table import read_successes
 from qproj.lab.studies.tuning import TuningPlan, read_tuning, split
 
-if TYPE_CHECKING:
-    from qproj.lab.studies.results import Results
+
+class JudgedRuns(Protocol):
+    """A study's rows and what is known of its neurons: :class:`~qproj.lab.studies.results.Results`."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def runs(self) -> Runs: ...
+
+    @property
+    def gains(self) -> Mapping[str, FloatArray]: ...
+
+    @property
+    def known(self) -> References: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +97,7 @@ class Sticker:
     seconds: float
 
 
-def trials(results: Results) -> list[Trials]:
+def trials(results: JudgedRuns) -> list[Trials]:
     """Return the figures of every tuned solver's settings, for each budget that all of them have runs of."""
     found = []
     for plan in read_tuning(results.folder):
@@ -94,7 +110,7 @@ def trials(results: Results) -> list[Trials]:
     return found
 
 
-def _trials(results: Results, plan: TuningPlan, labels: Sequence[str], budget: str) -> Trials | None:
+def _trials(results: JudgedRuns, plan: TuningPlan, labels: Sequence[str], budget: str) -> Trials | None:
     runs = results.runs
     figures = _figures(results, plan.objective, labels)
     common = sorted(set.intersection(*(set(row) for row in figures)))
@@ -112,7 +128,7 @@ def _trials(results: Results, plan: TuningPlan, labels: Sequence[str], budget: s
     spent = np.zeros((len(labels), len(common)))
     column = {problem: j for j, problem in enumerate(common)}
     for i, label in enumerate(labels):
-        own = results.of(label)
+        own = runs.where(runs["label"] == label)
         for problem, wall in zip(own["problem"].tolist(), np.nan_to_num(own["wall_s"]).tolist(), strict=True):
             if problem in column:
                 spent[i, column[problem]] += wall
@@ -120,14 +136,11 @@ def _trials(results: Results, plan: TuningPlan, labels: Sequence[str], budget: s
     return Trials(plan, budget, values, spent, sizes, np.array(training, np.bool_))
 
 
-def _figures(results: Results, objective: str, labels: Sequence[str]) -> list[dict[Any, float]]:
+def _figures(results: JudgedRuns, objective: str, labels: Sequence[str]) -> list[dict[Any, float]]:
     """Each setting's figure of each neuron; a run without an answer is a gap of 1, a time of infinity."""
-    from qproj.lab.studies.metrics import gaps, means_by_problem
-    from qproj.lab.studies.solver_table import read_successes
-
-    if objective == "tts":
-        return [read_successes(results.of(label), results.known, results.gains)[1] for label in labels]
     runs = results.runs
+    if objective == "tts":
+        return [read_successes(runs.where(runs["label"] == label), results.known, results.gains)[1] for label in labels]
     lost = ~runs.refused & (~runs.usable | results.known.contradicted)
     gap = np.where(lost, 1.0, gaps(runs, results.known))
     masks = [runs["label"] == label for label in labels]
@@ -195,7 +208,7 @@ def interval_text(one: Trials, drawn: Sequence[int]) -> str:
     return "; ".join([*parts, *([f"default in {100 * default:.0f} %"] if default else [])]) or "–"
 
 
-def hidden_labels(results: Results) -> set[str]:
+def hidden_labels(results: JudgedRuns) -> set[str]:
     """Return the labels of settings that are neither a default nor recommended: the report's other tables omit them."""
     hidden: set[str] = set()
     for one in trials(results):
@@ -205,7 +218,7 @@ def hidden_labels(results: Results) -> set[str]:
     return hidden
 
 
-def tuning_table(results: Results) -> ResultTable:
+def tuning_table(results: JudgedRuns) -> ResultTable:
     """Return the window sticker of every tuned solver and size."""
     rows: list[list[Any]] = []
     kinds = set()
