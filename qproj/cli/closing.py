@@ -58,7 +58,7 @@ def _look(page: str) -> str:
 
 
 def _next(lines: Sequence[SolverLine]) -> str:
-    if any(line.solver in ("sa", "sqa", "tabu", "greedy") for line in lines):
+    if any(not line.is_null and not math.isnan(line.raw.value) for line in lines):
         return (
             "Try next: more reads (--reads 10,100,1000), your own layers (--instances mine.npz), or a solver of your "
             "own (docs/tutorials/write-a-solver.md)."

@@ -89,7 +89,7 @@ def report(
         _for_papers(results[0], out or folders[0], tables, figures, as_json=as_json)
         return
     if as_json:
-        from qproj.lab.report.tables import report_tables
+        from qproj.lab.report.paper_tables import report_tables
 
         print_json({
             "runs": len(results[0].runs), "neurons": results[0].neurons, "proved_optima": results[0].optima,

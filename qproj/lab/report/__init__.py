@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from qproj.lab.report.markdown import render_markdown
     from qproj.lab.report.matplotlib_axes import draw, figure_names
     from qproj.lab.report.paper_figures import write_figures
+    from qproj.lab.report.paper_tables import report_tables, write_tables
     from qproj.lab.report.study_page import write_report
-    from qproj.lab.report.tables import report_tables, write_tables
     from qproj.lab.report.training_figures import write_curves
     from qproj.lab.report.training_page import write_training_report
 
@@ -35,7 +35,7 @@ __getattr__, __dir__ = _lazy_names(
     "qproj.lab.report",
     {
         "draw": "matplotlib_axes", "figure_names": "matplotlib_axes", "render_markdown": "markdown",
-        "report_tables": "tables", "write_figures": "paper_figures", "write_tables": "tables",
+        "report_tables": "paper_tables", "write_figures": "paper_figures", "write_tables": "paper_tables",
         "write_curves": "training_figures", "write_report": "study_page", "write_training_report": "training_page",
     },
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -146,9 +147,10 @@ def qpu_cost(results: Results) -> Figure | None:
         charged = qpu_microseconds(results.of(line.label))
         charged = charged[~np.isnan(charged)]
         if len(charged) and not math.isnan(line.gap_mean):
+            style = replace(styles[line.label], size=10.0)
             series.append(
                 Series(
-                    shown_name(line), [float(charged.mean())], [line.gap_mean], styles[line.label], "points",
+                    shown_name(line), [float(charged.mean())], [line.gap_mean], style, "points",
                     low=[line.gap_low], high=[line.gap_high], hover="gap {y:.3g} for {x:.0f} µs",
                 )
             )  # fmt: skip

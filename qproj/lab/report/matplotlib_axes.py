@@ -10,6 +10,10 @@ from qproj.lab.report.study_figures import study_figures
 from qproj.lab.studies.results import Results
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+_MARKERS = {
+    "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v", "x": "X", "star": "*",
+    "pentagon": "p",
+}  # fmt: skip
 #: A page's pixels are smaller than a paper's points.
 _POINTS = 2 / 3
 
@@ -75,7 +79,7 @@ def _line(axes: Any, series: Series) -> None:
     look: dict[str, Any] = {
         "color": style.colour, "linewidth": style.width, "alpha": style.opacity,
         "linestyle": "none" if series.kind == "points" else _DASHES[style.dash],
-        "marker": "o" if "points" in series.kind else "", "markersize": _POINTS * style.size,
+        "marker": _MARKERS[style.symbol] if "points" in series.kind else "", "markersize": _POINTS * style.size,
         "label": series.name if series.in_legend else "_nolegend_",
     }  # fmt: skip
     if series.kind == "steps":

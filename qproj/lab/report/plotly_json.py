@@ -67,7 +67,7 @@ def _scatter(series: Series, sides: list[tuple[str, str]]) -> dict[str, Any]:
     if series.kind == "steps":
         trace["line"]["shape"] = "hv"
     if "points" in series.kind:
-        trace |= {"marker": {"color": style.colour, "size": style.size}, "cliponaxis": False}
+        trace |= {"marker": {"color": style.colour, "size": style.size, "symbol": style.symbol}, "cliponaxis": False}
     if style.opacity < 1:
         trace["opacity"] = style.opacity
     if series.labelled:

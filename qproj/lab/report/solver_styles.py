@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from qproj.lab.report.figure import GREY, PALETTE, Dash, Style
+from qproj.lab.report.figure import GREY, PALETTE, Dash, Style, Symbol
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import SolverLine
 
 _DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
+_SYMBOLS: tuple[Symbol, ...] = (
+    "circle", "square", "diamond", "triangle-up", "triangle-down", "x", "star", "pentagon",
+)  # fmt: skip
 
 
 def solver_styles(results: Results) -> dict[str, Style]:
-    """Return each label's style: a dash for each budget of a solver, or round of the palette; null models grey."""
+    """Return each label's style: lines of one colour differ in dash and symbol; null models are grey.
+
+    A solver keeps its colour in every budget; solvers beyond the palette share colours, and no look is used twice for
+    up to forty lines.
+    """
     styles: dict[str, Style] = {}
     null = {line.solver for line in results.lines if line.is_null}
-    coloured = sorted({line.solver for line in results.lines} - null)
-    for solver in {line.solver for line in results.lines}:
-        budgets = sorted(line.label for line in results.lines if line.solver == solver)
-        for number, label in enumerate(budgets):
-            if solver in null:
-                styles[label] = Style(GREY, "dot" if solver.startswith("polished") else "dash")
+    labels: dict[str, list[str]] = {}
+    for line in sorted(results.lines, key=lambda line: (line.solver, line.label)):
+        labels.setdefault(line.solver, []).append(line.label)
+    used = dict.fromkeys((*PALETTE, GREY), 0)
+    coloured = [solver for solver in labels if solver not in null]
+    for solver, own in labels.items():
+        colour = GREY if solver in null else PALETTE[coloured.index(solver) % len(PALETTE)]
+        for label in own:
+            place, used[colour] = used[colour], used[colour] + 1
+            if colour == GREY:
+                styles[label] = Style(GREY, "dot" if solver.startswith("polished") else "dash", symbol=_symbol(place))
             else:
-                rounds, place = divmod(coloured.index(solver), len(PALETTE))
-                styles[label] = Style(PALETTE[place], _DASHES[(rounds + number) % len(_DASHES)])
+                styles[label] = Style(colour, _DASHES[place % len(_DASHES)], symbol=_symbol(place))
     return styles
+
+
+def _symbol(place: int) -> Symbol:
+    return _SYMBOLS[place % len(_SYMBOLS)]
 
 
 def shown_name(line: SolverLine) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.lab.report.comparison_figures import comparison_figures
 from qproj.lab.report.cost import training_cost
-from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style
+from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style, separated
 from qproj.lab.report.scaling import success_against, tts_scaling
 from qproj.lab.report.scans import scans
 from qproj.lab.report.solver_styles import shown_name, solver_styles
@@ -33,7 +34,7 @@ def study_figures(results: Results) -> list[Figure]:
         best_of_reads(results), time_and_gap(results), tts_scaling(results), time_split(results),
         alignment_and_gap(results), *scans(results), training_cost(results), *comparison_figures(results),
     ]  # fmt: skip
-    return [figure for figure in made if figure is not None]
+    return [separated(figure) for figure in made if figure is not None]
 
 
 def gap_profile(results: Results) -> Figure:
@@ -137,7 +138,7 @@ def time_and_gap(results: Results) -> Figure:
         series.append(
             Series(
                 solver + (" (null model)" if lines[0].is_null else ""), [line.wall_s for line in lines],
-                [line.gap_mean for line in lines], Style(style.colour, style.dash, size=9), "line+points",
+                [line.gap_mean for line in lines], replace(style, size=9.0), "line+points",
                 low=[line.gap_low for line in lines], high=[line.gap_high for line in lines],
                 labels=names, labelled=len(lines) == 1 and len(by_solver) <= MOST_NAMED,
                 hover="{label}: gap {y:.3g} in {x:.3g} s",
@@ -177,7 +178,7 @@ def alignment_and_gap(results: Results) -> Figure:
     crowded = len(results.lines) > MOST_NAMED
     series = [
         Series(
-            shown_name(line), [line.gap_mean], [line.cosine], Style(styles[line.label].colour, size=10), "points",
+            shown_name(line), [line.gap_mean], [line.cosine], replace(styles[line.label], size=10.0), "points",
             labels=[shown_name(line)], labelled=not crowded, in_legend=crowded,
             hover="cosine {y:.3f} at a gap of {x:.3g}",
         )

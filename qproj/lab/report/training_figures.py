@@ -11,7 +11,7 @@ from typing import Any
 
 from qproj._extras import install_hint
 from qproj._files import replacing
-from qproj.lab.report.figure import PALETTE, Axis, Dash, Figure, Series, Style
+from qproj.lab.report.figure import PALETTE, Axis, Dash, Figure, Series, Style, separated
 from qproj.lab.report.matplotlib_axes import draw_figure
 from qproj.lab.training.tables import groups
 from qproj.solvers.contract import MissingPackageError
@@ -64,7 +64,7 @@ def training_figures(records: Sequence[dict[str, Any]]) -> list[Figure]:
             shown = [curve for curve in curves if curve is not None]
             series += [replace(curve, in_legend=place == 0) for place, curve in enumerate(shown)]
         if series:
-            figures.append(Figure(f"{experiment}-{number}", panel.title, "", panel.x, panel.y, series))
+            figures.append(separated(Figure(f"{experiment}-{number}", panel.title, "", panel.x, panel.y, series)))
     return figures
 
 

@@ -17,7 +17,7 @@ from qproj.lab.studies.running import StudyProgress, StudySession
 from qproj.lab.studies.stored_problems import Instance
 from qproj.lab.studies.study_export import read_frame
 from qproj.lab.studies.training_cost import TrainingPlan, run_training
-from qproj.lab.studies.tuning import TuningPlan, require_fixed_encoding, write_tuning
+from qproj.lab.studies.tuning_plan import TuningPlan, require_fixed_encoding, write_tuning
 from qproj.lab.studies.worker import groups_of
 from qproj.solvers.builtin.warm import compile_ahead
 from qproj.solvers.specs import SolverSpec, parse_solvers

@@ -14,7 +14,7 @@ from qproj.lab.studies.line_numbers import LineNumbers, read_toml, read_yaml
 from qproj.lab.studies.neurons import FILES, Source, parse_sources
 from qproj.lab.studies.plan import seed_numbers
 from qproj.lab.studies.training_cost import TrainingPlan, check_training, plain_solvers
-from qproj.lab.studies.tuning import TuningPlan, make_tuning
+from qproj.lab.studies.tuning_plan import TuningPlan, make_tuning
 from qproj.projections import SignProjection
 from qproj.solvers.specs import parse_solvers
 
@@ -69,7 +69,7 @@ _Seeds = Annotated[_Count | list[Annotated[int, Field(ge=0, strict=True)]], Afte
 
 
 class Tune(BaseModel):
-    """One solver to tune; see :func:`qproj.lab.studies.tuning.make_tuning`."""
+    """One solver to tune; see :func:`qproj.lab.studies.tuning_plan.make_tuning`."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -16,7 +16,7 @@ from qproj.lab.studies.frame import Runs
 from qproj.lab.studies.metrics import BOOTSTRAPS, References, bootstrap, gaps, means_by_problem
 from qproj.lab.studies.result_table import Column, ResultTable
 from qproj.lab.studies.solver_table import read_successes
-from qproj.lab.studies.tuning import TuningPlan, read_tuning, split
+from qproj.lab.studies.tuning_plan import TuningPlan, read_tuning, split
 
 
 class JudgedRuns(Protocol):

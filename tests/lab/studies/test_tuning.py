@@ -8,7 +8,7 @@ import pytest
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.study import run
 from qproj.lab.studies.study_file import read_study_file
-from qproj.lab.studies.tuning import TuningPlan, make_tuning, read_tuning, split
+from qproj.lab.studies.tuning_plan import TuningPlan, make_tuning, read_tuning, split
 from qproj.lab.studies.tuning_table import Trials, cost_curve, interval_text, sticker, tuning_table
 
 SWEEPS = {"num_sweeps": [5, 1000]}
