@@ -27,6 +27,7 @@ extensions = [
     "plain_attributes",
     "plain_text",
     "schema_pages",
+    "solver_pages",
 ]
 exclude_patterns = ["_build", "conftest.py"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}

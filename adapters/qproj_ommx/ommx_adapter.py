@@ -42,10 +42,12 @@ class QprojAdapter(SamplerAdapter):
 
     @property
     def solver_input(self) -> Any:
+        """The problem that is solved."""
         return self.problem
 
     @property
     def sampler_input(self) -> Any:
+        """The problem that is sampled."""
         return self.problem
 
     def decode(self, data: Solution) -> OMMXSolution:
