@@ -1,4 +1,4 @@
-"""Writes what the solvers' pages include: what each takes and promises, and its options, from the classes themselves."""
+"""Writes what the solvers' pages include, from the classes themselves: what each takes and promises, and its options."""
 
 import importlib
 import inspect
@@ -93,7 +93,7 @@ def glance(name: str) -> str:
     )
     if can.note:
         lines.append(f"| note | {can.note} |")
-    return "\n".join(line for line in lines if line) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def write_parts(app: Sphinx) -> None:
