@@ -1,4 +1,4 @@
-"""Writes what the solvers' pages include, from the classes themselves: what each takes and promises, and its options."""
+"""Writes what the solvers' pages include, from the classes: what each takes and promises, and its options."""
 
 import importlib
 import inspect
