@@ -63,7 +63,9 @@ def fill(folder: Path, rows: int) -> None:
     plan = make_plan(layers, solvers, seeds=1, nulls=False)
     per = len(plan.solvers) * plan.num_neurons
     plan = make_plan(layers, solvers, seeds=-(-rows // per), nulls=False)
-    bounds = [[problem.gain_bound for problem in LayerProjection(layer.X, layer.T)] for layer in layers]
+    drawn = [rng.choice([-1, 1], (64, layer.X.shape[1])) for layer in layers]
+    problems = [list(LayerProjection(layer.X, layer.T)) for layer in layers]
+    scores = [[np.asarray(p.gain(V)) for p in own] for V, own in zip(drawn, problems, strict=True)]
     store = StudyStore(folder, create=True)
     ids = store.register(plan, {"versions": {}, "command": "made", "processor": "", "cores": 0, "machine": "",
                                 "system": "", "python": "", "seeds": [0]})  # fmt: skip
@@ -71,13 +73,15 @@ def fill(folder: Path, rows: int) -> None:
     for done, planned in enumerate(plan.runs):
         if done == rows:
             break
-        scale = bounds[planned.instance][planned.neuron]
+        problem = problems[planned.instance][planned.neuron]
+        scale, place = problem.gain_bound, int(rng.integers(64))
+        gain = float(scores[planned.instance][planned.neuron][place])
         quality = 1 - 0.01 * planned.solver
-        gains = np.sort(scale * np.minimum(1.0, np.round(quality - 0.05 * rng.random(20), 2)))[::-1]
-        d = layers[planned.instance].X.shape[1]
+        gains = np.append(gain, np.sort(gain - scale * np.round(1.0 - quality * rng.random(19), 2))[::-1])
         group.append((planned, Outcome(
-            planned.key, "feasible", "", "budget", float(gains[0]), 1.0, None, None, scale, float(gains[3]),
-            float(gains[0]), 1e-3, float(rng.random()), 20, compress(gains), pack(rng.choice([-1, 1], d)),
+            planned.key, "feasible", "", "budget", gain, float(problem.objective_of_gain(gain)), None, None, scale,
+            float(gains[3]), float(gains[0]), 1e-3, float(rng.random()), 20, compress(gains),
+            pack(drawn[planned.instance][place]),
             float(rng.gamma(2, 0.05)), 1e-3, 0.0, 0.0, 0.05, 1e-3, 1, '{"reads": 20, "variables": 20}',
         )))  # fmt: skip
         if len(group) == 2000:

@@ -78,6 +78,7 @@ COLUMNS = {
     "run.decode_s": "reading the answer",
     "run.solver_seed": "the seed that the solver got, derived from key and seed",
     "run.stats": "JSON: what the solver reports about itself",
+    "run.seal": "SHA-256 of the row and of the rows it refers to; a row that no longer has it is read as `wrong`",
     "run.setup_s": "one-off costs of the solver in its process, told with its first run there; not part of wall_s",
     "run.read_table": "zlib-compressed float64, column by column: gain, energy, occurrences and share of broken chains "
     "of each row of the sample set; `qproj export --format reads` writes them",

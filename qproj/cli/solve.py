@@ -58,11 +58,12 @@ def solve(
     """
     from qproj.cli.output import print_json, print_table
     from qproj.formats.text import read_models
+    from qproj.solvers.found import solved
     from qproj.solvers.specs import parse_solver
 
     problems = read_models(file, vartype=vartype, sense=sense, format=format)
     chosen = parse_solver(solver).make()
-    found = [chosen.solve(p, time_limit_s=time_limit, num_reads=reads, seed=seed) for p in problems]
+    found = [solved(chosen, p, time_limit_s=time_limit, num_reads=reads, seed=seed) for p in problems]
     if as_json:
         print_json([
             {"model": i, "variables": p.num_variables, "status": str(s.status), "objective": s.objective,

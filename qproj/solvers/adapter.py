@@ -15,6 +15,7 @@ from qproj._extras import install_hint
 from qproj._options import nearest
 from qproj.projections import Layer, Problem, as_problem
 from qproj.projections.models import PlainModel, hook
+from qproj.solvers.claims import is_own, without_false_proof
 from qproj.solvers.contract import (
     LIMITS,
     Capabilities,
@@ -166,6 +167,7 @@ class Adapter(ABC, Generic[Model, Raw]):
         progress.close(solution.gain, solution.gain_bound)
         return solution
 
+    @scored_here
     def _answer(self, problem: Problem, request: Request) -> Solution:
         known = hook(problem, "known_optimum")()
         if known is not None:
@@ -178,6 +180,7 @@ class Adapter(ABC, Generic[Model, Raw]):
         self.check(problem, request)
         return self._run(problem, request)
 
+    @scored_here
     def _run(self, problem: Problem, request: Request) -> Solution:
         clock = time.perf_counter
         t0 = clock()
@@ -192,6 +195,8 @@ class Adapter(ABC, Generic[Model, Raw]):
         t2 = clock()
         found = self.decode(raw, problem)
         solution = scored(problem, found, self.name)
+        if not is_own(self):
+            solution = without_false_proof(problem, solution, self)
         t3 = clock()
         spent = Timing(t1 - t0, found.embed_s, found.queue_s, t2 - t1 - found.embed_s - found.queue_s, t3 - t2)
         return replace(solution, timing=spent)

@@ -9,6 +9,7 @@ import dimod.core.sampler
 import numpy as np
 
 from qproj._options import nearest
+from qproj.solvers.found import solved
 from qproj.solvers.registry import get_solver
 
 
@@ -49,7 +50,7 @@ class SolverSampler(dimod.core.sampler.Sampler):
         if not bqm.num_variables:
             nothing: dimod.SampleSet = dimod.SampleSet.from_samples_bqm([{}], bqm)
             return nothing
-        solution = self.solver.solve(bqm, **parameters)
+        solution = solved(self.solver, bqm, **parameters)
         samples = (np.asarray(solution.candidates), list(bqm.variables))
         info = {"status": str(solution.status), "bound": solution.bound, "message": solution.message}
         found: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(samples, bqm, info=info)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj.projections import Problem
+from qproj.projections import Problem, as_problem
 from qproj.projections.models import sampleset_of
+from qproj.solvers.claims import false_claim, without_false_proof
 from qproj.solvers.contract import MalformedSolutionError, Solution, Termination, solver_name
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -147,8 +148,9 @@ def _judged(problem: Problem, found: Found, best: NDArray[Any], gain: float) -> 
 def rescored(problem: Problem, answer: Any, solver: Any) -> Solution:
     """Return a solver's answer with gain, objective, bound and order of candidates computed from the definition.
 
-    A proof is kept unless the problem itself refutes it: an incumbent above the claimed bound, or a bound beyond what
-    is possible.
+    A proof is kept unless something refutes it: figures that the answer's own assignment contradicts, an incumbent
+    above the claimed bound, a better assignment nearby, a solver that declares no proofs (see
+    :mod:`qproj.solvers.claims`). Then the termination is FAILED, and the message says why.
 
     Raises
     ------
@@ -158,30 +160,55 @@ def rescored(problem: Problem, answer: Any, solver: Any) -> Solution:
     name = solver_name(solver)
     if not isinstance(answer, Solution):
         raise MalformedSolutionError(f"{name} returned {type(answer).__name__}; solve() returns a Solution")
-    if answer.best is None:
-        if answer.termination is Termination.PROVED:
-            raise MalformedSolutionError(f"{name} claims a proved optimum and returns none")
-        return answer
+    try:
+        termination = Termination(answer.termination)
+        if answer.best is None:
+            if termination is Termination.PROVED:
+                raise MalformedSolutionError(f"{name} claims a proved optimum and returns none")
+            empty = replace(Found.of(answer), candidates=np.empty((0, problem.num_variables)), gain_bound=None)
+            solution, reason = scored(problem, empty, name), ""
+        else:
+            solution, reason = _rescored_incumbent(problem, answer, name)
+    except (TypeError, ValueError) as error:
+        raise MalformedSolutionError(f"{name} returned a vector that is not an assignment: {error}") from error
+    return replace(without_false_proof(problem, solution, solver, reason), timing=answer.timing)
+
+
+def _rescored_incumbent(problem: Problem, answer: Solution, name: str) -> tuple[Solution, str]:
+    """Return the scored solution, and the figure of the answer that its own incumbent contradicts, or ""."""
     best = np.asarray(answer.best)
     if best.shape != (problem.num_variables,):
         raise MalformedSolutionError(f"{name} returned a vector of shape {best.shape}; ({problem.num_variables},) fits")
     rest = np.asarray(answer.candidates)
     known = rest.ndim == 2 and rest.shape[1] == len(best) and bool((rest == best).all(axis=1).any())
+    reason = false_claim(problem, answer, float(problem.gain(best)))
     claimed = answer.gain_bound if answer.gain_bound is not None and np.isfinite(answer.gain_bound) else None
-    try:
-        found = Found.of(answer, candidates=rest if known else best[None], gain_bound=claimed)
-        solution = scored(problem, found, name)
-    except (TypeError, ValueError) as error:
-        raise MalformedSolutionError(f"{name} returned a vector that is not an assignment: {error}") from error
-    return replace(solution, timing=answer.timing)
+    found = Found.of(answer, candidates=rest if known else best[None], gain_bound=None if reason else claimed)
+    if reason and found.termination is not Termination.PROVED:
+        found = replace(found, message=f"{reason}; {found.message}" if found.message else reason)
+    return scored(problem, found, name), reason
+
+
+#: Methods of the base class whose answers are scored from the definition.
+_SCORED: set[Any] = set()
 
 
 def scored_here(method: Method) -> Method:
     """Mark a method of the base class, whose answers are scored from the definition; an override loses the mark."""
-    method.answers_are_scored = True  # type: ignore[attr-defined]
+    _SCORED.add(method)
     return method
 
 
 def is_scored_here(solver: Any, method: str = "solve") -> bool:
-    """Return whether a solver's answers were scored by the base class, whose method it does not override."""
-    return bool(getattr(getattr(solver, method, None), "answers_are_scored", False))
+    """Return whether a solver's answers were scored by the base class, whose methods it does not override.
+
+    The functions themselves are compared: ``functools.wraps`` copies every attribute to an override.
+    """
+    names = ("solve", "_answer", "_run") if method == "solve" else (method,)
+    return all(getattr(getattr(solver, name, None), "__func__", None) in _SCORED for name in names)
+
+
+def solved(solver: Any, problem: Any, **limits: Any) -> Solution:
+    """Return a solver's answer, scored by the definition whoever gives it; ``solve`` of a foreign object is not."""
+    answer: Solution = solver.solve(problem, **limits)
+    return answer if is_scored_here(solver) else rescored(as_problem(problem), answer, solver)

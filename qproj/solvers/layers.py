@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from qproj._arrays import as_signs
 from qproj._seeds import child_seeds
 from qproj.projections import Layer, LayerProjection, as_problem
+from qproj.solvers.claims import is_own, without_false_proof
 from qproj.solvers.contract import (
     MalformedSolutionError,
     Request,
@@ -29,7 +30,7 @@ from qproj.solvers.contract import (
     check_limits,
     solver_name,
 )
-from qproj.solvers.found import Found, LayerFound, is_scored_here, rescored, scored
+from qproj.solvers.found import Found, LayerFound, is_scored_here, rescored, scored, solved
 from qproj.solvers.layer_solution import LayerSolution, joined, scored_layer
 from qproj.solvers.redact import logger
 from qproj.solvers.registry import get_solver
@@ -207,17 +208,18 @@ def solve_part(
     start = time.perf_counter()
     request = replace(request, deadline=None if time_limit_s is None else start + time_limit_s)
     layer = problems if isinstance(problems, Layer) else None
-    trusted = is_scored_here(solver)
     solutions: list[Solution] = []
     if own_loop and has_own_loop(solver):
         solutions = _by_its_own_loop(solver, problems, request, time_limit_s)
         return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
-    if layer is not None and trusted:
+    if layer is not None and is_scored_here(solver):
         found = solver.search_layer(layer, request)
+        if isinstance(found, LayerFound) and not is_own(solver):
+            found = _separated(layer, found)
         if isinstance(found, LayerFound):
             return scored_layer(layer, found, solver.name, Timing(solve=time.perf_counter() - start))
         if found is not None:
-            solutions = _scored_each(layer, found, solver.name, time.perf_counter() - start)
+            solutions = _scored_each(layer, found, solver, time.perf_counter() - start)
             return LayerSolution.of(layer.num_weights, solutions, solver.name)
         # every neuron asks for the same, which is checked once
         check_capabilities(solver.name, solver.capabilities, layer[0], request.num_reads, request.hints)
@@ -227,11 +229,10 @@ def solve_part(
             rest = not_reached(layer.part(i, len(layer)), request.part(slice(i, None)), solver)
             return joined(layer, [slice(0, i), slice(i, len(layer))], iter([first, rest]), solver_name(solver))
         own = request.of_neuron(i)
-        if layer is not None and trusted:
+        if layer is not None and is_scored_here(solver):
             solutions.append(solver._answer(problem, own))
-            continue
-        answer = solver.solve(problem, **limits_of(own))
-        solutions.append(answer if trusted else rescored(as_problem(problem), answer, solver))
+        else:
+            solutions.append(solved(solver, problem, **limits_of(own)))
     return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
 
 
@@ -274,13 +275,29 @@ def _by_its_own_loop(
     return [rescored(as_problem(p), answer, solver) for p, answer in zip(problems, answers, strict=True)]
 
 
-def _scored_each(layer: Layer, found: Sequence[Found], solver: str, seconds: float) -> list[Solution]:
-    spent = seconds / max(1, len(found))
+def _scored_each(layer: Layer, found: Sequence[Found], solver: Any, seconds: float) -> list[Solution]:
+    spent, own = seconds / max(1, len(found)), is_own(solver)
     solutions = []
     for problem, each in zip(layer, found, strict=True):
         timing = Timing(embed=each.embed_s, queue=each.queue_s, solve=max(0.0, spent - each.embed_s - each.queue_s))
-        solutions.append(replace(scored(problem, each, solver), timing=timing))
+        solution = scored(problem, each, solver.name)
+        if not own:
+            solution = without_false_proof(problem, solution, solver)
+        solutions.append(replace(solution, timing=timing))
     return solutions
+
+
+def _separated(layer: Layer, found: LayerFound) -> list[Found]:
+    """Return the outcome of a layer's search neuron by neuron, so that each proof can be questioned."""
+    if found.weights.shape != (len(layer), layer.num_weights):
+        raise MalformedSolutionError(
+            f"search_layer returned weights of shape {found.weights.shape}; ({len(layer)}, {layer.num_weights}) fits"
+        )
+    bounds = [None] * len(layer) if found.gain_bound is None else found.gain_bound
+    return [
+        Found(found.weights[i : i + 1], Termination(found.terminations[i]), bound, message=found.message)
+        for i, bound in enumerate(bounds)
+    ]
 
 
 def _part(work: Sequence[Any], part: slice) -> Sequence[Any]:

@@ -28,8 +28,9 @@ def test_alone_a_fault_is_an_error_or_is_put_right(fault):
         honest = qproj.project(X, T, solver="local-search")
         np.testing.assert_array_equal(found.gain, honest.gain)
         return
-    if fault == "proof":  # no way to know without solving: but the figures are those of the vector
+    if fault == "proof":  # the figures are those of the vector, and the proof is none
         found = qproj.project(X, T, solver=solver)
+        assert not found.proved.any()
         assert all(found.gain[i] == qproj.SignProjection(X, T[:, i]).gain(found.weights[i]) for i in range(6))
         return
     with pytest.raises((MalformedSolutionError, NoSolutionError, ConnectionResetError)):

@@ -63,11 +63,11 @@ def test_training_goes_on_with_the_chain_and_says_so(fault, caplog, tally):
         for name, layer in binary_layers(model).items():  # every step counted once: none lost, none doubled
             assert torch.equal(layer.weight.detach(), start[name] + moved[name])
         tried += sum(bool(done) for done in faulty.done)
-    assert len(caplog.records) == said
+    assert sum("are compiled" not in record.getMessage() for record in caplog.records) == said
     assert (said == tried) if fault in SAID else (said <= tried)
     outcome = {
         "energies": "the vector is sound; its figures are recomputed",
-        "proof": "refuted where sign(Xᵀt) is better, then the next solver; else believed until audited",
+        "proof": "refuted, then the next solver",
     }.get(fault, "the next solver of the chain answers; recorded in log and report")
     tally(f"training: solver, {fault}", tried, outcome)
 

@@ -139,11 +139,14 @@ def test_polishing_within_a_time_limit_and_from_a_hint():
 
 
 def test_a_fallback_passes_limits_and_keeps_a_refutation():
-    refuted = Scripted(BQM, Found(np.zeros((0, 2), np.int8), termination=Termination.REFUTED))
+    capable = Capabilities(forms=frozenset({"cqm"}), exact=True)
+    refuted = Scripted(capable, Found(np.zeros((0, 1), np.int8), termination=Termination.REFUTED))
+    impossible = dimod.ConstrainedQuadraticModel()
+    impossible.add_constraint(dimod.Binary("a") >= 2)
     model = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {}, 0.0, "BINARY")
     found = qproj.Fallback("sa", "tabu").solve(model, seed=0, num_reads=7)
     assert found.objective == -1.0
-    assert qproj.Fallback(refuted, "tabu").solve(model).status == "infeasible"
+    assert qproj.Fallback(refuted, "cpsat").solve(impossible).status == "infeasible"
     p = SignProjection([[1, 1, -1], [1, -1, 1]], [1.0, -2.0])
     assert qproj.Fallback("auto", "sign").solve(p, hint=[1, 1, 1]).gap == 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.outcome import FAILURES, REFUSED, decompress, unpack, unpack_events
+from qproj.lab.studies.rescoring import question
 from qproj.lab.studies.schema import OUTCOME_TYPES
 from qproj.lab.studies.store import StudyStore
 from qproj.solvers.search_progress import ProgressEvent
@@ -81,10 +83,22 @@ class Runs:
 
 
 def read_runs(store: StudyStore) -> Runs:
-    """Return every stored run in columns."""
+    """Return every stored run in columns, scored anew; see :func:`qproj.lab.studies.rescoring.question`.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged.
+    """
     rows = store.query(_SQL)
+    with store.decoding():
+        return _columns(store, rows)
+
+
+def _columns(store: StudyStore, rows: Sequence[Any]) -> Runs:
     columns = {name: _array([row[name] for row in rows], kind) for name, (_, kind) in COLUMNS.items()}
     if rows:
+        question(store, columns)
         columns["label"] = _labels(columns)
         pairs = [(row["instance_id"], row["neuron"]) for row in rows]
         place = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
@@ -117,14 +131,16 @@ def read_gains(store: StudyStore, runs: Runs) -> dict[str, FloatArray]:
     """Return the gains of all reads, best first, by run, where they were kept."""
     wanted = set(runs["run"].tolist())
     rows = store.query("SELECT key, read_gains FROM run WHERE read_gains IS NOT NULL")
-    return {row["key"]: decompress(row["read_gains"]) for row in rows if row["key"] in wanted}
+    with store.decoding():
+        return {row["key"]: decompress(row["read_gains"]) for row in rows if row["key"] in wanted}
 
 
 def read_progress(store: StudyStore, runs: Runs) -> dict[str, list[ProgressEvent]]:
     """Return the events of the searches, in order of time, by run, where they were recorded (``record_progress``)."""
     wanted = set(runs["run"].tolist())
     rows = store.query("SELECT key, events FROM run WHERE events IS NOT NULL")
-    return {row["key"]: unpack_events(row["events"]) for row in rows if row["key"] in wanted}
+    with store.decoding():
+        return {row["key"]: unpack_events(row["events"]) for row in rows if row["key"] in wanted}
 
 
 def read_weights(store: StudyStore, runs: Runs) -> dict[str, NDArray[np.int8]]:
@@ -133,7 +149,8 @@ def read_weights(store: StudyStore, runs: Runs) -> dict[str, NDArray[np.int8]]:
     rows = store.query(
         "SELECT r.key, r.best, i.d FROM run r JOIN instance i ON i.id = r.instance WHERE r.best NOT NULL"
     )
-    return {row["key"]: unpack(row["best"], row["d"]) for row in rows if row["key"] in wanted}
+    with store.decoding():
+        return {row["key"]: unpack(row["best"], row["d"]) for row in rows if row["key"] in wanted}
 
 
 def _labels(columns: dict[str, NDArray[Any]]) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from qproj.solvers.contract import MissingPackageError
@@ -26,6 +27,38 @@ class LineNumbers:
         return 1
 
 
+#: Brackets inside brackets that a parser is handed; a study file needs three.
+DEEPEST = 100
+_TOO_DEEP = "nested too deeply to be read; names and lists of a study file are flat"
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a study file, with or without a byte-order mark.
+
+    Raises
+    ------
+    ValueError
+        Not UTF-8, or nested deeper than parsers go; the message names the file and the line.
+    """
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path.name}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from None
+    depth, line = 0, 1
+    for sign in text:
+        line += sign == "\n"
+        depth += (sign in "[{") - (sign in "]}")
+        if depth > DEEPEST:
+            raise ValueError(
+                f"{path.name}, line {line}: more than {DEEPEST} brackets are open; lists of a study file are flat"
+            )
+    return text
+
+
 def read_toml(text: str, name: str) -> tuple[dict[str, Any], LineNumbers]:
     """Return the content of TOML text, and its lines; `name` is the file's.
 
@@ -38,6 +71,8 @@ def read_toml(text: str, name: str) -> tuple[dict[str, Any], LineNumbers]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{name}: {error}; see https://toml.io") from None
+    except RecursionError:
+        raise ValueError(f"{name}: {_TOO_DEEP}") from None
     return content, LineNumbers(_toml_lines(text.splitlines(), content))
 
 
@@ -80,6 +115,8 @@ def read_yaml(text: str, name: str) -> tuple[dict[str, Any], LineNumbers]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ValueError(f"{name}: {_TOO_DEEP}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{name}: a mapping of names to values is needed, such as solvers: [auto]")
     found: dict[Place, int] = {}

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.frame import Runs
-from qproj.lab.studies.outcome import TOLERANCE
+from qproj.solvers.claims import TOLERANCE
 
 #: 97.5 % quantile of the normal distribution.
 Z95 = 1.959963984540054

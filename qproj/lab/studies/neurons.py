@@ -9,6 +9,7 @@ captured. ``qubo:name=bqp50-1|gka1b`` are published QUBOs of ``$QPROJ_DATA_DIR/q
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,10 @@ from qproj.solvers.specs import alternatives, split_commas
 MODELS = (".txt", ".coo", ".qubo", ".bqm", ".json", ".mc", ".rud", ".rudy")
 #: Files that hold a source: layers, or models.
 FILES = (".npz", *MODELS)
+#: Numbers that a source may generate or train: a gigabyte of them.
+MOST_NUMBERS = 2**27
+#: Features of the widest set of rows that layers are captured from.
+_WIDEST_INPUT = 1024
 _OF_MODELS = ("sense", "vartype", "format")
 _GENERATED = {"random": random_layers, "planted": planted_layers}
 _SHAPED = (*_GENERATED, "curvature")
@@ -72,7 +77,8 @@ class Source:
             models = curvature_models(seed, options.get("n", 64), options.get("d", 9), options.get("neurons") or 8)
             return models if max_neurons is None else models[:max_neurons]
         if self.name in _GENERATED:
-            shape = (options.get("n", 20), options.get("d", 9), options.get("neurons") or 8)
+            shape = n, d, neurons = options.get("n", 20), options.get("d", 9), options.get("neurons") or 8
+            _require_room(self.text, n * (d + neurons))
             layers = _GENERATED[self.name](seed, (shape,))
         else:
             layers = _captured(self.name, options, seed)
@@ -171,8 +177,21 @@ def load_instances(
     return layers
 
 
+def _require_room(text: str, numbers: int) -> None:
+    """Refuse a source by arithmetic, before any memory is asked for."""
+    if numbers > MOST_NUMBERS:
+        raise ValueError(
+            f"{text!r} holds {numbers:,} numbers; at most {MOST_NUMBERS:,} are allowed: make it smaller, or give "
+            "layers of your own in an .npz file"
+        )
+
+
 def _captured(name: str, options: dict[str, Any], seed: int) -> list[LayerInstance]:
     """Train on a set of rows and return the layers that are asked for."""
+    widths = options.get("hidden", (16,))
+    sizes = [_WIDEST_INPUT, *widths]
+    weights = sum(a * b for a, b in itertools.pairwise(sizes))
+    _require_room(name, weights + options.get("batch", 32) * sum(widths))
     given: dict[str, Any] = {"hidden": (16,), "batch": 32, "steps": (100,)} | {
         key: options[key] for key in ("hidden", "batch", "steps", "lr") if key in options
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.lab.studies.plan import RunLimits, solver_seed
 from qproj.projections import SignProjection
+from qproj.solvers.claims import TOLERANCE, false_claim, is_own, without_false_proof
 from qproj.solvers.contract import Solution, Status
 from qproj.solvers.redact import redact
 from qproj.solvers.search_progress import ProgressEvent
@@ -27,8 +28,6 @@ CRASHED = "crashed"  # its process died
 HUNG = "hung"  # it was ended, past its limit and grace
 WRONG = "wrong"  # its answer contradicts the definition
 FAILURES = (str(Status.ERROR), RAISED, CRASHED, HUNG, WRONG)
-#: Relative to Σ|τ|: a claimed gain may differ by rounding, no more.
-TOLERANCE = 1e-9
 #: Letters of a message that are kept.
 _MOST_LETTERS = 500
 
@@ -114,13 +113,13 @@ def perform(key: str, problem: Any, solver: Any, limits: RunLimits, *, record_pr
     if not isinstance(answer, Solution):
         return replace(run, message=f"solve() returned {type(answer).__name__}, not a Solution")
     try:
-        run = replace(run, **_judged(problem, answer, descend=solver.capabilities.num_reads))
+        run = replace(run, **_judged(problem, answer, solver))
         return replace(run, events=_events(run, events)) if record_progress else run
     except Exception as error:  # an answer so odd that it cannot be read
         return replace(run, message=one_line(f"unreadable answer: {type(error).__name__}: {error}"))
 
 
-def _judged(problem: Any, solution: Solution, *, descend: bool) -> dict[str, Any]:
+def _judged(problem: Any, solution: Solution, solver: Any) -> dict[str, Any]:
     """Return the fields of an outcome that a solution fills, all scores recomputed."""
     timing = solution.timing
     fields: dict[str, Any] = {
@@ -135,6 +134,9 @@ def _judged(problem: Any, solution: Solution, *, descend: bool) -> dict[str, Any
     best = np.asarray(solution.best)
     gain = float(problem.gain(best))  # refuses entries other than ±1, and another length
     false = false_claim(problem, solution, gain)
+    if not false and not is_own(solver):
+        believed = without_false_proof(problem, solution, solver)
+        false = "" if believed is solution else believed.message
     if false:
         words = fields["message"]
         fields |= {"status": WRONG, "message": one_line(f"{false}; {words}" if words else false)}
@@ -145,7 +147,7 @@ def _judged(problem: Any, solution: Solution, *, descend: bool) -> dict[str, Any
         "cosine": alignment(problem, best) if isinstance(problem, SignProjection) else None,
         "raw_gain": None if solution.raw_best is None else float(problem.gain(np.asarray(solution.raw_best))),
     }  # fmt: skip
-    if descend and len(solution.candidates) and isinstance(problem, SignProjection):
+    if solver.capabilities.num_reads and len(solution.candidates) and isinstance(problem, SignProjection):
         fields |= _descent(problem, solution.candidates)
     return fields
 
@@ -172,21 +174,6 @@ def unpack_events(data: bytes) -> list[ProgressEvent]:
 def _scale(problem: Any) -> float:
     """Σ|τ| of a neuron; of a model, the largest gain that its signs allow."""
     return abs(float(problem.gain_bound))
-
-
-def false_claim(problem: Any, solution: Solution, gain: float) -> str:
-    """Return the first claim of a solution that its weights, of this gain, contradict; "" where there is none."""
-    tolerance = TOLERANCE * _scale(problem)
-    if solution.gain is None or not abs(solution.gain - gain) <= tolerance:
-        return f"claims gain {solution.gain!r}, its weights have {gain!r}"
-    objective = float(problem.objective_of_gain(gain))
-    if solution.objective is None or not abs(solution.objective - objective) <= TOLERANCE * max(1.0, abs(objective)):
-        return f"claims objective {solution.objective!r}, its weights have {objective!r}"
-    if solution.gain_bound is not None and solution.gain_bound < gain - tolerance:
-        return f"claims that no gain exceeds {solution.gain_bound!r}, its weights have {gain!r}"
-    if solution.bound is not None and solution.bound > objective + TOLERANCE * max(1.0, abs(objective)):
-        return f"claims that no objective is below {solution.bound!r}, its weights have {objective!r}"
-    return ""
 
 
 def _reads(problem: Any, solution: Solution) -> tuple[int | None, FloatArray | None]:

@@ -88,6 +88,10 @@ class PlannedRun:
     limits: RunLimits
 
 
+#: Runs of one study at most: each has a row, and a place in the plan.
+MOST_RUNS = 2_000_000
+
+
 @dataclass(frozen=True)
 class RunBatch:
     """Runs that one worker does one after the other: neurons of one layer by one solver within one budget."""
@@ -195,7 +199,14 @@ def make_plan(
     for encoding in encodings:
         if encoding not in SignProjection.encodings:
             raise ValueError(f"unknown encoding {encoding!r}; {nearest(encoding, SignProjection.encodings)}")
-    asked = itertools.product(dict.fromkeys(reads), dict.fromkeys(time_limits_s), seed_numbers(seeds))
+    numbers = seed_numbers(seeds)
+    runs = len(reads) * len(time_limits_s) * len(numbers) * sum(instance.num_neurons for instance in instances)
+    if runs * len(solvers) > MOST_RUNS:
+        raise ValueError(
+            f"budgets × seeds × neurons × solvers are {runs * len(solvers):,} runs; at most {MOST_RUNS:,} are allowed "
+            "in one study: give fewer seeds, or max_neurons"
+        )
+    asked = itertools.product(dict.fromkeys(reads), dict.fromkeys(time_limits_s), numbers)
     limits = tuple(RunLimits(*one) for one in asked)
     if not limits:
         raise ValueError("no budget is given; give at least one of reads and time limits, None for the default")
@@ -212,6 +223,9 @@ def seed_numbers(seeds: int | Sequence[int]) -> tuple[int, ...]:
     ValueError, TypeError
         No seed, one that is negative or not an integer, or one that is there twice.
     """
+    count = seeds if isinstance(seeds, int) else len(seeds)
+    if count > MOST_RUNS:
+        raise ValueError(f"seeds is {seeds if count == seeds else count}; at most {MOST_RUNS:,} are allowed")
     numbers = tuple(range(seeds)) if isinstance(seeds, int) and not isinstance(seeds, bool) else tuple(seeds)  # type: ignore[arg-type]
     if not numbers:
         raise ValueError(f"seeds is {seeds!r}; at least one seed is needed")

@@ -13,8 +13,9 @@ from qproj._extras import install_hint
 from qproj._files import replacing
 from qproj.lab.studies.frame import Runs, read_gains, read_runs
 from qproj.lab.studies.metrics import References, references
-from qproj.lab.studies.outcome import TOLERANCE, unpack_table
+from qproj.lab.studies.outcome import unpack_table
 from qproj.lab.studies.store import StudyStore
+from qproj.solvers.claims import TOLERANCE
 from qproj.solvers.contract import MissingPackageError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def read_frame_of_reads(folder: str | Path) -> polars.DataFrame:
         runs = read_runs(store)
         gains = read_gains(store, runs)
         stored = store.query("SELECT key, read_table FROM run WHERE read_table NOT NULL")
-    tables = {row["key"]: unpack_table(row["read_table"], 4) for row in stored}
+        with store.decoding():
+            tables = {row["key"]: unpack_table(row["read_table"], 4) for row in stored}
     known = references(runs) if len(runs) else None
     text, whole, real = polars.String, polars.Int64, polars.Float64
     schema: dict[str, Any] = {

@@ -93,8 +93,10 @@ class Results:
             known = references(runs)
             if references_from is not None:
                 runs, known = with_references(runs, read_known_optima(references_from))
+            with store.decoding():
+                environments = [json.loads(row["content"]) for row in rows]
             return cls(
-                Path(folder), runs, read_gains(store, runs), [json.loads(row["content"]) for row in rows], known,
+                Path(folder), runs, read_gains(store, runs), environments, known,
                 distances(store, runs, known), read_training(Path(folder)), _events(store, runs),
                 "" if references_from is None else str(references_from),
             )  # fmt: skip

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import typing
 from pathlib import Path
 from typing import Any
 
 from qproj.lab.studies.outcome import Outcome
+from qproj.lab.studies.seals import Seals
 
 #: Version of the tables, in SQLite's ``user_version``.
-SCHEMA = 4
+SCHEMA = 5
 
 _SQL_TYPES: dict[Any, str] = {
     str: "TEXT NOT NULL", str | None: "TEXT", float | None: "REAL", int | None: "INTEGER", bytes | None: "BLOB",
@@ -33,12 +35,13 @@ CREATE TABLE run (
     key TEXT PRIMARY KEY, instance INTEGER NOT NULL, neuron INTEGER NOT NULL,
     solver INTEGER NOT NULL REFERENCES solver(id), environment INTEGER NOT NULL REFERENCES environment(id),
     num_reads INTEGER, time_limit_s REAL, seed INTEGER, withheld TEXT NOT NULL, finished REAL NOT NULL,
-    {", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in OUTCOME_TYPES.items())},
+    {", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in OUTCOME_TYPES.items())}, seal TEXT,
     FOREIGN KEY (instance, neuron) REFERENCES neuron(instance, neuron)) STRICT, WITHOUT ROWID;
 CREATE TABLE owner (id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, beat REAL NOT NULL) STRICT;
 CREATE TABLE lease (batch TEXT PRIMARY KEY, owner TEXT NOT NULL REFERENCES owner(id) ON DELETE CASCADE) STRICT;
 CREATE INDEX run_by_solver ON run (solver, instance, neuron);
 """
+_NAMES = set(re.findall(r"CREATE TABLE (\w+)", TABLES))
 
 
 def require_readable(db: sqlite3.Connection, path: Path) -> int:
@@ -47,16 +50,19 @@ def require_readable(db: sqlite3.Connection, path: Path) -> int:
     Raises
     ------
     ValueError
-        A newer version, or another program's database.
+        A newer version, another program's database, or a table is missing.
     """
     db.execute("BEGIN")  # one view of both: another process may be making the file
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    tables = int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     db.execute("COMMIT")
     if version > SCHEMA:
         raise ValueError(f"{path} has schema {version}; this qproj reads up to {SCHEMA}: upgrade qproj")
     if version == 0 and tables:
         raise ValueError(f"{path} is a database, but not a study of qproj; choose another folder")
+    missing = sorted(_NAMES - tables)
+    if version and missing:
+        raise ValueError(f"{path} is damaged (no table {missing[0]}); move it away and run the study again")
     return version
 
 
@@ -78,4 +84,7 @@ def upgrade(db: sqlite3.Connection) -> None:
     if version in (1, 2, 3):
         for name in ("read_table", "events"):
             db.execute(f"ALTER TABLE run ADD COLUMN {name} BLOB")
+    if version in (1, 2, 3, 4):  # rows are sealed as they are found
+        db.execute("ALTER TABLE run ADD COLUMN seal TEXT")
+        Seals(db).write()
     db.execute(f"PRAGMA user_version = {SCHEMA}")

@@ -15,6 +15,8 @@ import socket
 import sqlite3
 import time
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ import numpy as np
 from qproj.lab.studies import schema
 from qproj.lab.studies.outcome import Outcome
 from qproj.lab.studies.plan import PlannedRun, PlannedSolver, StudyPlan
+from qproj.lab.studies.seals import Seals
 from qproj.lab.studies.stored_problems import Instance, ModelInstance, instance_of
 
 FILE = "study.sqlite"
@@ -32,6 +35,8 @@ FILE = "study.sqlite"
 LEASE_S = 120.0
 #: Seconds to wait for another process's transaction.
 LOCKED_S = 60.0
+#: Letters of an error's text that a message about a damaged file repeats.
+_MOST_LETTERS = 200
 
 
 class StudyStore:
@@ -158,12 +163,12 @@ class StudyStore:
 
     def done(self) -> set[str]:
         """Return the keys of all stored runs."""
-        return {row[0] for row in self._db.execute("SELECT key FROM run")}
+        return {row[0] for row in self.query("SELECT key FROM run")}
 
     def stored(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys that are stored."""
         marks = ",".join("?" * len(keys))
-        return {row[0] for row in self._db.execute(f"SELECT key FROM run WHERE key IN ({marks})", list(keys))}  # nosec B608: marks only
+        return {row[0] for row in self.query(f"SELECT key FROM run WHERE key IN ({marks})", list(keys))}  # nosec B608: marks only
 
     def add(self, ids: _RowIds, finished: Iterable[tuple[PlannedRun, Outcome]]) -> int:
         """Write finished runs in one transaction and return how many were new; those already there stay."""
@@ -178,16 +183,25 @@ class StudyStore:
         if not rows:
             return 0
         with self._transaction():
-            before = self._db.total_changes
+            there = self.stored([row[0] for row in rows])
+            new = {row[0]: row for row in rows if row[0] not in there}
             marks = ", ".join("?" * len(rows[0]))
-            self._db.executemany(f"INSERT INTO run VALUES ({marks}) ON CONFLICT (key) DO NOTHING", rows)  # nosec B608
-            return self._db.total_changes - before
+            self._db.executemany(f"INSERT INTO run VALUES ({marks}, NULL)", list(new.values()))  # nosec B608
+            Seals(self._db).write(new)
+            return len(new)
 
     def delete(self, statuses: Sequence[str]) -> int:
-        """Delete the runs of these statuses, so that they are run again; return how many there were."""
+        """Delete the runs of these statuses, and changed ones, so that they are run again; return how many."""
         marks = ",".join("?" * len(statuses))
         with self._transaction():
-            return self._db.execute(f"DELETE FROM run WHERE status IN ({marks})", list(statuses)).rowcount  # nosec B608
+            changed = [(key,) for key in Seals(self._db).broken()]
+            deleted = self._db.executemany("DELETE FROM run WHERE key = ?", changed).rowcount if changed else 0
+            return deleted + self._db.execute(f"DELETE FROM run WHERE status IN ({marks})", list(statuses)).rowcount  # nosec B608
+
+    def broken(self) -> set[str]:
+        """Return the keys of the runs that were changed after they were written."""
+        with _clear_errors(self.path):
+            return Seals(self._db).broken()
 
     def claim(self, batch: str) -> bool:
         """Take a batch for this process; False where a living process has it."""
@@ -219,13 +233,36 @@ class StudyStore:
             return self._db.execute(sql, values).fetchall()
 
     def layers(self) -> dict[int, Instance]:
-        """Return every stored layer, as it was given, by the id of its row."""
+        """Return every stored layer, as it was given, by the id of its row.
+
+        Raises
+        ------
+        ValueError
+            A layer cannot be read, or is not the one that its key stands for.
+        """
         found: dict[int, Instance] = {}
         for row in self.query("SELECT * FROM instance ORDER BY id"):
-            with np.load(io.BytesIO(row["arrays"]), allow_pickle=False) as arrays:
-                plain = {name: arrays[name] for name in arrays.files}
-            found[row["id"]] = instance_of(row["name"], row["source"], json.loads(row["meta"]), plain)
+            with self.decoding():
+                with np.load(io.BytesIO(row["arrays"]), allow_pickle=False) as arrays:
+                    plain = {name: arrays[name] for name in arrays.files}
+                layer = instance_of(row["name"], row["source"], json.loads(row["meta"]), plain)
+                if layer.key != row["key"]:
+                    raise ValueError(f"layer {row['name']!r} was changed after it was written")
+            found[row["id"]] = layer
         return found
+
+    @contextmanager
+    def decoding(self) -> Iterator[None]:
+        """State in one line that the file is damaged, where its content cannot be decoded."""
+        try:
+            with _clear_errors(self.path):
+                yield
+        except (zlib.error, zipfile.BadZipFile, LookupError, TypeError, ValueError, EOFError, AttributeError,
+                OverflowError, MemoryError, NotImplementedError, AssertionError) as error:  # fmt: skip
+            if str(self.path) in str(error):
+                raise
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:_MOST_LETTERS]
+            raise ValueError(f"{self.path} is damaged ({text}); move it away and run the study again") from error
 
 
 @dataclasses.dataclass(frozen=True)

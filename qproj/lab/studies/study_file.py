@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from qproj._options import nearest
-from qproj.lab.studies.line_numbers import LineNumbers, read_toml, read_yaml
+from qproj.lab.studies.line_numbers import LineNumbers, read_toml, read_yaml, text_of
 from qproj.lab.studies.neurons import FILES, Source, parse_sources
 from qproj.lab.studies.plan import seed_numbers
 from qproj.lab.studies.training_cost import TrainingPlan, check_training, plain_solvers
@@ -207,7 +207,7 @@ def read_study_file(path: str | Path) -> StudyFile:
     readers = {".toml": read_toml, ".yaml": read_yaml, ".yml": read_yaml}
     if source.suffix not in readers:
         raise ValueError(f"{source} is neither .toml nor .yaml; rename it to its format")
-    content, lines = readers[source.suffix](source.read_text(encoding="utf-8"), source.name)
+    content, lines = readers[source.suffix](text_of(source), source.name)
     try:
         found = StudyFile.model_validate(content)
     except ValidationError as error:

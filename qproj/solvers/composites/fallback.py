@@ -8,6 +8,7 @@ import numpy as np
 
 from qproj.projections import Layer, SignProjection
 from qproj.solvers.adapter import Adapter
+from qproj.solvers.claims import REFUTED_CLAIM
 from qproj.solvers.composites.composite import Composite, child_limits
 from qproj.solvers.contract import MalformedSolutionError, Request, Solution, Termination, solver_name
 from qproj.solvers.found import Found, LayerFound, rescored
@@ -24,9 +25,9 @@ class Fallback(Composite):
     """argmin objective(v) by the first of several solvers that gives a sound answer.
 
     A solver fails where it raises, returns no incumbent or an object that is not an assignment of the problem, or
-    claims an optimum that the direction of signSGD beats. Each failure is a warning of the logger "qproj", and is
-    listed in ``solution.stats["failures"]``. A solver that hangs has to be wrapped:
-    ``Fallback(Isolated("dwave"), "auto")``.
+    claims a proof that its own figures, an assignment nearby or the direction of signSGD contradict. Each failure is a
+    warning of the logger "qproj", and is listed in ``solution.stats["failures"]``. A solver that hangs has to be
+    wrapped: ``Fallback(Isolated("dwave"), "auto")``.
 
     Parameters
     ----------
@@ -117,6 +118,8 @@ class Fallback(Composite):
 def _sound(problem: Any, answer: Any, solver: Any) -> Solution:
     """Return the answer, re-scored, or raise where it is not sound."""
     solution = rescored(problem, answer, solver)
+    if REFUTED_CLAIM in solution.stats:
+        raise MalformedSolutionError(solution.message)
     if solution.termination is Termination.REFUTED:
         return solution
     solution.require()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qproj.projections import SignProjection
 from qproj.solvers.composites.composite import SignComposite, child_limits
 from qproj.solvers.contract import MissingPackageError, Request
-from qproj.solvers.found import Found
+from qproj.solvers.found import Found, solved
 
 #: Share of the time limit that belongs to the child.
 CHILD_SHARE = 0.8
@@ -33,7 +33,7 @@ class Polished(SignComposite):
         super().__init__(solver, "polished")
 
     def call(self, model: SignProjection, request: Request) -> Found:
-        child = self.solver.solve(model, **child_limits(self.solver, request, share=CHILD_SHARE))
+        child = solved(self.solver, model, **child_limits(self.solver, request, share=CHILD_SHARE))
         candidates = np.asarray(child.candidates).reshape(-1, model.num_variables)
         stats = {**child.stats, "gain_before_descent": child.gain}
         return Found.of(child, candidates=np.concatenate([polish(model, candidates), candidates]), stats=stats)

@@ -7,7 +7,7 @@ from typing import Any
 from qproj.projections import SignProjection
 from qproj.solvers.composites.composite import SignComposite, child_limits
 from qproj.solvers.contract import Request
-from qproj.solvers.found import Found
+from qproj.solvers.found import Found, solved
 
 
 class Unmerged(SignComposite):
@@ -25,4 +25,4 @@ class Unmerged(SignComposite):
         return SignProjection(problem.X, problem.t, aggregate_rows=False, aggregate_columns=False)
 
     def call(self, model: SignProjection, request: Request) -> Found:
-        return Found.of(self.solver.solve(model, **child_limits(self.solver, request)))
+        return Found.of(solved(self.solver, model, **child_limits(self.solver, request)))

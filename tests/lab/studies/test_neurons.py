@@ -82,3 +82,13 @@ def test_unmerged_solves_the_same_neuron_without_aggregation():
         plain.solve(problem.bqm)
     with pytest.raises(TypeError, match="use the solver itself"):
         plain.solve(MetricProjection([[1.0]], [1.0]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["random:n=8,d=5,neurons=100000000", "planted:n=1000000000", "random:d=99999999999", "a1a:hidden=1000000000",
+     "a1a:hidden=16+100000000", "breast-cancer:batch=1000000000"],
+)  # fmt: skip
+def test_sizes_beyond_memory_are_refused_by_arithmetic(text):
+    with pytest.raises(ValueError, match=r"numbers; at most 134,217,728 are allowed"):
+        load_instances([text], max_neurons=1)

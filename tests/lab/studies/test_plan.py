@@ -127,3 +127,9 @@ def test_an_emulated_machine_says_what_a_real_one_would_charge(layers, tmp_path)
     pytest.importorskip("dwave.system")
     found = Study(tmp_path / "s", layers, "dwave-emulated", seeds=1, nulls=False).estimate(workers=1)
     assert found[0].qpu_s == pytest.approx(6 * (15_000 + 100 * 140) * 1e-6)  # programming, then a hundred reads
+
+
+@pytest.mark.parametrize("options", [{"seeds": 1_000_000_000}, {"seeds": 2_000_000, "reads": [1, 2, 3]}])
+def test_studies_beyond_memory_are_refused_by_arithmetic(layers, options):
+    with pytest.raises(ValueError, match="at most 2,000,000 are allowed"):
+        plan(layers, **options)

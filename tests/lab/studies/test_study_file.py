@@ -125,3 +125,28 @@ def test_links_that_leave_the_folder_are_refused_and_others_taken(tmp_path):
     assert told.instances == [
         str(folder / "sub/in.npz"), str(folder / "sub/../a.npz"), "digits", "random:n=9,d=5|7",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.toml", b"x = 1\nsolvers = ['\xff\xfe']\n", r"a\.toml, line 2: byte 0xff is not UTF-8"),
+        ("a.yaml", b"x: 1\nsolvers: ['\xff']\n", r"a\.yaml, line 2: byte 0xff is not UTF-8"),
+        ("a.toml", b"x = 1\na = " + b"[" * 5000 + b"]" * 5000, r"a\.toml, line 2: more than 100 brackets"),
+        ("a.yaml", b"x: 1\na: " + b"[" * 5000 + b"]" * 5000, r"a\.yaml, line 2: more than 100 brackets"),
+        ("a.yaml", b"".join(b" " * i + b"a:\n" for i in range(3000)), r"a\.yaml: nested too deeply"),
+        ("a.toml", b"instances = ['a\0b']", r"a\.toml: .*character.*line 1, column 16"),
+        ("a.yaml", b"instances: ['a\0b']", r"a\.yaml: .*position 14"),
+        ("a.toml", b"instances=['random']\nsolvers=['sign']\nseeds=1000000000\n", r"a\.toml, line 3: seeds.*at most"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_read_are_one_line_with_the_place(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_study_file(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfinstances = ['digits']\nsolvers = ['sign']\n")
+    assert read_study_file(tmp_path / "a.toml").instances == ["digits"]
