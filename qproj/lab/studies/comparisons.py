@@ -14,11 +14,11 @@ from qproj._arrays import FloatArray
 from qproj.lab.studies import rankings
 from qproj.lab.studies.frame import Runs
 from qproj.lab.studies.metrics import gaps, means_by_problem, middle, paired_bootstrap, tts
-from qproj.lab.studies.outcome import TOLERANCE
 from qproj.lab.studies.result_table import Column, ResultTable
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_families import SolverFamily, families
 from qproj.lab.studies.solver_table import read_successes
+from qproj.solvers.claims import TOLERANCE
 
 #: Gaps to which a time is measured.
 EPSILONS = (0.01, 0.001, 0.0001)

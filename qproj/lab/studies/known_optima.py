@@ -15,8 +15,8 @@ from qproj._arrays import FloatArray
 from qproj._files import replacing
 from qproj.lab.studies.frame import Runs, read_runs
 from qproj.lab.studies.metrics import References, references
-from qproj.lab.studies.outcome import TOLERANCE
 from qproj.lab.studies.store import FILE, StudyStore
+from qproj.solvers.claims import TOLERANCE
 
 FIELDS = ("neuron_key", "gain", "gain_bound", "proved")
 
