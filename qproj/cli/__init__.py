@@ -13,7 +13,8 @@ from qproj.cli.command import INTERRUPTED, Commands
 
 #: In the order of ``qproj --help``.
 COMMANDS = (
-    "project", "solve", "compare", "report", "export", "capture", "train", "validate", "solvers", "datasets", "doctor",
+    "project", "solve", "compare", "report", "export", "bundle", "capture", "train", "validate", "solvers",
+    "datasets", "doctor",
 )  # fmt: skip
 
 app = typer.Typer(

@@ -29,7 +29,10 @@ def compare(
     ctx: typer.Context,
     study_file: Annotated[
         Path | None,
-        typer.Argument(metavar="STUDY.toml", help="A study file, TOML or YAML; options given here override it."),
+        typer.Argument(
+            metavar="STUDY.toml",
+            help="A study file (TOML, YAML), which options override, or a bundle.",
+        ),
     ] = None,
     *,
     instances: Annotated[
@@ -109,8 +112,12 @@ def compare(
     """
     from qproj.cli.progress_bars import run_with_progress
     from qproj.lab import Study
+    from qproj.lab.studies.bundle import is_bundle
     from qproj.lab.studies.study import cores
 
+    if study_file is not None and is_bundle(study_file):
+        _compare_with_bundle(study_file, out, workers, dask, grace, wide=wide, as_json=as_json)
+        return
     options: dict[str, Any] = {
         "instances": instances or ["digits"], "solvers": solvers, "encodings": words(encodings),
         "reads": numbers(reads, int, "--reads"), "time_limits_s": numbers(time_limit, float, "--time-limit"),
@@ -135,6 +142,21 @@ def compare(
         if references is not None:
             results = type(results).read(results.folder, references_from=references)
         _show_results(results, ended, wide=wide, as_json=as_json)
+
+
+def _compare_with_bundle(
+    archive: Path, out: Path, workers: int, dask: str | None, grace: float, *, wide: bool, as_json: bool
+) -> None:
+    """Run a bundle again, and print how its results differ from the original ones."""
+    from qproj.cli.bundle import rerun
+    from qproj.cli.output import print_json, print_table, print_text
+
+    difference = rerun(archive, out, workers=workers, dask=dask, grace_s=grace)
+    if as_json:
+        print_json(difference.records)
+        return
+    print_table(difference.titles, difference.texts, wide=wide)
+    print_text(f"A: the original study in {out / 'bundle' / 'original'}. B: this run, in {out}.")
 
 
 def _with_study_file(options: dict[str, Any], study_file: Path | None, ctx: typer.Context) -> dict[str, Any]:
