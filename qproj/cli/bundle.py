@@ -31,7 +31,7 @@ def bundle(
       qproj bundle study --out shared/study.tar.xz
     """
     from qproj.cli.output import print_json, print_text
-    from qproj.lab.studies.bundle import write_bundle
+    from qproj.lab.studies.study_bundle import write_bundle
 
     target = out or folder.resolve().with_name(folder.resolve().name + ".tar.xz")
     made = write_bundle(folder, target)
@@ -47,9 +47,9 @@ def rerun(archive: Path, out: Path, **options: Any) -> Any:
     """Run a bundle's study files again in `out` and return the table of differences to the original rows."""
     from qproj.cli.progress_bars import run_with_progress
     from qproj.lab import Study
-    from qproj.lab.studies.bundle import unpack_bundle
     from qproj.lab.studies.difference import difference_table
     from qproj.lab.studies.results import Results
+    from qproj.lab.studies.study_bundle import unpack_bundle
     from qproj.lab.studies.study_file import read_study_file
 
     made = unpack_bundle(archive, out / "bundle")

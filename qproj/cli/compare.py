@@ -112,8 +112,8 @@ def compare(
     """
     from qproj.cli.progress_bars import run_with_progress
     from qproj.lab import Study
-    from qproj.lab.studies.bundle import is_bundle
     from qproj.lab.studies.study import cores
+    from qproj.lab.studies.study_bundle import is_bundle
 
     if study_file is not None and is_bundle(study_file):
         _compare_with_bundle(study_file, out, workers, dask, grace, wide=wide, as_json=as_json)

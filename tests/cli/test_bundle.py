@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from qproj.cli import app
-from qproj.lab.studies.bundle import unpack_bundle, write_bundle
 from qproj.lab.studies.frame import read_runs
 from qproj.lab.studies.store import StudyStore
 from qproj.lab.studies.study import Study
+from qproj.lab.studies.study_bundle import unpack_bundle, write_bundle
 from qproj.solvers.builtin.random import Random
 
 run = CliRunner().invoke
