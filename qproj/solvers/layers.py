@@ -212,7 +212,8 @@ def solve_part(
     if own_loop and has_own_loop(solver):
         solutions = _by_its_own_loop(solver, problems, request, time_limit_s)
         return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
-    if layer is not None and is_scored_here(solver):
+    trusted = layer is not None and is_scored_here(solver)
+    if layer is not None and trusted:
         found = solver.search_layer(layer, request)
         if isinstance(found, LayerFound) and not is_own(solver):
             found = _separated(layer, found)
@@ -229,7 +230,7 @@ def solve_part(
             rest = not_reached(layer.part(i, len(layer)), request.part(slice(i, None)), solver)
             return joined(layer, [slice(0, i), slice(i, len(layer))], iter([first, rest]), solver_name(solver))
         own = request.of_neuron(i)
-        if layer is not None and is_scored_here(solver):
+        if trusted:
             solutions.append(solver._answer(problem, own))
         else:
             solutions.append(solved(solver, problem, **limits_of(own)))

@@ -171,7 +171,7 @@ def test_margin_with_targets_and_weights_of_ones_own():
     for sample, x in samples(encoding):
         assert energy(encoding, x) == pytest.approx((weight * (p.X @ encoding.decode(sample) - goal) ** 2).sum())
     for wrong in ({"targets": goal[:2]}, {"weights": weight[:2]}):
-        with pytest.raises(ValueError, match="one entry a merged row"):
+        with pytest.raises(ValueError, match="one entry per merged row"):
             p.encode("margin", **wrong)
 
 
