@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import dimod
@@ -44,22 +46,27 @@ class OMMXSolver(MIPAdapter):
     ----------
     adapter : type
         A class derived from ``ommx.adapter.SolverAdapter``.
+    time_keyword : str, optional
+        The keyword of its ``solve`` that takes a limit in seconds. Without one the time limit of our ``solve`` does not
+        reach it, and the capabilities say so.
     parameters : keyword arguments
-        Passed to its ``solve``, such as its own time limit: that of our ``solve`` does not reach it, and is refused.
+        Passed to its ``solve``.
     """
 
     name = "ommx"
     capabilities = Capabilities(
         forms=frozenset({"projection", "bqm", "cqm"}), exact=True, seed=False, time_limit=False, picklable=False,
-        note="the adapter's own seed and limits",
+        note="the adapter's own seed; its limit does not cover the conversion",
     )  # fmt: skip
     extra: ClassVar[str] = "ommx"
     requires: ClassVar[tuple[str, ...]] = ("ommx",)
     doubted = True
 
-    def __init__(self, adapter: type, **parameters: Any) -> None:
+    def __init__(self, adapter: type, *, time_keyword: str | None = None, **parameters: Any) -> None:
         self.require_backend()
-        self.adapter, self.parameters = adapter, parameters
+        self.adapter, self.parameters, self.time_keyword = adapter, parameters, time_keyword
+        if time_keyword is not None:
+            self.capabilities = replace(self.capabilities, time_limit=True)
         self.name = f"ommx({adapter.__name__})"
 
     def optimise(
@@ -68,19 +75,23 @@ class OMMXSolver(MIPAdapter):
     ) -> Found:  # fmt: skip
         from ommx.adapter import InfeasibleDetected, NoSolutionReturned, UnboundedDetected
 
-        name, adapter = self.name, self.adapter
+        name, adapter, parameters = self.name, self.adapter, dict(self.parameters)
+        instance, limited = of_linear_model(model), self.time_keyword is not None and deadline is not None
+        if self.time_keyword is not None and deadline is not None:
+            parameters[self.time_keyword] = max(deadline - time.perf_counter(), 1e-3)
+        stopped = Termination.CLOCK if limited else Termination.BUDGET
         try:
-            solution = adapter.solve(of_linear_model(model), **self.parameters)  # type: ignore[attr-defined]
+            solution = adapter.solve(instance, **parameters)  # type: ignore[attr-defined]
         except InfeasibleDetected as error:
             return mip_found(model, Termination.REFUTED, None, -np.inf, f"{name}: {error}", {})
         except NoSolutionReturned as error:
-            return mip_found(model, Termination.BUDGET, None, -np.inf, f"{name}: {error}", {})
+            return mip_found(model, stopped, None, -np.inf, f"{name}: {error}", {})
         except UnboundedDetected as error:
             return mip_found(model, Termination.FAILED, None, -np.inf, f"{name}: {error}", {})
         entries = solution.state.entries
         values = np.array([entries.get(j, 0.0) for j in range(len(model.cost))], np.float64)
         proved = solution.optimality == solution.OPTIMAL
-        termination = Termination.PROVED if proved else Termination.BUDGET
+        termination = Termination.PROVED if proved else stopped
         return mip_found(model, termination, values, -np.inf, f"{name}: {solution.optimality}", {})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qproj.encodings.linear_model import WHOLE, LinearModel
+from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.projections import Projection
 from qproj.solvers import as_problem
 
@@ -83,7 +83,7 @@ def of_linear_model(model: LinearModel) -> Any:
     from ommx.v1 import Constraint, DecisionVariable, Function, Linear
 
     variables = [
-        (DecisionVariable.integer if kind == WHOLE else DecisionVariable.continuous)(j, lower=low, upper=high)
+        (DecisionVariable.continuous if kind == REAL else DecisionVariable.integer)(j, lower=low, upper=high)
         for j, (kind, low, high) in enumerate(
             zip(model.kinds.tolist(), model.lower.tolist(), model.upper.tolist(), strict=True)
         )

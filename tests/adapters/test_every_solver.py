@@ -13,7 +13,7 @@ from tests.adapters import _annealers
 NAMES = (
     "auto", "exhaustive", "local-search", "sign", "random", "sa", "sqa", "tabu", "greedy", "tree", "cpsat", "highs",
     "gurobi", "scip", "dwave", "dwave-hybrid", "dwave-emulated", "qaoa", "qaoa-fast",
-    "svmc", "pt", "sb", "schrodinger", "exact",
+    "svmc", "pt", "sb", "schrodinger", "exact", "rc2",
 )  # fmt: skip
 STAND_INS = {
     "dwave": lambda: _annealers.client(),  # dwave-system's own mock of a QPU

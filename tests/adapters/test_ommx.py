@@ -223,3 +223,12 @@ def test_a_binary_variable_keeps_its_bounds(low, high, rows):
         sense=Sense.Minimize, decision_variables=[x],
     )  # fmt: skip
     assert qproj.get_solver("cpsat").solve(instance).best.tolist() == [low]
+
+
+def test_a_time_limit_reaches_the_adapter_by_its_keyword():
+    p = sign_problem(40, 30)
+    solver = adapters.OMMXSolver(adapters.QprojAdapter, solver="cpsat", time_keyword="time_limit_s")
+    assert solver.capabilities.time_limit
+    solution = solver.solve(p, time_limit_s=0.5)
+    assert solution.termination in (Termination.CLOCK, Termination.PROVED)
+    assert not adapters.from_ommx_adapter(Loose).capabilities.time_limit
