@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -96,7 +97,11 @@ class Annealer(SamplingAdapter):
         """Return the reads of all neurons from as few calls as fit: one embedding, packed side by side."""
         if not self.pack or request.hints is not None:
             return None
-        models = list(layer.sampled_models(self.encoding, self.encoding_options))
+        rest = iter(layer.sampled_models(self.encoding, self.encoding_options))
+        models = list(itertools.islice(rest, 1))
+        if models:
+            self.embedder.require_room(structure_of(models[0]))  # before all models are built
+        models += rest
         joint = Request(seed=request.seeds[0], num_reads=request.num_reads, deadline=request.deadline)
         return [self.decode(reads, p) for p, reads in zip(layer, self._anneal(models, joint), strict=True)]
 

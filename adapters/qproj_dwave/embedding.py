@@ -63,7 +63,7 @@ class Embedder:
         TooLargeError
             None was found.
         """
-        self._require_room(structure)
+        self.require_room(structure)
         key = hashlib.sha256(f"{structure.key}{self._graph_key}".encode()).hexdigest()
         known = self._known.get(key) or self._read(key, structure) or []
         full = bool(known) and len(known[-1]) == 0  # an empty last one says that no more fit
@@ -87,7 +87,7 @@ class Embedder:
         left = self.timeout_s if deadline is None else min(self.timeout_s, deadline - time.perf_counter())
         return max(left, LEAST_SEARCH_S)
 
-    def _require_room(self, structure: Structure) -> None:
+    def require_room(self, structure: Structure) -> None:
         """Raise where counting shows that no embedding exists, before any search.
 
         A chain of L qubits of degree D, joined by L − 1 couplers, has at most L·D − 2(L − 1) couplers to others.

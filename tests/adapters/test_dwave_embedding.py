@@ -116,3 +116,17 @@ def test_a_machine_too_small_for_all_takes_several_calls():
     found = qproj.project(X, T, solver=small(size=1), seed=0, num_reads=10)
     assert max(s.stats["neurons"] for s in found) < 60
     assert not np.isnan(found.gain).any()
+
+
+def test_what_cannot_fit_is_refused_by_counting_without_a_search(tmp_path):
+    from qproj_dwave.embedding import Embedder
+    from qproj_dwave.structure import Structure
+
+    graph = topology_graph("zephyr", 2)
+    embedder = Embedder(graph, None, 1.0)
+    clique = tuple((u, v) for v in range(60) for u in range(v))
+    with pytest.raises(TooLargeError, match="by its couplers alone"):
+        embedder.find(Structure(60, clique), 1)
+    with pytest.raises(TooLargeError, match="by its couplers alone"):
+        embedder.find(Structure(len(graph) + 1, ()), 1)
+    assert embedder.searches == 0

@@ -182,7 +182,8 @@ class LayerSearch:
         """Take over those counts (k, C) that gain more than the incumbents of `left`."""
         from qproj.solvers.builtin.kernels.scoring import score
 
-        if not len(left):
+        deadline = self.request.deadline
+        if not len(left) or (deadline is not None and time.perf_counter() >= deadline):
             return
         rows = self.rows
         tau, before = rows.tau[:, left].T, rows.columns.counts_from_weights(self.weights[left])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def least_nodes(sizes: CountArray) -> float:
     length, levels = 0, np.sort(sizes)
     while length < len(levels) and levels[: length + 1].sum() <= REACH:
         length += 1
-    return float(np.prod(levels[length:] + 1.0))
+    return float(math.prod((levels[length:] + 1.0).tolist()))  # without a warning where it is infinite
 
 
 @dataclass(frozen=True, eq=False)
