@@ -9,7 +9,7 @@ CPUS   ?= 2
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow nightly lint format types docs bench results faults hostile mutation installs audit dist cov clean distclean
+.PHONY: help demo test test-slow nightly lint format types docs links bench results faults hostile mutation installs audit dist cov clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## +/\t/' | expand -t 14
@@ -64,6 +64,9 @@ types: $(VENV)/.full  ## mypy --strict on qproj and the adapters
 docs: $(VENV)/.full  ## docs/_build/html, warnings are errors
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+links: docs  ## every internal link, anchor and picture of the built site
+	$(BIN)/python tests/docs/links.py docs/_build/html
 
 bench: $(VENV)/.full  ## benchmarks with peers; rewrites docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)

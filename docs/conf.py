@@ -19,6 +19,7 @@ extensions = [
     "sphinxcontrib.katex",
     "sphinx_copybutton",
     "myst_nb",
+    "alt_texts",
     "api_pages",
     "checks_page",
     "cli_page",

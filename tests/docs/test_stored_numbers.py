@@ -130,3 +130,13 @@ def test_the_best_tuned_mean_of_a_row_is_bold_and_nothing_else():
         assert bold <= {i for i, mean in enumerate(means) if mean == max(means)}
         checked += 1
     assert checked > 10
+
+
+def test_the_readme_states_the_results_of_the_ten_digits():
+    results, readme = (DOCS / "results.md").read_text(), " ".join((ROOT / "README.md").read_text().split())
+    rows = [row.split("|") for row in re.findall(r"^\| `mnist-10` \|(.+)\|$", results, re.MULTILINE)]
+    row = next(row for row in rows if sum(" ± " in cell for cell in row) > 3)  # the table of all rows comes before the costs
+    qpsbgd, connect, sign = (cell.strip(" *") for cell in row[:3])
+    assert f"reaches {qpsbgd}, signSGD {sign} and BinaryConnect {connect}" in readme
+    for name in ("cora", "citeseer", "pubmed"):
+        assert re.search(rf"^\| `{name}` \| \w+ \| -.+ \| behind \|$", results, re.MULTILINE), name
