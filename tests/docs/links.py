@@ -1,6 +1,6 @@
 """Checks every internal link, anchor, picture and style of the built site: `make links`, or
 
-    python tests/docs/links.py docs/_build/html
+python tests/docs/links.py docs/_build/html
 """
 
 import sys

@@ -135,7 +135,7 @@ def test_the_best_tuned_mean_of_a_row_is_bold_and_nothing_else():
 def test_the_readme_states_the_results_of_the_ten_digits():
     results, readme = (DOCS / "results.md").read_text(), " ".join((ROOT / "README.md").read_text().split())
     rows = [row.split("|") for row in re.findall(r"^\| `mnist-10` \|(.+)\|$", results, re.MULTILINE)]
-    row = next(row for row in rows if sum(" ± " in cell for cell in row) > 3)  # the table of all rows comes before the costs
+    row = next(row for row in rows if sum(" ± " in cell for cell in row) > 3)
     qpsbgd, connect, sign = (cell.strip(" *") for cell in row[:3])
     assert f"reaches {qpsbgd}, signSGD {sign} and BinaryConnect {connect}" in readme
     for name in ("cora", "citeseer", "pubmed"):
