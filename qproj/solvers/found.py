@@ -149,7 +149,7 @@ def rescored(problem: Problem, answer: Any, solver: Any) -> Solution:
     """Return a solver's answer with gain, objective, bound and order of candidates computed from the definition.
 
     A proof is kept unless something refutes it: figures that the answer's own assignment contradicts, an incumbent
-    above the claimed bound, a better assignment nearby, a solver that declares no proofs (see
+    above the claimed bound, a better assignment nearby, or that the solver declares no proofs (see
     :mod:`qproj.solvers.claims`). Then the termination is FAILED, and the message says why.
 
     Raises

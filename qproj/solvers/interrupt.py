@@ -61,7 +61,7 @@ def race(searches: Sequence[Callable[[], T]], settled: Callable[[T], bool]) -> l
     """Return what searches in threads of their own come back with, in their order; all stop once one has settled it.
 
     Backends are stopped through :func:`interruptible` and :func:`polled`; loops of our own ask :func:`is_over`. A
-    search that is not settled goes on until its own end. A Ctrl-C stops all of them.
+    search that is not settled continues until its own end. A Ctrl-C stops all of them.
     """
     own = _Race()
     token = _RACE.set(own)

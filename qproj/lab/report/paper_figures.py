@@ -1,4 +1,4 @@
-"""Every figure of a study as a file for a paper."""
+"""Every figure of a study in its own file, for a paper."""
 
 from __future__ import annotations
 

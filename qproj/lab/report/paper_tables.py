@@ -33,7 +33,7 @@ def report_tables(study: Results | str | Path) -> list[ResultTable]:
 
 
 def write_tables(study: Results | str | Path, folder: str | Path, kind: str) -> list[Path]:
-    """Write every table as a file of its own, such as ``solvers.tex``, and return their paths.
+    """Write every table to its own file, such as ``solvers.tex``, and return their paths.
 
     Parameters
     ----------

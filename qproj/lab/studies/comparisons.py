@@ -65,7 +65,7 @@ def ranking_table(results: Results) -> ResultTable:
         rows.append(["virtual best solver", len(keys), None, _mean(best), 1.0, 0.0])
     shown = "not tested: three solvers and two neurons are needed" if math.isnan(p) else f"p {_p(p)}"
     note = (
-        f"Gaps of the {len(keys)} neurons that all of these solvers took, a run without an answer counting as a gap of "
+        f"Gaps of the {len(keys)} neurons that all of these solvers took; runs without an answer count as a gap of "
         "1; rank 1 is best, ties share. The virtual best solver takes the best answer of each neuron. Friedman's test "
         f"that all ranks are equal: {shown}."
     )
@@ -98,7 +98,7 @@ def pairs_table(results: Results) -> ResultTable:
         row[8] = corrected
     rows.sort(key=lambda row: not ({row[0], row[1]} & nulls))
     note = (
-        "A − B over the neurons that both took, seeds averaged, a run without an answer counting as a gap of 1; "
+        "A − B over the neurons that both took, seeds averaged; runs without an answer count as a gap of 1; "
         "negative: A is better. 95 % interval and two-sided p of the paired bootstrap, not corrected; Wilcoxon's "
         f"signed-rank test beside it, as it stands and after Holm's correction for {len(rows)} pairs."
     )
@@ -256,7 +256,7 @@ def cost_table(results: Results) -> ResultTable:
     note = (
         "Seconds of CPU: the wall clock of a run on one core, without waiting in a queue. Microseconds of QPU: access "
         "time as charged, or, for an emulated machine, as a real one would charge it, every spin-reversal transform "
-        "programmed anew. Failed runs are paid for; refused ones cost nothing."
+        "programmed again. Failed runs are paid for; refused ones cost nothing."
     )
     columns = (
         Column("solver"), Column("runs", "count"), Column("mean gap", "number"), Column("answered", "count"),

@@ -83,7 +83,7 @@ class Runs:
 
 
 def read_runs(store: StudyStore) -> Runs:
-    """Return every stored run in columns, scored anew; see :func:`qproj.lab.studies.rescoring.question`.
+    """Return every stored run in columns, scored again; see :func:`qproj.lab.studies.rescoring.question`.
 
     Raises
     ------

@@ -99,7 +99,7 @@ def write_known_optima(folder: str | Path, out: str | Path) -> int:
 def with_references(runs: Runs, known: Mapping[str, KnownOptimum]) -> tuple[Runs, References]:
     """Return the runs and what is known of their neurons from elsewhere alone: the study's own proofs add nothing.
 
-    A neuron is proved exactly where `known` says so; others have the better of its bound and the trivial one. A model's
+    A neuron is proved where `known` states it; others have the better of its bound and the trivial one. A model's
     gaps are divided by max(1, |its known objective|), whatever the study itself found.
 
     Raises

@@ -88,7 +88,7 @@ class PlannedRun:
     limits: RunLimits
 
 
-#: Runs of one study at most: each has a row, and a place in the plan.
+#: Runs of one study at most: each takes space in the store and in the plan.
 MOST_RUNS = 2_000_000
 
 

@@ -1,4 +1,4 @@
-"""Stored runs are scored anew when they are read: a row is believed as far as its weights and its seal bear it out."""
+"""Stored runs are scored again when they are read: a row counts as far as its weights and its seal confirm it."""
 
 from __future__ import annotations
 

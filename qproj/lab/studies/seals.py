@@ -1,7 +1,7 @@
 """Seals of stored runs: a digest of each row and of what it refers to, so that a row changed afterwards is seen.
 
-A seal is no secret, and no defence against someone who recomputes it; scores are therefore computed anew from the
-stored weights besides. What nothing but the seal protects is a claim: a status, a bound, a time.
+A seal holds no secret, and does not stop someone who recomputes it; scores are therefore computed again from the
+stored weights. Only claims depend on the seal alone: a status, a bound, a time.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def _asked(runs: Runs, name: str) -> tuple[Any, ...]:
 
 
 def _write_instances(folder: Path, number: int, instances: Iterable[Any]) -> list[str]:
-    """Write layers as one npz and each model as COO; return the paths as a study file names them."""
+    """Write layers as one npz and each model as COO; return the paths that study files use."""
     names, layers = [], [one for one in instances if isinstance(one, LayerInstance)]
     if layers:
         save_instances(folder / f"layers-{number}.npz", layers)
