@@ -22,7 +22,7 @@ from benchmarks.neuron_set import SEEDS, Recipe, neurons
 TITLE = "Hard neurons at equal time"
 LIMITS = (0.01, 0.1, 1.0)
 ALWAYS = ("gurobi", "cpsat")
-OTHERS = ("local-search", "sa", "sqa", "tabu", "greedy", "random", "sign", "highs", "scip")
+OTHERS = ("local-search", "sa", "sqa", "tabu", "greedy", "random", "sign", "highs", "scip", "exact", "rc2", "pt", "sb")
 TIE = 1e-9  # of Σ|τ|
 NEAR = 0.005  # of the best known gain
 PROVED = 0.8  # of the neurons, at the longest limit: the target
