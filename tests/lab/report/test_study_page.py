@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,12 +255,59 @@ def _titles_sort_the_table(browser):
     assert values == sorted(values, reverse=True)
 
 
+AXE = Path(__file__).with_name("axe") / "axe.min.js"  # axe-core 4.14.1, MPL-2.0, unchanged
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_and_no_part_is_wider_than_the_screen(results, browser, tmp_path, width, theme):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    browser.get(write_report(results, tmp_path / "report.html").as_uri())
+    browser.execute_script(AXE.read_text("utf-8"))
+    browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+    for tab in browser.find_elements("css selector", "[role=tab]"):
+        browser.execute_script("arguments[0].click()", tab)
+        found = browser.execute_async_script(
+            "const done = arguments[0];"
+            "axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations.map("
+            "v => [v.id, v.impact, v.nodes[0].html.slice(0, 200)])));"
+        )
+        assert [one for one in found if one[1] in ("moderate", "serious", "critical")] == [], tab.get_attribute("id")
+        wide, inner = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= inner, tab.get_attribute("id")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.slow
+def test_on_paper_every_part_and_figure_is_there_and_no_table_is_cut(results, browser, tmp_path):
+    browser.get(write_report(results, tmp_path / "report.html").as_uri())
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        for panel in browser.find_elements("css selector", "[role=tabpanel]"):
+            assert panel.is_displayed(), panel.get_attribute("id")
+        plots = browser.find_elements("css selector", ".plot")
+        assert plots
+        assert all(plot.find_elements("css selector", ".main-svg") for plot in plots)
+        clipped = browser.execute_script(
+            "return [...document.querySelectorAll('.scroll')]"
+            ".filter(e => getComputedStyle(e).overflowX !== 'visible').length"
+        )
+        assert clipped == 0
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_script("dispatchEvent(new Event('afterprint'))")
+
+
 @pytest.mark.nightly
 def test_a_hundred_thousand_rows_weigh_at_most_15_mb_and_open():
     """Seconds are the benchmark's to state: `python -m benchmarks --full report_load` keeps them."""
     import subprocess
     import sys
-    from pathlib import Path
 
     if not shutil.which("chromedriver"):
         pytest.skip("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
