@@ -79,6 +79,7 @@ def _mnist() -> Any:
 
 MNIST = linear(784, 256, 256, 10)
 MARGIN: dict[str, Any] = {"projection": "margin"}
+SHARED = MARGIN | {"targets": "outputs"}
 CASES = (
     Case("784-256-256-10, n = 512", MNIST, digits(512), {}, 1.0),
     Case("784-256-256-10, n = 64", MNIST, digits(64), {}, 1.0),
@@ -88,6 +89,7 @@ CASES = (
     Case("10 layers of 128, n = 16", linear(123, *(128,) * 9, 1), noise(16, 123), {}, 1.0),
     Case("784-256-256-10, n = 512, margin", MNIST, digits(512), MARGIN, 3.0),
     Case("784-256-256-10, n = 64, margin", MNIST, digits(64), MARGIN, 3.0),
+    Case("784-256-1, n = 512, margin of outputs", linear(784, 256, 1), noise(512, 784), SHARED, 3.0),
     Case("10 layers of 128, n = 16, sign", linear(123, *(128,) * 9, 1), noise(16, 123), {"projection": "sign"}, 0.0),
 )
 

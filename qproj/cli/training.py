@@ -140,9 +140,15 @@ def tables(records: list[dict[str, Any]], *, comparing: bool = False, wide: bool
             spare: Sequence[str] = ("seconds per run", "runs", "gap to own bound")
             print_table(titles, rows, title=f"{name}: what a worse projection costs", spare=spare, wide=wide)
         elif lines:
-            titles = ("optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds per run")
-            rows = [(s.label, s.runs, s.accuracy, s.best_val, s.binary, s.floats, f"{s.seconds:.1f}") for s in lines]
-            spare = ("float", "±1", "at best validation", "runs", "seconds per run")
+            titles = (
+                "optimiser", "runs", "test accuracy", "at best validation", "±1", "float", "seconds per run",
+                "of it projecting",
+            )  # fmt: skip
+            rows = [
+                (s.label, s.runs, s.accuracy, s.best_val, s.binary, s.floats, f"{s.seconds:.1f}", s.projecting)
+                for s in lines
+            ]
+            spare = ("float", "±1", "at best validation", "runs", "of it projecting", "seconds per run")
             print_table(titles, rows, title=name, spare=spare, wide=wide)
         titles, measured = figure_table(mine)
         if measured:

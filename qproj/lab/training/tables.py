@@ -12,7 +12,13 @@ from qproj.lab.training.experiments import OPTIMIZERS
 
 @dataclass(frozen=True)
 class Summary:
-    """One optimiser's runs of one experiment with one solver: texts for a table, numbers for what follows."""
+    """One optimiser's runs of one experiment with one solver: texts for a table, numbers for what follows.
+
+    Attributes
+    ----------
+    projecting : str
+        The projections' share of the seconds; empty for optimisers without projections.
+    """
 
     label: str
     optimizer: str
@@ -26,6 +32,7 @@ class Summary:
     seconds: float
     gap: str
     audit_gap: str
+    projecting: str
 
 
 def summaries(records: Sequence[dict[str, Any]]) -> list[Summary]:
@@ -39,10 +46,14 @@ def summaries(records: Sequence[dict[str, Any]]) -> list[Summary]:
                 mean_std(_numbers(mine, "best_val_test_accuracy")), statistics.fmean(values) if values else None,
                 mine[0]["binary_parameters"], mine[0]["float_parameters"],
                 statistics.fmean(record["seconds"] for record in mine), mean_std(_numbers(mine, "mean_gap"), digits=4),
-                mean_std(_numbers(mine, "mean_audit_gap"), digits=4),
+                mean_std(_numbers(mine, "mean_audit_gap"), digits=4), _share(_numbers(mine, "projection_share")),
             )
         )  # fmt: skip
     return found
+
+
+def _share(values: Sequence[float]) -> str:
+    return f"{statistics.fmean(values):.0%}" if values else ""
 
 
 def groups(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
