@@ -16,9 +16,9 @@ KEPT = sorted((ROOT / "benchmarks" / "results" / "studies").glob("*.tar.xz"))
 SHARE = 0.01
 
 
-def test_all_five_are_kept_and_light():
+def test_all_six_are_kept_and_light():
     assert [path.name.removesuffix(".tar.xz") for path in KEPT] == [
-        "annealer-vs-exact", "budget", "encodings", "noise", "training-cost",
+        "annealer-vs-exact", "budget", "dynamics", "encodings", "noise", "training-cost",
     ]  # fmt: skip
     assert sum(path.stat().st_size for path in KEPT) < 5e6
 
