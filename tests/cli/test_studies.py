@@ -154,6 +154,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(source, tmp_path):
 
 
 def test_failures_name_their_cause_and_remedy_in_the_terminal(source, tmp_path):
+    from qproj.lab.studies.seals import Seals
+    from qproj.lab.studies.store import StudyStore
+
     arguments = [
         "compare", "--instances", source, "--solvers", "sign,exhaustive", "--seeds", "1", "--workers", "1", "--no-null",
         "--out", str(tmp_path / "s"),
@@ -164,6 +167,8 @@ def test_failures_name_their_cause_and_remedy_in_the_terminal(source, tmp_path):
         store.execute("UPDATE run SET status = 'hung', message = 'ended after 20 s' WHERE neuron = 0")
         store.execute("UPDATE run SET status = 'refused', message = 'ValueError: d = 300' WHERE neuron = 1")
     store.close()
+    with StudyStore(tmp_path / "s") as opened:
+        Seals(opened._db).write()  # as if the runs had ended so
     text = run(app, ["report", str(tmp_path / "s"), "--format", "text"]).stdout
     assert "sign: 1 run hung: ended after 20 s. Remedy: " in text
     assert "--retry-failed" in text

@@ -83,6 +83,7 @@ def test_studies_from_before_keep_their_gains(folder, tmp_path):
     with sqlite3.connect(old / FILE) as db:
         db.execute("ALTER TABLE run DROP COLUMN read_table")
         db.execute("ALTER TABLE run DROP COLUMN events")
+        db.execute("ALTER TABLE run DROP COLUMN seal")
         db.execute("PRAGMA user_version = 3")
     found, whole = read_frame_of_reads(old), read_frame_of_reads(folder)
     assert found["energy"].null_count() == found.height == 14
