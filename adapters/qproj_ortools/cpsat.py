@@ -17,7 +17,7 @@ from qproj.solvers import Availability, Capabilities, Found, Request, Terminatio
 from qproj.solvers.interrupt import interruptible
 from qproj.solvers.mip import MIPAdapter, mip_found
 from qproj.solvers.mip_watch import LinearWatch
-from qproj.solvers.whole_numbers import scaled_objective, scaled_row
+from qproj.solvers.whole_numbers import ROW_REACH, scaled_objective, scaled_row
 
 
 class CPSAT(MIPAdapter):
@@ -170,7 +170,8 @@ def native_model(model: LinearModel, deadline: float | None) -> tuple[Any, list[
         for low, high in zip(model.lower.tolist(), model.upper.tolist(), strict=True)
     ]
     largest = np.maximum(np.abs(model.lower), np.abs(model.upper))
-    whole_rows = bool((model.rows.data == np.rint(model.rows.data)).all())
+    reach = float((abs(model.rows) @ largest).max(initial=0.0)) if model.rows.shape[0] else 0.0
+    whole_rows = reach <= ROW_REACH and bool((model.rows.data == np.rint(model.rows.data)).all())
     starts, columns, data = model.rows.indptr.tolist(), model.rows.indices, model.rows.data
     lows, highs = model.row_lower.tolist(), model.row_upper.tolist()
     for r, (begin, end) in enumerate(pairwise(starts)):

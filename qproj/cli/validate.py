@@ -57,18 +57,24 @@ def validate(
         _published(made, solver, qubos, largest, time_limit, wide=wide, as_json=as_json)
         return
     from qproj.cli.output import print_json, print_table, print_text
-    from qproj.testing import run_checks
+    from qproj.testing import CHECKS, run_checks
 
     results = run_checks(made, expected_failures=expect_failure or ())
     failed = [r for r in results if r.is_failure]
     if as_json:
-        rows = [{"check": r.name, "outcome": r.outcome, "message": r.message, "seconds": r.seconds} for r in results]
+        rows = [
+            {"check": r.name, "says": _says(CHECKS[r.name]), "outcome": r.outcome, "message": r.message,
+             "seconds": r.seconds}
+            for r in results
+        ]  # fmt: skip
         print_json({"solver": solver, "passed": not failed, "checks": rows})
     else:
         print_table(("check", "outcome", "seconds"), [_row(r) for r in results], wide=wide)
         for r in results:
             if r.message:
                 print_text(f"{_title(r)}: {r.outcome}, {r.message}", indent="  ")
+            if r.is_failure:
+                print_text(f"promised: {_says(CHECKS[r.name])}", indent="    ")
         typer.echo(f"{solver}: {len(failed)} of {len(results)} checks failed")
     if failed:
         raise typer.Exit(1)
@@ -76,6 +82,11 @@ def validate(
 
 def _title(result: Any) -> str:
     return str(result.name).replace("_", " ")
+
+
+def _says(check: Any) -> str:
+    """Return what a check holds a solver to, in a sentence."""
+    return str(check.__doc__).strip().splitlines()[0]
 
 
 def _row(result: Any) -> tuple[str, str, str]:

@@ -94,6 +94,9 @@ class Row:
     def _whole_limits(self) -> tuple[int, int]:
         ratio = self.constant / Fraction(self.unit)
         near = round(ratio)
+        numbers = [*self.expression.coefficients.tolist(), self.expression.offset, self.rhs]
+        if all(a.is_integer() for a in numbers):  # nothing is rounded
+            return math.ceil(ratio), math.floor(ratio)
         size = (abs(Fraction(self.rhs)) + abs(Fraction(self.expression.offset))) / Fraction(self.unit)
         if abs(ratio - near) <= 4 * Fraction(_EPS) * size + self._drift / Fraction(self.unit):
             return near, near

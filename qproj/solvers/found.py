@@ -139,8 +139,12 @@ def _judged(problem: Problem, found: Found, best: NDArray[Any], gain: float) -> 
     if claimed is not None and claimed < gain - 1e-9 * max(abs(gain), abs(known or gain)):
         message = f"the backend's bound on the gain ({claimed!r}) is beaten by its own incumbent; {found.message}"
         return Termination.FAILED, None if known is None else max(known, gain), message
-    if found.termination is Termination.PROVED or problem.meets_bound(best):
+    if problem.meets_bound(best):
         return Termination.PROVED, gain, found.message
+    if found.termination is Termination.PROVED:
+        # a proof up to the rounding of sums keeps the bound that includes it
+        near = claimed is not None and claimed - gain <= 1e-9 * max(abs(gain), abs(known or gain))
+        return Termination.PROVED, max(gain, claimed) if near and claimed is not None else gain, found.message
     bounds = [bound for bound in (known, claimed) if bound is not None and np.isfinite(bound)]
     return found.termination, max(gain, min(bounds)) if bounds else None, found.message
 

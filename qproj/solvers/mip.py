@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.encodings.linear_task import LinearTask
+from qproj.encodings.units import dyadic_unit
 from qproj.projections.models import hook
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import MissingPackageError, Request, Termination
@@ -110,6 +111,7 @@ class _Rounds:
         self.candidates: list[NDArray[Any]] = []
         self.best: float | None = None
         self._best_at = 0
+        self._hidden = 0.0
         self.ceiling = task.model.highest_gain
         self.stats: dict[str, Any] = {"rounds": 0, "nodes": 0}
 
@@ -196,6 +198,7 @@ class _Rounds:
         slack = self._ceiling_of(answer) - self.best
         rounding = 4.0 * model.error + 2.0 * answer.rounding + _EPS * abs(self.best)
         hidden = slack <= rounding <= NEGLIGIBLE * abs(self.best)
+        self._hidden = max(slack, 0.0) if hidden else 0.0
         return hidden or slack < 0 or slack < 0.99 * model.quantum or not model.cost.any()
 
     def stopped(self, answer: Found, round_number: int) -> Found:
@@ -222,11 +225,20 @@ class _Rounds:
         """Return everything that the rounds found."""
         ceiling = self.ceiling
         if self.best is not None:
-            ceiling = self.best if termination is Termination.PROVED else max(ceiling, self.best)
+            lost = max(self._hidden, self._lost_in_sums)
+            ceiling = self.best + lost if termination is Termination.PROVED else max(ceiling, self.best)
         bound = float(ceiling) if np.isfinite(ceiling) else None
         candidates = np.stack(self.candidates) if self.candidates else np.empty((0, self.problem.num_variables))
         stats = dict(self.stats, bound=None if bound is None else self.problem.bound_of_gain(bound))
         return Found(candidates, termination, bound, message=message, stats=stats)
+
+    @property
+    def _lost_in_sums(self) -> float:
+        """What sums of a plain model may lose, so that no proof bounds better; 0 where they are exact."""
+        model = self.task.model
+        if self.problem.kind == "projection" or model.reach < 2.0**52 * dyadic_unit(model.cost):
+            return 0.0
+        return 4.0 * _EPS * (len(model.cost) + 1) * model.reach
 
     def _add(self, candidate: NDArray[Any]) -> bool:
         """Keep a candidate, and return whether it is feasible."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -11,28 +10,8 @@ import dimod
 import numpy as np
 
 from qproj.projections import LinearProjection, MetricProjection, SignProjection
-
-
-@dataclass(frozen=True)
-class Case:
-    """A named problem, newly made at each call of `make`, so that no two solves share an object.
-
-    Attributes
-    ----------
-    kind : str
-        "projection", "bqm" or "cqm".
-    size : int
-        Number of weights or variables.
-    tags : frozenset of str
-        "degenerate", "labels", "scale", "reads", "infeasible", "pieces", "middle" (too large to be guessed, and
-        proved), "hard".
-    """
-
-    name: str
-    kind: str
-    size: int
-    make: Callable[[], Any]
-    tags: frozenset[str] = frozenset()
+from qproj.testing.checked_problem import Case
+from qproj.testing.constrained_cases import constrained_cases, market_split
 
 
 def case(name: str) -> Any:
@@ -48,7 +27,7 @@ def case(name: str) -> Any:
 @cache
 def cases(*, hard: bool = False) -> tuple[Case, ...]:
     """Return all cases, smallest first; with ``hard`` those too that no solver finishes in a second."""
-    found = [*_projections(), *_bqms(), *_cqms(), *(_hard() if hard else [])]
+    found = [*_projections(), *_bqms(), *constrained_cases(), *(_hard() if hard else [])]
     return tuple(sorted(found, key=lambda c: c.size))
 
 
@@ -57,6 +36,8 @@ def _projections() -> list[Case]:
         def make() -> SignProjection:
             rng = np.random.default_rng(seed)
             X, t = rng.choice([-1, 1], (n, d)), rng.normal(size=n)
+            if change.get("real"):
+                X = rng.normal(size=(n, d))
             if change.get("merge") and n > 2 and d > 2:
                 X[1], X[2] = X[0], -X[0]
                 X[:, 1] = -X[:, 0]
@@ -81,6 +62,16 @@ def _projections() -> list[Case]:
         ("huge targets", 10, 5, 8, {"scale": 1e12}, {"scale"}),
         ("six weights", 14, 6, 9, {}, {"reads"}),
         ("nine weights", 20, 9, 10, {}, {"reads"}),
+        ("seven weights", 15, 7, 13, {}, set()),
+        ("eight weights", 18, 8, 14, {}, set()),
+        ("ten weights", 20, 10, 15, {}, set()),
+        ("eleven weights", 22, 11, 16, {}, set()),
+        ("twelve weights", 24, 12, 17, {}, set()),
+        ("seventy rows", 70, 6, 18, {}, set()),
+        ("a hundred and thirty rows", 130, 7, 19, {}, set()),
+        ("real inputs", 12, 6, 22, {"real": True}, set()),
+        ("real inputs, odd fan-in", 9, 5, 23, {"real": True}, set()),
+        ("fifteen weights", 28, 15, 24, {}, {"middle"}),
         ("thirteen weights", 24, 13, 11, {}, {"middle"}),
         ("nineteen weights", 40, 19, 12, {}, {"middle"}),
     ]
@@ -152,28 +143,6 @@ def _bqms() -> list[Case]:
     return found
 
 
-def _cqms() -> list[Case]:
-    def knapsack(*, more: int = 0) -> Callable[[], Any]:
-        def make() -> dimod.ConstrainedQuadraticModel:
-            cqm = dimod.ConstrainedQuadraticModel()
-            x = [dimod.Binary(("take", i)) for i in range(4)]
-            z = dimod.Integer("amount", lower_bound=-1, upper_bound=3)
-            cqm.set_objective(-3 * x[0] - 4 * x[1] - 2 * x[2] + x[3] + x[0] * x[1] - z + 0.5)
-            cqm.add_constraint(2 * x[0] + 3 * x[1] + x[2] + z <= 5, label="weight")
-            cqm.add_constraint(x[2] + x[3] == 1, label="one of two")
-            if more:
-                cqm.add_constraint(x[0] + x[1] + x[2] + x[3] >= more, label="more")
-            return cqm
-
-        return make
-
-    return [
-        Case("constrained model", "cqm", 5, knapsack()),
-        Case("constrained model, tighter", "cqm", 5, knapsack(more=2)),
-        Case("constrained model that nothing meets", "cqm", 5, knapsack(more=4), frozenset({"infeasible"})),
-    ]
-
-
 def _hard() -> list[Case]:
     def sign() -> SignProjection:
         rng = np.random.default_rng(40)
@@ -189,21 +158,3 @@ def _hard() -> list[Case]:
         Case("sign projection that takes too long", "projection", 60, sign, frozenset({"hard"})),
         Case("spin glass that takes too long", "bqm", 90, glass, frozenset({"hard"})),
     ]
-
-
-def market_split(constraints: int = 5, variables: int = 40) -> dimod.ConstrainedQuadraticModel:
-    """Return a market split problem, feasible by construction: Σ a_ij x_j = Σ a_ij x*_j, a up to 100.
-
-    Cornuéjols and Dawande (1998): branch and bound needs about 2^variables nodes to find that x*.
-    """
-    rng = np.random.default_rng(42)
-    A = rng.integers(1, 100, (constraints, variables))
-    b = A @ rng.integers(0, 2, variables)
-    cqm = dimod.ConstrainedQuadraticModel()
-    for j in range(variables):
-        cqm.add_variable("BINARY", j)
-    cqm.set_objective([(0, 1.0)])
-    for i in range(constraints):
-        terms = [(j, int(A[i, j])) for j in range(variables)]
-        cqm.add_constraint(terms, sense="==", rhs=int(b[i]), label=f"market {i}")
-    return cqm

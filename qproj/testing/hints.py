@@ -8,7 +8,7 @@ import numpy as np
 
 from qproj.solvers import TooLargeError, as_problem, get_solver
 from qproj.testing.checks import TOLERANCE, Skipped, check, enough, handed, raised, solved, taken, well_formed, where
-from qproj.testing.deadlines import StillRunningError, watched
+from qproj.testing.deadlines import StillRunningError, slowdown, watched
 from qproj.testing.limits import PATIENCE_S, SHORT_S
 from qproj.testing.truth import truth_of
 
@@ -51,8 +51,9 @@ def check_hints_kept(solver: Any) -> None:
         problem = as_problem(each.make())
         name = "local-search" if each.kind == "projection" else "tabu"
         hint = get_solver(name).solve(handed(problem), seed=0, time_limit_s=1.0).require().best
+        limit = SHORT_S * slowdown()
         try:
-            answer, _ = watched(solver, handed(problem), patience_s=PATIENCE_S, time_limit_s=SHORT_S, seed=0, hint=hint)
+            answer, _ = watched(solver, handed(problem), patience_s=PATIENCE_S, time_limit_s=limit, seed=0, hint=hint)
         except (TooLargeError, StillRunningError):  # too long is a matter of check_time_limit_honoured
             continue
         except Exception as error:

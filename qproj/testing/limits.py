@@ -9,7 +9,8 @@ import numpy as np
 
 from qproj.solvers import Status, Termination, TooLargeError, as_problem, get_solver
 from qproj.solvers.registry import solver_class, solver_names
-from qproj.testing.cases import Case, cases, market_split
+from qproj.testing.cases import cases
+from qproj.testing.checked_problem import Case
 from qproj.testing.checks import (
     ENOUGH_S,
     TOLERANCE,
@@ -25,11 +26,14 @@ from qproj.testing.checks import (
     well_formed,
     where,
 )
-from qproj.testing.deadlines import StillRunningError, watched
+from qproj.testing.constrained_cases import market_split
+from qproj.testing.deadlines import StillRunningError, slowdown, watched
 
 #: A limit that no hard case is finished in, and the time after which it counts as ignored.
 SHORT_S = 0.3
 PATIENCE_S = 5 * SHORT_S + 2.0
+#: Seconds in all that may go unreported.
+UNMEASURED_S = 0.02
 
 
 @check
@@ -108,7 +112,8 @@ def check_time_limit_honoured(solver: Any) -> None:
 @check
 def check_stopped_runs_keep_the_incumbent(solver: Any) -> None:
     """A search that its limit stopped reports that and still holds what it found."""
-    for each, problem, solution in solved(solver, taken(solver, hard=True), time_limit_s=2 * SHORT_S, seed=0):
+    limit = 2 * SHORT_S * min(slowdown(), 5.0)
+    for each, problem, solution in solved(solver, taken(solver, hard=True), time_limit_s=limit, seed=0):
         assert solution.best is not None, f"{where(each)}: stopped by time, and no incumbent was kept"
         allowed = (Status.FEASIBLE, Status.OPTIMAL)
         assert solution.status in allowed, f"{where(each)}: status is {solution.status}"
@@ -215,6 +220,15 @@ def check_timing_sane(solver: Any) -> None:
         parts = [getattr(timing, part) for part in ("build", "embed", "queue", "solve", "decode")]
         assert all(math.isfinite(part) and part >= 0 for part in parts), f"{told}: timing is {parts}"
         assert sum(parts) <= answer.seconds + 0.1, f"{told}: {sum(parts):.2f} s reported, {answer.seconds:.2f} s passed"
+
+
+@check
+def check_timing_measured(solver: Any) -> None:
+    """Seconds are measured: what took time is not reported as none."""
+    told = passed = 0.0
+    for answer in asked_once(solver, taken(solver)):
+        told, passed = told + float(answer.solution.timing.total), passed + answer.seconds
+    assert told > 0 or passed < UNMEASURED_S, f"{passed:.2f} s passed in all, and timing says 0 everywhere"
 
 
 __all__ = ["PATIENCE_S", "SHORT_S", "well_formed"]

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from qproj.solvers import Solution, Termination, TooLargeError, as_problem
-from qproj.testing.cases import Case
+from qproj.testing.checked_problem import Case
 from qproj.testing.checks import PATIENCE_S, TOLERANCE, Skipped, check, handed, taken, well_formed, where
 from qproj.testing.deadlines import StillRunningError, watched
 from qproj.testing.truth import truth_of
 
 #: Seconds that a list of problems shares, each of which would use all of them.
-SHARED_S = 1.0
+SHARED_S = 0.5
 SHARING = 12
 
 
@@ -113,7 +113,7 @@ def check_solve_many_limits(solver: Any) -> None:
 
 @check
 def check_solve_many_shares_the_time(solver: Any) -> None:
-    """The time limit of `solve_many` is for all together: five times that, two seconds and a start each at most."""
+    """The time limit of `solve_many` is for all together: less than half of what they would take in turn."""
     many = _many(solver)
     hard = taken(solver, hard=True)[:1]
     if not hard:
@@ -130,10 +130,20 @@ def check_solve_many_shares_the_time(solver: Any) -> None:
         problems = [handed(as_problem(hard[0].make())) for _ in range(count)]
         return watched(Many, problems, patience_s=patience, time_limit_s=limit, seed=0)[1]
 
+    def measured() -> tuple[float, float]:
+        """Seconds of all together, and the most that sharing explains; a load of this moment counts in both."""
+        start = min(spent(1, 1e-3, PATIENCE_S) for _ in range(3))
+        alone = max(spent(1, SHARED_S, PATIENCE_S), SHARED_S)
+        shared, each = SHARED_S + SHARING * start, SHARING * alone
+        return spent(SHARING, SHARED_S, each + 2.0), 0.6 * shared + 0.4 * each
+
     try:
-        start = spent(1, 1e-3, PATIENCE_S)  # on a busy machine the least that a call does takes long
-        spent(SHARING, SHARED_S, 5 * SHARED_S + 2 + SHARING * start)
+        for _ in range(2):  # what one of two measurements explains is not held against the solver
+            together, most = measured()
+            if together <= most:
+                return
     except TooLargeError as refusal:
         raise Skipped("the problem is too large for it") from refusal
     except StillRunningError as late:
         raise AssertionError(f"{SHARING} times {where(hard[0])}: {late}") from late
+    raise AssertionError(f"{SHARING} times {where(hard[0])}: {SHARED_S} s for all, and {together:.1f} s passed")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle  # nosec B403: only what this process made itself is read back
-import random
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +12,7 @@ import numpy as np
 
 from qproj.projections import SignProjection
 from qproj.solvers import Capabilities, as_problem
-from qproj.testing.cases import Case
+from qproj.testing.checked_problem import Case
 from qproj.testing.checks import (
     TOLERANCE,
     Skipped,
@@ -207,31 +204,3 @@ def _copies_agree(solver: Any, copy: Any, found: list[Case], **asked: Any) -> No
             continue
         same = np.array_equal(np.asarray(solution.candidates), np.asarray(other.candidates))
         assert same, f"{where(each)}: a copy differs; are its parameters lost?"
-
-
-@check
-def check_leaves_no_trace(solver: Any) -> None:
-    """Global random states, the environment, the working directory and warning filters stay as they were."""
-    found = taken(solver)[:4]
-    if not found:
-        raise Skipped("it takes none of the problems")
-    list(solved(solver, found, seed=1))  # modules that are loaded at first use are loaded now
-    for each in found:
-        before = _surroundings()
-        list(solved(solver, [each], seed=1))
-        after = _surroundings()
-        changed = [name for name in before if before[name] != after[name]]
-        assert not changed, f"{where(each)}: solve() changed {', '.join(changed)}"
-
-
-def _surroundings() -> dict[str, Any]:
-    # np.random's global state is only watched here, not drawn from
-    state = np.random.get_state(legacy=False)  # noqa: NPY002
-    assert isinstance(state, dict)
-    return {
-        "numpy's global random state": (state["state"]["key"].tobytes(), state["state"]["pos"]),
-        "random's global state": random.getstate(),
-        "the environment": dict(os.environ),
-        "the working directory": os.getcwd(),
-        "warning filters": list(warnings.filters),
-    }

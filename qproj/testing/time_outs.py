@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from qproj.solvers import Problem, Solution, Termination, TooLargeError, as_problem
-from qproj.testing.cases import Case, market_split
+from qproj.testing.checked_problem import Case
 from qproj.testing.checks import TOLERANCE, Skipped, check, handed, raised, taken, well_formed, where
-from qproj.testing.deadlines import StillRunningError, watched
+from qproj.testing.constrained_cases import market_split
+from qproj.testing.deadlines import StillRunningError, slowdown, watched
 
 #: The highest gains that were found on the hard cases, by minutes of several heuristics: lower gains are not optima.
 BEST_KNOWN = {"sign projection that takes too long": 93.59617845, "spin glass that takes too long": 623.23251631}
@@ -69,6 +70,39 @@ def _stopped(solver: Any) -> Iterator[tuple[Case, Problem, float, Solution]]:
             yield each, problem, limit, well_formed(answer, problem, each)
     if not count:
         raise Skipped("it takes, or ends in time, none of the problems that are too hard to finish")
+
+
+@check
+def check_ended_by_the_budget_only_if_true(solver: Any) -> None:
+    """What ended by its budget does not depend on the time limit: else the clock ended it, and has to be named."""
+    capabilities = solver.capabilities
+    if not (capabilities.seed or capabilities.exact) or not capabilities.time_limit:
+        raise Skipped("it does not repeat its results by a seed, or takes no time limit")
+    seen = 0
+    for each in taken(solver, hard=True):
+        found = []
+        for limit in (0.1, 0.1, 0.6 * min(slowdown(), 5.0)):
+            problem = as_problem(each.make())
+            try:
+                answer, _ = watched(solver, handed(problem), patience_s=5 * limit + 2, time_limit_s=limit, seed=0)
+            except (TooLargeError, StillRunningError):  # too long is a matter of check_time_limit_honoured
+                break
+            except Exception as error:
+                raise raised(error, each) from error
+            found.append(well_formed(answer, problem, each))
+        if len(found) < 3 or any(one.termination is not Termination.BUDGET for one in found):
+            continue
+        seen += 1
+        same = [_figures(one) == _figures(found[0]) for one in found[1:]]
+        assert all(same), f"{where(each)}: every run says that its budget ended it, and more time gives another result"
+    if not seen:
+        raise Skipped("no run on the problems that are too hard to finish ended by its budget")
+
+
+def _figures(solution: Solution) -> tuple[Any, ...]:
+    reads = solution.sampleset
+    drawn = None if reads is None else int(reads.record.num_occurrences.sum())
+    return solution.gain, solution.gain_bound, np.asarray(solution.candidates).tobytes(), drawn
 
 
 @check

@@ -15,6 +15,7 @@ from qproj.solvers import (
     Found,
     Solution,
     Termination,
+    Timing,
     TooLargeError,
     as_problem,
 )
@@ -51,6 +52,7 @@ class Plain:
             raise ValueError("seed is not negative")
         if problem.num_variables > self.capabilities.max_variables:
             raise TooLargeError("too large; use 'auto'")
+        start = time.perf_counter()
         values = (-1, 1) if problem.vartype is dimod.SPIN else (0, 1)
         names = list(problem.variables)
         best = min(itertools.product(values, repeat=len(names)), key=lambda v: problem.energy(dict(zip(names, v))))
@@ -59,6 +61,7 @@ class Plain:
         return Solution(
             best=array, gain=problem.offset - energy, objective=energy, bound=energy, termination=Termination.PROVED,
             candidates=array[None], sampleset=dimod.SampleSet.from_samples_bqm(dict(zip(names, best)), problem),
+            timing=Timing(solve=time.perf_counter() - start),
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 import qproj
 from qproj.solvers.contract import MissingPackageError
 from qproj.testing import CHECKS, ConformanceError, case, cases, check_solver, run_checks, solver_checks
+from tests.testing._liars import LIARS
 from tests.testing._mutants import Wrapped
 from tests.testing.test_mutants_answers import MUTANTS as WRONG_ANSWERS
 from tests.testing.test_mutants_limits import MUTANTS as WRONG_LIMITS
@@ -16,8 +17,8 @@ from tests.testing.test_mutants_side_effects import MUTANTS as WRONG_SIDE_EFFECT
 
 
 def test_every_check_has_a_mutant():
-    mutants = [*WRONG_ANSWERS, *WRONG_LIMITS, *WRONG_SIDE_EFFECTS]
-    assert len(mutants) >= 100
+    mutants = [*WRONG_ANSWERS, *WRONG_LIMITS, *WRONG_SIDE_EFFECTS, *LIARS]
+    assert len(mutants) >= 150
     assert set(CHECKS) - {mutant.values[1] for mutant in mutants} == {"import_is_light"}  # below
 
 

@@ -83,7 +83,7 @@ class IgnoresTheLimitOfConstrainedModels(Wrapped):
 
     def solve(self, problem, **limits):
         if is_cqm(problem) and len(problem.variables) > 30:
-            time.sleep(4.0)
+            time.sleep(8.0)
         return super().solve(problem, **limits)
 
 
