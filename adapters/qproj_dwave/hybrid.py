@@ -10,7 +10,7 @@ import numpy as np
 
 from qproj.projections import SignProjection
 from qproj.solvers import Adapter, Availability, Capabilities, Found, MissingTokenError, Request
-from qproj_dwave.qpu import TOKEN_REMEDY, token_configured
+from qproj_dwave.qpu import TOKEN_REMEDY, require_mapping, token_configured
 
 
 class DWaveHybrid(Adapter[Any, dimod.SampleSet]):
@@ -43,6 +43,7 @@ class DWaveHybrid(Adapter[Any, dimod.SampleSet]):
     def __init__(
         self, *, config: Mapping[str, Any] | None = None, bqm_sampler: Any = None, cqm_sampler: Any = None
     ) -> None:
+        require_mapping(config)
         if bqm_sampler is None and cqm_sampler is None and "token" not in (config or {}) and not token_configured():
             raise MissingTokenError(f"dwave-hybrid: no API token is configured; {TOKEN_REMEDY}")
         self.config, self._bqm_sampler, self._cqm_sampler = dict(config or {}), bqm_sampler, cqm_sampler

@@ -18,7 +18,10 @@ from qproj_dwave.budget import Budget
 from qproj_dwave.emulated import SIGMA_H, SIGMA_J
 
 LOG = logger()
-TOKEN_REMEDY = "run `dwave setup --auth`, or set DWAVE_API_TOKEN; `dwave-emulated` needs none"  # nosec B105: no token
+TOKEN_REMEDY = (  # nosec B105: no token
+    "run `dwave setup --auth`, or set DWAVE_API_TOKEN, or DWAVE_CONFIG_FILE to a file with a token; `dwave-emulated` "
+    "needs none"
+)
 
 
 class DWave(Annealer):
@@ -80,6 +83,7 @@ class DWave(Annealer):
     ) -> None:  # fmt: skip
         if annealing_time is not None and anneal_schedule is not None:
             raise ValueError("annealing_time and anneal_schedule exclude each other; give one")
+        require_mapping(config)
         if sampler is None and "token" not in (config or {}) and not token_configured():
             raise MissingTokenError(f"dwave: no API token is configured; {TOKEN_REMEDY}")
         remember((config or {}).get("token"))
@@ -258,6 +262,14 @@ def well_formed(reads: dimod.SampleSet, bqm: dimod.BinaryQuadraticModel, num_rea
     if not len(values) or not np.isin(values, (-1, 1)).all():
         raise RuntimeError("dwave: the answer is malformed: no reads, or values that are not ±1")
     return reads
+
+
+def require_mapping(config: object) -> None:
+    """Refuse a file's name in the place of the client's keywords, and name the variable that takes it."""
+    if config is not None and not isinstance(config, Mapping):
+        raise TypeError(
+            f"config is {config!r}; a mapping of DWaveSampler's keywords is allowed: set DWAVE_CONFIG_FILE to a file"
+        )
 
 
 def token_configured() -> bool:

@@ -196,3 +196,10 @@ def test_a_missing_token_is_not_a_missing_package(monkeypatch, tmp_path):
     (tmp_path / "none.conf").write_text("[defaults]\ntoken = abc\n")
     assert DWave.availability().token is True
     assert DWave(config={"token": "t"}).capabilities.exact is False
+
+
+@pytest.mark.parametrize("name", ["dwave", "dwave-hybrid"])
+def test_a_file_in_the_place_of_the_configuration_is_refused(name, monkeypatch):
+    monkeypatch.setenv("DWAVE_API_TOKEN", "DEV-none")
+    with pytest.raises(TypeError, match="set DWAVE_CONFIG_FILE to a file"):
+        qproj.get_solver(name, config="dwave.conf")

@@ -272,7 +272,7 @@ def _plain_stats(stats: Any) -> str:
         if isinstance(plain, float) and not math.isfinite(plain):
             continue
         if isinstance(plain, bool | int | float) or (isinstance(plain, str) and len(plain) <= 200):
-            kept[str(name)] = redact(plain) if isinstance(plain, str) else plain
+            kept[redact(str(name))] = redact(plain) if isinstance(plain, str) else plain
     return json.dumps(kept, sort_keys=True)
 
 

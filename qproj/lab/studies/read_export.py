@@ -15,6 +15,7 @@ from qproj.lab.studies.frame import Runs, read_gains, read_runs
 from qproj.lab.studies.metrics import References, references
 from qproj.lab.studies.outcome import unpack_table
 from qproj.lab.studies.store import StudyStore
+from qproj.lab.studies.study_export import without_formulas
 from qproj.solvers.claims import TOLERANCE
 from qproj.solvers.contract import MissingPackageError
 
@@ -108,7 +109,7 @@ def write_reads(folder: str | Path, out: str | Path) -> int:
     frame = read_frame_of_reads(folder)
     with replacing(target) as file:
         if target.suffix == ".csv":
-            frame.write_csv(file)
+            without_formulas(frame).write_csv(file)
         else:
             frame.write_parquet(file)
     return frame.height

@@ -110,11 +110,20 @@ def read_frame(folder: Path) -> polars.DataFrame:
         return to_polars(read_runs(store))
 
 
+def without_formulas(frame: polars.DataFrame) -> polars.DataFrame:
+    """Return a frame for CSV: an apostrophe stands before texts that a spreadsheet would take for formulas."""
+    import polars
+
+    text = polars.col(polars.String)
+    led = polars.concat_str([polars.lit("'"), text])
+    return frame.with_columns(polars.when(text.str.contains(r"^[=+\-@\t\r]")).then(led).otherwise(text).name.keep())
+
+
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:
     frame = read_frame(folder)
     with replacing(target) as file:
         if kind == "csv":
-            frame.write_csv(file)
+            without_formulas(frame).write_csv(file)
         else:
             frame.write_parquet(file)
     return frame.height, "rows"

@@ -154,3 +154,22 @@ def test_unknown_formats_and_folders_are_refused(study, tmp_path):
         export_study(made.folder, tmp_path, "xls")
     with pytest.raises(FileNotFoundError, match="holds no study"):
         export_study(tmp_path / "none", tmp_path / "x.csv", "csv")
+
+
+def test_csv_holds_no_formula():
+    import polars
+
+    from qproj.lab.studies.study_export import without_formulas
+
+    texts = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "sa", "", None, "a=b"]
+    frame = without_formulas(polars.DataFrame({"solver": texts, "gain": [-1.0] * 10}))
+    assert frame["solver"].to_list() == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "'\rx", "sa", "", None, "a=b"]
+    assert frame["gain"].to_list() == [-1.0] * 10
+
+
+def test_keys_of_stats_are_redacted():
+    from qproj.lab.studies.outcome import _plain_stats
+    from qproj.solvers.redact import remember
+
+    remember("DEV-secret-of-a-key-0123456789")
+    assert "secret-of-a-key" not in _plain_stats({"DEV-secret-of-a-key-0123456789": 1, "nodes": 2})
