@@ -114,9 +114,16 @@ def without_formulas(frame: polars.DataFrame) -> polars.DataFrame:
     """Return a frame for CSV: an apostrophe stands before texts that a spreadsheet would take for formulas."""
     import polars
 
-    text = polars.col(polars.String)
-    led = polars.concat_str([polars.lit("'"), text])
-    return frame.with_columns(polars.when(text.str.contains(r"^[=+\-@\t\r]")).then(led).otherwise(text).name.keep())
+    texts = [name for name, kind in frame.schema.items() if kind == polars.String]
+    led = {name: polars.concat_str([polars.lit("'"), polars.col(name)]) for name in texts}
+    return frame.with_columns(
+        **{
+            name: polars.when(polars.col(name).str.contains(r"^[=+\-@\t\r]"))
+            .then(led[name])
+            .otherwise(polars.col(name))
+            for name in texts
+        }
+    )
 
 
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:
