@@ -15,7 +15,6 @@ from qproj.lab.studies.frame import Runs, read_gains, read_runs
 from qproj.lab.studies.metrics import References, references
 from qproj.lab.studies.outcome import unpack_table
 from qproj.lab.studies.store import StudyStore
-from qproj.lab.studies.study_export import without_formulas
 from qproj.solvers.claims import TOLERANCE
 from qproj.solvers.contract import MissingPackageError
 
@@ -113,3 +112,19 @@ def write_reads(folder: str | Path, out: str | Path) -> int:
         else:
             frame.write_parquet(file)
     return frame.height
+
+
+def without_formulas(frame: polars.DataFrame) -> polars.DataFrame:
+    """Return a frame for CSV: an apostrophe stands before texts that a spreadsheet would take for formulas."""
+    import polars
+
+    texts = [name for name, kind in frame.schema.items() if kind == polars.String]
+    led = {name: polars.concat_str([polars.lit("'"), polars.col(name)]) for name in texts}
+    return frame.with_columns(
+        **{
+            name: polars.when(polars.col(name).str.contains(r"^[=+\-@\t\r]"))
+            .then(led[name])
+            .otherwise(polars.col(name))
+            for name in texts
+        }
+    )

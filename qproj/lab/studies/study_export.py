@@ -110,22 +110,6 @@ def read_frame(folder: Path) -> polars.DataFrame:
         return to_polars(read_runs(store))
 
 
-def without_formulas(frame: polars.DataFrame) -> polars.DataFrame:
-    """Return a frame for CSV: an apostrophe stands before texts that a spreadsheet would take for formulas."""
-    import polars
-
-    texts = [name for name, kind in frame.schema.items() if kind == polars.String]
-    led = {name: polars.concat_str([polars.lit("'"), polars.col(name)]) for name in texts}
-    return frame.with_columns(
-        **{
-            name: polars.when(polars.col(name).str.contains(r"^[=+\-@\t\r]"))
-            .then(led[name])
-            .otherwise(polars.col(name))
-            for name in texts
-        }
-    )
-
-
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:
     frame = read_frame(folder)
     with replacing(target) as file:

@@ -159,7 +159,7 @@ def test_unknown_formats_and_folders_are_refused(study, tmp_path):
 def test_csv_holds_no_formula():
     import polars
 
-    from qproj.lab.studies.study_export import without_formulas
+    from qproj.lab.studies.read_export import without_formulas
 
     texts = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "sa", "", None, "a=b"]
     frame = without_formulas(polars.DataFrame({"solver": texts, "gain": [-1.0] * 10}))
