@@ -111,6 +111,8 @@ def read_frame(folder: Path) -> polars.DataFrame:
 
 
 def _rows(folder: Path, target: Path, kind: str) -> tuple[int, str]:
+    from qproj.lab.studies.read_export import without_formulas
+
     frame = read_frame(folder)
     with replacing(target) as file:
         if kind == "csv":
