@@ -117,12 +117,22 @@ class _Builder:
         low, high = row.limits
         if not row.unit and not row.real:
             low, high = low - row.tolerance, high + row.tolerance
-        lost = self._lost(terms) if row.unit else 0
-        self.rows.append((terms, _less(low, constant) - lost, _less(high, constant) + lost))
+        least, most = _less(low, constant), _less(high, constant)
+        lost = self._lost(terms, least, most) if row.unit else 0
+        self.rows.append((terms, least - lost, most + lost))
 
-    def _lost(self, terms: _Terms) -> int:
-        """Return what float64 may lose of a row of whole numbers: nothing as long as its sums stay below 2^53."""
+    def _lost(self, terms: _Terms, low: _Number, high: _Number) -> int:
+        """Return what float64 may lose of a row of whole numbers: nothing as long as its sums stay below 2^53.
+
+        Only assignments that meet the row count. Where x + y ≤ 7 and both begin at 0, neither exceeds 7, however large
+        the variables may be: dimod's default is 2^53 − 1.
+        """
         least, most = self._range_of(terms)
+        ends = [self._range_of({j: a}) for j, a in terms.items()]
+        least, most = (
+            float(sum(max(below, low - (most - above)) for below, above in ends)),
+            float(sum(min(above, high - (least - below)) for below, above in ends)),
+        )
         reach = max(abs(least), abs(most), *(abs(float(a)) for a in terms.values()), 0.0)
         return 0 if reach < 2.0**53 or not np.isfinite(reach) else int(4.0 * _EPS * (len(terms) + 1) * reach)
 

@@ -153,3 +153,14 @@ def test_bits_of_a_whole_number_add_up(size):
     values.append(size - sum(values))
     for value in range(size + 1):
         assert sum(_bit(value, b, values) * v for b, v in enumerate(values)) == value
+
+
+def test_rows_that_bound_their_variables_stay_sharp_whatever_dimods_default_bounds():
+    """dimod.Integers end at 2^53 − 1; sums of 2^54 are rounded, but no assignment that meets x + y ≤ 7 has them."""
+    cqm = dimod.ConstrainedQuadraticModel()
+    x, y = dimod.Integers(["x", "y"])
+    cqm.set_objective(-3 * x - 2 * y)
+    cqm.add_constraint(x + y <= 7, label="cap")
+    cqm.add_constraint(x + y >= 3, label="least")
+    model, _, _ = linear_of(cqm)
+    assert sorted(limit for limit in (*model.row_lower, *model.row_upper) if abs(limit) != np.inf)[-1] == 7
