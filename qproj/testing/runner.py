@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from qproj._options import nearest
 from qproj.solvers.contract import MissingPackageError
 from qproj.testing.checks import ANSWERS, CHECKS, Skipped
@@ -62,7 +64,8 @@ def _run(name: str, solver: Any, *, expected: bool) -> CheckResult:
     start = time.perf_counter()
     outcome, message = "passed", ""
     try:
-        CHECKS[name](solver)
+        with np.errstate():  # a solver that changes numpy's handling of errors changes it for no later check
+            CHECKS[name](solver)
     except Skipped as reason:
         outcome, message = "skipped", str(reason)
     except AssertionError as error:
@@ -142,7 +145,8 @@ def solver_checks(solver: Any, *, expected_failures: Iterable[str] = ()) -> Call
         def check() -> None:
             token = ANSWERS.set(answers)
             try:
-                CHECKS[name](solver)
+                with np.errstate():
+                    CHECKS[name](solver)
             except Skipped as reason:
                 pytest.skip(str(reason))
             finally:

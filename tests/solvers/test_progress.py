@@ -50,7 +50,9 @@ def test_events_of_exact_solvers_end_at_the_proof(name):
     _, solution, events = watched(name, p)
     assert_monotone(events, solution, p)
     assert str(solution.status) == "optimal"
-    assert events[-1].gain == events[-1].gain_bound
+    # the bound of a plain model is rounded up by the error of its own sums
+    assert events[-1].gain_bound == pytest.approx(events[-1].gain, rel=1e-12)
+    assert events[-1].gain_bound >= events[-1].gain
 
 
 @pytest.mark.parametrize("name", HEURISTIC)
