@@ -25,12 +25,13 @@ extensions = [
     "cli_page",
     "evidence_pages",
     "layers",
+    "notebooks",
     "plain_attributes",
     "plain_text",
     "schema_pages",
     "solver_pages",
 ]
-exclude_patterns = ["_build", "conftest.py"]
+exclude_patterns = ["_build", "conftest.py", "reference/generated/*.ipynb"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
 nitpicky = False
 # ref.python: a type such as `Problem` is named without its path, and has an entry in more than one room.

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from benchmarks import __main__ as performance
-from benchmarks import aggregation_table, emulated_annealer, findings, qubo_table
+from benchmarks import aggregation_table, emulated_annealer, findings, gallery, qubo_table
 from tests.docs._load import DOCS, ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -54,6 +54,15 @@ def test_the_qubo_table_is_what_is_stored():
 
 def test_the_emulated_annealer_table_is_what_is_stored():
     assert emulated_annealer.page(stored("emulated_annealer")) == emulated_annealer.PAGE.read_text()
+
+
+def test_the_gallery_shows_every_example_and_what_is_stored():
+    printed = stored("gallery")
+    assert list(printed) == gallery.names()
+    assert gallery.page(printed) == gallery.PAGE.read_text()
+    for name, text in printed.items():
+        assert gallery.groups(name, text), name
+        assert (gallery.PICTURES / f"{name}.svg").is_file(), name
 
 
 def test_the_aggregation_table_is_what_is_stored():
