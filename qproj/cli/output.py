@@ -25,7 +25,11 @@ _LEAST_WIDTH = 40
 
 
 def print_json(value: Any) -> None:
-    """Print strict JSON: NaN and infinity become null; what stdout cannot show is escaped, never replaced."""
+    """Print strict JSON; what stdout cannot show is escaped, never replaced.
+
+    NaN and infinity become null. A mapping with infinite values lists their keys under "infinite", so that a time
+    that is infinite can be told from a figure that is missing.
+    """
     text = json.dumps(_jsonable(value), ensure_ascii=False, allow_nan=False, indent=2)
     if not can_show(text, sys.stdout):
         text = json.dumps(_jsonable(value), ensure_ascii=True, allow_nan=False, indent=2)
@@ -34,7 +38,9 @@ def print_json(value: Any) -> None:
 
 def _jsonable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        infinite = [str(key) for key, item in value.items() if isinstance(item, float) and item == math.inf]
+        known = {str(key): _jsonable(item) for key, item in value.items()}
+        return known | {"infinite": infinite} if infinite else known
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value) if isinstance(value, set | frozenset) else value
         return [_jsonable(item) for item in items]

@@ -53,7 +53,7 @@ def report(
     """Write the page of a stored study or of training runs, as HTML or Markdown, or compare two studies.
 
     With --tables or --figures, write those for a paper; with --json, print every table as plain numbers: shares
-    from 0 to 1, times in seconds, null where a figure is missing or infinite.
+    from 0 to 1, times in seconds, null where a figure is missing or infinite; a row's list "infinite" names the latter.
 
     \b
     Examples:

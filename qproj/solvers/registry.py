@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def _object_at(path: str) -> Any:
     """Return the class or solver object at ``module:object``."""
     module, _, name = path.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)
+        found = getattr(_imported(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"{path!r} cannot be found ({error}); write module:Class or module:object, importable from here"
@@ -84,6 +85,26 @@ def _object_at(path: str) -> Any:
     if not callable(getattr(found, "solve", None)) or not hasattr(found, "capabilities"):
         raise ValueError(f"{path!r} is not a solver: an object with capabilities and solve() is needed")
     return found
+
+
+def _imported(module: str) -> Any:
+    """Return a module, from the working folder too: installed commands, unlike ``python -m``, do not look there.
+
+    The folder stays last on the path, for worker processes; nothing in it can stand in for an installed package.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        here = os.getcwd()
+        if error.name != module.partition(".")[0] or here in sys.path:
+            raise
+        sys.path.append(here)
+        importlib.invalidate_caches()
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError:
+            sys.path.remove(here)
+            raise
 
 
 def get_solver(name: str | Solver, **options: Any) -> Any:

@@ -62,3 +62,22 @@ def test_a_study_of_the_command_line_takes_an_own_solver(module, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths}, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{module}:Mine:depth=2" in json.dumps(json.loads(done.stdout))
+
+
+def test_an_installed_command_finds_own_solvers_in_the_working_folder(module, tmp_path):
+    """`-P` leaves the working folder off the path, as the script of an installed command does."""
+    command = [sys.executable, "-P", "-m", "qproj"]
+    study = ["--instances", "random:n=9,d=5,neurons=2", "--seeds", "1", "--workers", "1", "--out", "study", "--json"]
+
+    def ran(*arguments):
+        return subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = ran("compare", "--solvers", f"{module}:Mine:depth=2", *study)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["failed"], told["solvers"][0]["label"]) == (0, f"{module}:Mine:depth=2")
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not the installed one')")
+    assert ran("compare", "--solvers", f"{module}:Mine", *study).returncode == 0
+    missing = ran("validate", "nowhere_at_all:Mine")
+    assert missing.returncode == 2
+    assert "No module named 'nowhere_at_all'" in missing.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -98,13 +98,22 @@ def cell(value: Any, kind: Kind) -> str:
 
 
 def to_csv(table: ResultTable) -> str:
-    """Return the values themselves, unrounded, under the columns' keys; empty where there is none."""
+    """Return the values themselves, unrounded, under the columns' keys; empty where there is none.
+
+    Texts that a spreadsheet would take for formulas are led by an apostrophe.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.name for column in table.columns])
     for row in table.rows:
-        writer.writerow(["" if x is None or (isinstance(x, float) and math.isnan(x)) else x for x in row])
+        writer.writerow([_csv_value(value) for value in row])
     return out.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple("=+-@\t\r")) else value
 
 
 def to_markdown(table: ResultTable) -> str:
@@ -116,15 +125,27 @@ def to_markdown(table: ResultTable) -> str:
 
 
 def to_latex(table: ResultTable) -> str:
-    """Return a ``table`` environment of rules by the package booktabs, its caption and its label."""
-    places = "".join("l" if column.kind == "text" else "r" for column in table.columns)
-    rows = [" & ".join(map(escape_latex, row)) + r" \\" for row in table.texts]
+    """Return a ``table`` environment of rules by the package booktabs, its caption and its label.
+
+    The first line is a comment that names the packages the preamble has to load. Columns of sentences are broken.
+    """
+    texts = table.texts
+    places = "".join(_place(column, [row[i] for row in texts]) for i, column in enumerate(table.columns))
+    rows = [" & ".join(map(escape_latex, row)) + r" \\" for row in texts]
     return "\n".join([
+        r"% \usepackage{booktabs,textcomp}",
         r"\begin{table}", r"  \centering", rf"  \caption{{{escape_latex(table.title)}. {escape_latex(table.note)}}}",
         rf"  \label{{tab:{table.name}}}", rf"  \begin{{tabular}}{{{places}}}", r"    \toprule",
         "    " + " & ".join(map(escape_latex, table.titles)) + r" \\", r"    \midrule",
         *(f"    {row}" for row in rows), r"    \bottomrule", r"  \end{tabular}", r"\end{table}", "",
     ])  # fmt: skip
+
+
+def _place(column: Column, texts: list[str]) -> str:
+    """The column's letter in a tabular."""
+    if column.kind != "text":
+        return "r"
+    return "l" if max(map(len, texts), default=0) <= _LONGEST else r"p{0.3\linewidth}"
 
 
 def escape_markdown(text: str) -> str:
@@ -135,6 +156,8 @@ def escape_markdown(text: str) -> str:
     return plain
 
 
+#: Characters of a cell that LaTeX sets on one line.
+_LONGEST = 60
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "|": r"$|$",
@@ -142,26 +165,17 @@ _LATEX = {
     "×": r"$\times$", "·": r"$\cdot$", "µ": r"\textmu{}", "μ": r"\textmu{}", "ε": r"$\varepsilon$",
     "κ": r"$\kappa$", "σ": r"$\sigma$", "τ": r"$\tau$", "Σ": r"$\Sigma$", "∂": r"$\partial$", "ᵀ": r"$^\top$",
     "²": r"$^2$", "√": r"$\surd$", "…": r"\dots{}", "“": "``", "”": "''", "’": "'", "\u202f": r"\,", "∈": r"$\in$",
+    "`": r"\textasciigrave{}", "→": r"$\rightarrow$", "°": r"\textdegree{}", "[": "{[}", "*": "{*}", "\u200b": "{}",
 }  # fmt: skip
 
 
 def escape_latex(text: str) -> str:
-    """Return text that LaTeX sets as it is: signs of its own and mathematics as commands, the rest untouched."""
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split(" ")))
+    """Return text that LaTeX sets as it is: signs of its own and mathematics as commands, the rest untouched.
+
+    Two hyphens do not become a dash, and no sign at the start of a row becomes an argument of the row before.
+    """
+    plain = re.sub("-(?=-)", "-\u200b", re.sub(r"[ \t\r\n]+", " ", text))
+    return "".join(_LATEX.get(letter, letter) for letter in plain)
 
 
 WRITERS = {"csv": to_csv, "md": to_markdown, "latex": to_latex}
-
-
-def render_tables(tables: Sequence[ResultTable], kind: str) -> str:
-    """Return several tables in one text, of kind "md" or "latex".
-
-    Raises
-    ------
-    ValueError
-        Another kind.
-    """
-    if kind not in ("md", "latex"):
-        raise ValueError(f"tables are asked for as {kind!r}; md or latex is needed")
-    head = "% Needs \\usepackage{booktabs} and \\usepackage{textcomp}.\n\n" if kind == "latex" else ""
-    return head + "\n".join(WRITERS[kind](table) for table in tables)
