@@ -73,8 +73,11 @@ def _draw(series: list[dict[str, Any]]) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "qproj"  # the same picture from the same figures
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(series), figsize=(3.4 * len(series), 3.0), layout="constrained")
-    for axis, one in zip(axes, series, strict=True):
+    # as wide as the text of a page, so that letters have the size that is set here
+    figure, axes = plt.subplots(-(-len(series) // 2), 2, figsize=(7.4, 5.6), layout="constrained")
+    for axis in axes.flat[len(series) :]:
+        axis.set_visible(False)
+    for axis, one in zip(axes.flat, series, strict=False):
         x = [p["size"] for p in one["points"]]
         middle = np.array([p["seconds"]["median"] for p in one["points"]])
         low = middle - [p["seconds"]["least"] for p in one["points"]]
@@ -83,7 +86,7 @@ def _draw(series: list[dict[str, Any]]) -> None:
         axis.set_yscale("log")
         if not one["exponential"]:
             axis.set_xscale("log", base=2)
-        axis.set_title(one["name"], fontsize=8)
-        axis.set_ylabel("seconds", fontsize=8)
+        axis.set_title(one["name"], fontsize=10)
+        axis.set_ylabel("seconds", fontsize=10)
     figure.savefig(PICTURE, metadata={"Date": None})
     plt.close(figure)

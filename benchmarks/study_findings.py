@@ -75,15 +75,15 @@ def _share(share: Any) -> str:
     return "–" if not share.trials else f"{percent(share.value)} ({percent(share.low)}–{percent(share.high)})"
 
 
-def _figure(results: Results, study: str, name: str, text: str, *, width: float = 9.0, beside: bool = True) -> str:
-    """Draw one figure as SVG, its legend beside it, and return the Markdown that shows it."""
+def _figure(results: Results, study: str, name: str, text: str, *, width: float = 7.4, beside: bool = True) -> str:
+    """Draw one figure as SVG, its legend below it, and return the Markdown that shows it."""
     import matplotlib
     from matplotlib.figure import Figure
 
     from qproj.lab.report import draw
 
     FIGURES.mkdir(parents=True, exist_ok=True)
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "qproj", "font.size": 9})
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "qproj", "font.size": 10})
     figure = Figure(figsize=(width, 4.2))
     axes = figure.subplots()
     draw(axes, results, name, legend=False)
@@ -91,9 +91,10 @@ def _figure(results: Results, study: str, name: str, text: str, *, width: float 
     if beside and len(lines) > 1:
         axes.legend(
             *zip(*lines, strict=True),
-            loc="center left",
-            bbox_to_anchor=(1.2 if name.startswith("scan") else 1.02, 0.5),
-            fontsize=7,
+            loc="upper left",
+            bbox_to_anchor=(-0.1, -0.15),
+            ncols=2,
+            fontsize=9.5,
             frameon=False,
         )
     axes.grid(alpha=0.3)

@@ -41,6 +41,15 @@ suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
+# What a link to a page shows elsewhere. Without a picture: that would need the address of the site.
+ABOUT = importlib.metadata.metadata("qproj")["Summary"]
+myst_html_meta = {
+    "description lang=en": ABOUT,
+    "property=og:site_name": "qproj",
+    "property=og:type": "website",
+    "property=og:description": ABOUT,
+    "name=twitter:card": "summary",
+}
 # Execution failures fail the build; outputs are cached between builds.
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "docs" / "_build" / "jupyter_cache")

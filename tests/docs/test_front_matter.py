@@ -26,3 +26,19 @@ def test_the_changelog_is_kept_as_keep_a_changelog_asks():
     body = text[text.index("## [Unreleased]") :]
     for line in body.splitlines()[1:]:
         assert line == "" or line.startswith(("## ", "### ", "- ", "  ")), line
+
+
+def test_the_badges_say_what_pyproject_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    classifiers = project["project"]["classifiers"]
+    versions = [c.rpartition(" ")[2] for c in classifiers if re.search(r"Python :: 3\.\d+$", c)]
+    words = {
+        "python": f"Python: {' | '.join(versions)}",
+        "licence": f"licence: {project['project']['license']}",
+        "typed": "types: mypy strict",
+    }
+    assert project["tool"]["mypy"]["strict"] is True
+    for name, title in words.items():
+        assert f"<title>{title}</title>" in (ROOT / "docs" / "_static" / f"badge-{name}.svg").read_text()
+    shown = re.findall(r"docs/_static/badge-(\w+)\.svg", (ROOT / "README.md").read_text())
+    assert sorted(shown) == sorted(words)

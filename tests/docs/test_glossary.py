@@ -35,7 +35,7 @@ def first_uses(text):
     prose = OTHER.sub(lambda m: "\0" * len(m[0]), text)
     first = {}
     for word, entry in WORDS.items():
-        match = re.search(rf"(?<![\w$-]){word}(?![\w-])", prose)
+        match = re.search(rf"(?<![\w\0-]){word}(?![\w-])", prose)
         if match and match.start() < min(linked.get(entry, len(text)), first.get(entry, (len(text), 0))[0]):
             first[entry] = match.span()
     return [(entry, *span) for entry, span in first.items()]
