@@ -89,6 +89,12 @@ def names() -> list[str]:
     return sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
+def heading(name: str) -> str:
+    """Return an example's name as a heading."""
+    words = [{"i": "I", "qubo": "QUBO", "qaoa": "QAOA", "qpu": "QPU"}.get(word, word) for word in name.split("_")]
+    return " ".join([words[0].capitalize(), *words[1:]])
+
+
 def question(name: str) -> str:
     """Return what an example asks: its docstring's first sentence."""
     text = ast.get_docstring(ast.parse((EXAMPLES / f"{name}.py").read_text())) or ""
@@ -150,7 +156,7 @@ def page(stored: dict[str, str]) -> str:
     for name, printed in stored.items():
         shown = f"![{words(name, printed)}](_static/gallery/{name}.svg)"
         parts.append(
-            f"## {name.replace('_', ' ').capitalize()}\n\n{question(name)}\n\n{shown}\n\n"
+            f"## {heading(name)}\n\n{question(name)}\n\n{shown}\n\n"
             f"```text\n{printed.strip(chr(10))}\n```\n\n"
             f"{{download}}`examples/{name}.py <../examples/{name}.py>`\n"
         )
