@@ -35,8 +35,8 @@ from qproj.solvers.registry import get_solver
 FEW = 16
 #: Annealing's reads without a time limit, and tabu's.
 READS, TABU_READS = 100, 10
-#: Tabu search builds a dense matrix of all variables.
-TABU_VARIABLES = 3000
+#: Variables and interactions from which one slice of a search is too short for a read, and reads without a limit few.
+LARGE = 200_000
 #: Seconds that the tables of a tree decomposition may take without a time limit, and their share of one.
 TREE_S, TREE_SHARE = 2.0, 0.5
 #: Interactions up to which a model is given to exact searches, which take them one by one.
@@ -79,6 +79,8 @@ def _by_tree(problem: Any, request: Request) -> Found | None:
         return None
     left = _left(request)
     most_s = TREE_S if left is None else TREE_SHARE * left
+    if table_seconds([0] * problem.num_variables) > most_s:
+        return None
     widths = elimination(problem.sampled_model("", {}).bqm, most_s=most_s)[1]
     if len(widths) < problem.num_variables or table_seconds(widths) > most_s:
         return None
@@ -93,10 +95,12 @@ def _by_tree(problem: Any, request: Request) -> Found | None:
 
 def _in_steps(problem: Any, request: Request) -> Found:
     """Return the best of annealing, tabu and descent, and of CP-SAT within its work; a seed gives one result."""
-    candidates = _annealed(problem, request, READS, None)
+    size = problem.num_variables + _terms(problem)
+    reads, tabu_reads = (max(2, each * LARGE // max(size, LARGE)) for each in (READS, TABU_READS))
+    candidates = _annealed(problem, request, reads, None)
     names = ["annealing"]
-    if problem.num_variables <= TABU_VARIABLES and not problem.meets_bound(candidates[0]):
-        tabu = Tabu().solve(problem, seed=request.seed, num_reads=TABU_READS, on_progress=_listener(request))
+    if not problem.meets_bound(candidates[0]):
+        tabu = Tabu().solve(problem, seed=request.seed, num_reads=tabu_reads, on_progress=_listener(request))
         candidates = _better(problem, candidates, np.asarray(tabu.candidates)[:1])
         names.append("tabu search")
     heuristic = Found(candidates, Termination.BUDGET, message=", ".join(names))
@@ -153,10 +157,13 @@ def _walked(problem: Any, request: Request, candidates: NDArray[Any]) -> NDArray
         left = request.deadline - time.perf_counter()
         if left <= 0:
             break
-        tabu = turn % 2 == 0 and problem.num_variables <= TABU_VARIABLES
-        solver = Tabu() if tabu else SimulatedAnnealing()
+        large = problem.num_variables + _terms(problem) > LARGE
+        solver = Tabu() if turn % 2 == large else SimulatedAnnealing()
         seed = None if request.seed is None else request.seed + turn + 1
-        found = solver.solve(problem, time_limit_s=min(left, _SLICE_S), seed=seed, on_progress=_listener(request))
+        limit = min(left, max(_SLICE_S, 0.7 * left if large else 0.0))
+        # short searches of a large model go on from the best
+        hint = best[0] if large and turn else None
+        found = solver.solve(problem, time_limit_s=limit, seed=seed, hint=hint, on_progress=_listener(request))
         best = _better(problem, best, np.asarray(found.candidates)[:1])
         turn += 1
     return _better(problem, best, descended(problem, best))

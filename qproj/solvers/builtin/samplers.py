@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qproj._options import nearest
 from qproj._seeds import derived_seed
 from qproj.encodings import SampledModel
+from qproj.solvers.builtin.large_models import FLIPS_PER_SECOND, annealed, is_long, is_too_sparse, tabu_searched
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.interrupt import polled
 from qproj.solvers.sampling import DEFAULT_READS, SAMPLING, Reads, SamplingAdapter, decode_reads, sampled_model
@@ -121,6 +122,9 @@ class SimulatedAnnealing(SamplerSolver):
     is among its low states. So a share of the reads ends warm, at a temperature of 1/N of the largest coefficient, and
     ranking by gain picks the best (docs: findings).
 
+    Where one read takes a second or more, it is annealed by a kernel of our own, which ends between sweeps: a time
+    limit then shortens the schedule.
+
     Parameters
     ----------
     encoding : str
@@ -187,10 +191,17 @@ class SimulatedAnnealing(SamplerSolver):
                         "initial_states_generator": "tile",
                     }
                     beta_range = beta_range if self.beta_range else second_half(beta_range or usual_range(model.bqm))
+                beta_range = beta_range or usual_range(model.bqm)
+                if beta_range is not None and is_long(model.bqm, parameters["num_sweeps"]):
+                    spaced = np.geomspace if parameters["beta_schedule_type"] == "geometric" else np.linspace
+                    betas = np.asarray(spaced(*beta_range, parameters["num_sweeps"]), np.float64)
+                    rng = np.random.default_rng(own)
+                    parts.append(annealed(model.bqm, count, betas, rng, stop, deadline, start))
+                    continue
                 parts.append(
                     self.sampler.sample(
-                        model.bqm, num_reads=count, seed=own, interrupt_function=stop,
-                        beta_range=beta_range or usual_range(model.bqm), **parameters,
+                        model.bqm, num_reads=count, seed=own, interrupt_function=stop, beta_range=beta_range,
+                        **parameters,
                     )
                 )  # fmt: skip
         reads: dimod.SampleSet = dimod.concatenate(parts)
@@ -211,7 +222,9 @@ class Tabu(SamplerSolver):
         Variable updates per search and variable. The least that dwave-samplers takes by default is 500,000 updates in
         all, which small models do not need.
     read_timeout_s : float
-        Upper limit of the time per read.
+        Upper limit of the time per read. Large sparse models, for which dwave-samplers' dense matrix would take more
+        than ten times the model's memory, are searched by a kernel of our own, where a second counts as a million
+        updates.
     """
 
     name = "tabu"
@@ -238,6 +251,11 @@ class Tabu(SamplerSolver):
     ) -> dimod.SampleSet:  # fmt: skip
         """Return reads; dwave-samplers takes the timeout in milliseconds per read."""
         limit = self.read_timeout_s
+        if is_too_sparse(model.bqm):
+            searches, updates = 1 + self.parameters["num_restarts"], self.parameters["coefficient_z_first"]
+            flips = min(searches * updates * model.bqm.num_variables, max(1, int(FLIPS_PER_SECOND * limit)))
+            with polled(deadline) as stop:
+                return tabu_searched(model.bqm, num_reads, flips, np.random.default_rng(seed), stop, start)
         if deadline is not None:
             limit = min(limit, max((deadline - time.perf_counter()) / num_reads, 1e-3))
         states = {} if start is None else {"initial_states": (start[None, :], range(len(start)))}
@@ -257,6 +275,17 @@ class Greedy(SamplerSolver):
         from dwave.samplers import SteepestDescentSampler
 
         super().__init__(SteepestDescentSampler(), encoding=encoding, encoding_options=encoding_options)
+
+    def sample(
+        self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None,
+        start: NDArray[np.int8] | None = None,
+    ) -> dimod.SampleSet:  # fmt: skip
+        """Return local minima; large sparse models take the flip of steepest descent from a tree instead of a list."""
+        start_at = {} if start is None else {"initial_states": (start[None, :], range(len(start)))}
+        reads: dimod.SampleSet = self.sampler.sample(
+            model.bqm, num_reads=num_reads, seed=seed, large_sparse_opt=is_too_sparse(model.bqm), **start_at
+        )
+        return reads
 
 
 def from_sampler(sampler: Any, *, encoding: str = "margin", **parameters: Any) -> SamplerSolver:
@@ -305,7 +334,9 @@ def descended(problem: Any, candidates: NDArray[Any]) -> NDArray[Any]:
     if not model.bqm.num_variables or not model.exact or len(model.labels) != candidates.shape[1]:
         return candidates
     states = candidates if model.columns is None else np.stack([model.bits(one) for one in candidates])
-    reads = SteepestDescentSampler().sample(model.bqm, initial_states=(states, range(states.shape[1])))
+    reads = SteepestDescentSampler().sample(
+        model.bqm, initial_states=(states, range(states.shape[1])), large_sparse_opt=is_too_sparse(model.bqm)
+    )
     order = [reads.variables.index(i) for i in range(states.shape[1])]
     assignments: NDArray[Any] = model.assignments(np.asarray(reads.record.sample)[:, order])
     return assignments
