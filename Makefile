@@ -74,9 +74,10 @@ bench: $(VENV)/.full  ## benchmarks with peers; rewrites docs/performance.md
 results: $(VENV)/.full  ## rewrites docs/results.md from stored runs
 	$(BIN)/python -m benchmarks.results $(ARGS)
 
-faults: $(VENV)/.full  ## the fault table and the time limits in docs/reliability.md
+faults: $(VENV)/.full  ## the fault table, the time limits and the memory table in docs/reliability.md
 	QPROJ_FAULT_TABLE=1 $(BIN)/python -m pytest tests/faults -m "" --timeout 3600 $(ARGS)
 	$(BIN)/python tests/faults/time_limits.py
+	$(BIN)/python tests/faults/memory.py
 
 hostile: $(VENV)/.full  ## 10,000 hostile problems in exact arithmetic; their table in docs/reliability.md
 	nice -n 10 $(BIN)/python tests/fuzz/hostile.py 10000 $(ARGS)

@@ -11,7 +11,9 @@ import pytest
 
 import qproj
 
-SOLVERS = ["auto", "exhaustive", "local-search", "sign", "random", "sa", "sqa", "tabu", "greedy"]
+SOLVERS = [
+    "auto", "exhaustive", "local-search", "sign", "random", "sa", "sqa", "tabu", "greedy", "tree", "svmc", "pt", "sb",
+]  # fmt: skip
 LIMITS = {"num_reads": 5}
 
 
@@ -22,7 +24,8 @@ def limits(name):
 @pytest.mark.parametrize("name", SOLVERS)
 def test_the_number_of_workers_changes_no_result(name):
     rng = np.random.default_rng(0)
-    X, T = rng.choice([-1, 1], (24, 16)), rng.normal(size=(24, 70))
+    n, d, dout = (6, 5, 8) if name == "tree" else (24, 16, 70)  # tree takes the exact encoding, which is wide
+    X, T = rng.choice([-1, 1], (n, d)), rng.normal(size=(n, dout))
     found = [qproj.project(X, T, solver=name, seed=3, workers=workers, **limits(name)) for workers in (None, 1, 2)]
     for other in found[1:]:
         np.testing.assert_array_equal(found[0].weights, other.weights)
@@ -46,14 +49,28 @@ def test_the_order_of_variables_changes_no_result(name):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("name", ["auto", "local-search", "sign"])
+@pytest.mark.parametrize("d", [9, 16])
+def test_the_order_of_rows_and_weights_changes_no_result(name, d):
+    rng = np.random.default_rng(2)
+    X, t = rng.choice([-1, 1], (24, d)), rng.normal(size=24)
+    solver = qproj.get_solver(name)
+    first = solver.solve(qproj.SignProjection(X, t), seed=5)
+    for _ in range(4):
+        rows, columns = rng.permutation(24), rng.permutation(d)
+        other = solver.solve(qproj.SignProjection(X[rows][:, columns], t[rows]), seed=5)
+        np.testing.assert_array_equal(other.best, first.best[columns])
+
+
 _RUN = """
 import json, sys
 import numpy as np, qproj
 rng = np.random.default_rng(0)
-X, T = rng.choice([-1, 1], (14, 9)), rng.normal(size=(14, 3))
+Rows, Targets = rng.choice([-1, 1], (14, 9)), rng.normal(size=(14, 3))
 found = {}
 for name in sys.argv[1:]:
     more = {"num_reads": 5} if qproj.get_solver(name).capabilities.num_reads else {}
+    X, T = (Rows[:6, :5], Targets[:6]) if name == "tree" else (Rows, Targets)
     found[name] = qproj.project(X, T, solver=name, seed=3, **more).weights.tolist()
 print(json.dumps(found))
 """

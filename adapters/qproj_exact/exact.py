@@ -138,7 +138,12 @@ def run(native: Any, deadline: float | None) -> str:
         left = np.inf if deadline is None else deadline - time.perf_counter()
         if left <= 0:
             return "TIMEOUT"
-        answer = str(native.runFull(True, min(SLICE_S, float(max(left, 1e-3)))))
+        try:
+            answer = str(native.runFull(True, min(SLICE_S, float(max(left, 1e-3)))))
+        except RuntimeError as error:
+            if "interrupted by user" in str(error):  # Exact takes SIGINT for itself while it runs
+                raise KeyboardInterrupt from error
+            raise
         if answer != "TIMEOUT":
             return answer
 

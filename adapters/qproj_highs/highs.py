@@ -18,6 +18,9 @@ from qproj.solvers.mip_watch import LinearWatch
 #: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
 PRESOLVE_ROWS = 20_000
 
+#: Seconds after which a run that does not heed a Ctrl-C is left behind: a root relaxation of 45,000 linearised products
+#: looks at nothing for most of a minute.
+PATIENCE_S = 0.7
 #: What each status means; None: infeasible or unbounded.
 TERMINATIONS: dict[str, Termination | None] = {
     "kNotset": Termination.FAILED,
@@ -98,7 +101,7 @@ class HiGHS(MIPAdapter):
             hint = highspy.HighsSolution()
             hint.col_value = start.tolist()
             _require(native.setSolution(hint), "the start")
-        status = interruptible(native.run, _stop_at(native, watch).set)
+        status = interruptible(native.run, _stop_at(native, watch).set, PATIENCE_S)
         name = native.getModelStatus().name
         termination = (
             Termination.FAILED if status == highspy.HighsStatus.kError else TERMINATIONS.get(name, Termination.FAILED)

@@ -53,9 +53,14 @@ class PlainModel(Problem):
     def canonical(self) -> Self:
         """The same model with its variables sorted by type and text, so that the caller's order drops out."""
 
+    #: Whether the variables are known to be sorted, so that nothing is sorted again where a solver calls another.
+    _is_canonical = False
+
     @cached_property
     def place(self) -> NDArray[np.intp]:
         """(n,) the position in ``canonical.variables`` of each variable."""
+        if self._is_canonical:
+            return np.arange(self.num_variables)
         place = np.empty(self.num_variables, np.intp)
         place[canonical_order(self.variables)] = np.arange(self.num_variables)
         return place
@@ -159,9 +164,11 @@ class BQMProblem(PlainModel):
     @cached_property
     def canonical(self) -> BQMProblem:
         """The model with sorted variables and sorted interactions, those that are 0 left out."""
+        if self._is_canonical:
+            return self
         order = canonical_order(self.variables)
         other = BQMProblem.__new__(BQMProblem)
-        other._model, other.is_spin = None, self.is_spin
+        other._model, other.is_spin, other._is_canonical = None, self.is_spin, True
         other._variables = [self.variables[i] for i in order]
         other.form = self.form.renumbered(self.place)
         return other

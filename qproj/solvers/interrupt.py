@@ -87,12 +87,15 @@ def is_over() -> bool:
     return own is not None and own.over
 
 
-def interruptible(run: Callable[[], T], stop: Callable[[], object]) -> T:
+def interruptible(run: Callable[[], T], stop: Callable[[], object], patience_s: float | None = None) -> T:
     """Return ``run()``; at a Ctrl-C call ``stop()``, wait for `run` to come back, and raise KeyboardInterrupt.
 
     For backends that hold the main thread, where Python could act on a signal only after they are done: `run` goes to
     a thread of its own while the main thread waits. Elsewhere signals do not arrive, and `run` is simply called; in a
     :func:`race`, `stop` is called once the race is settled.
+
+    With `patience_s`, a backend that has not come back that many seconds after `stop()` is left behind in its thread,
+    a daemon, which ends when the backend does, and does not keep the process from ending.
     """
     if threading.current_thread() is not threading.main_thread():
         own = _RACE.get()
@@ -120,7 +123,7 @@ def interruptible(run: Callable[[], T], stop: Callable[[], object]) -> T:
         done.wait()
     except KeyboardInterrupt:
         stop()
-        done.wait()
+        done.wait(patience_s)
         raise
     thread.join()
     if errors:

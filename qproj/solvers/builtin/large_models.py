@@ -50,8 +50,8 @@ def annealed(
 ) -> dimod.SampleSet:
     """Return the best states that anneals at the given inverse temperatures see, one per read.
 
-    Under a deadline an anneal takes as many of the temperatures, evenly spread, as there is time for; where `stop`
-    says so it ends between two sweeps.
+    Under a deadline an anneal takes as many of the temperatures, evenly spread, as there is time for; once `stop`
+    returns true it ends between two sweeps.
 
     Parameters
     ----------

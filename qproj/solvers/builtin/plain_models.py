@@ -120,7 +120,9 @@ def _in_a_race(problem: Any, request: Request) -> Found:
     """Return the best of heuristics and exact searches side by side, until a proof or the deadline."""
     begin = time.perf_counter()
     assert request.deadline is not None
-    first_end = begin + min(0.25 * (request.deadline - begin), 0.5)
+    large = problem.num_variables + _terms(problem) > LARGE
+    left = request.deadline - begin
+    first_end = begin + (0.5 * left if large else min(0.25 * left, 0.5))
     candidates = _annealed(problem, request, READS, first_end)
     heuristic = Found(candidates, Termination.CLOCK, message="annealing")
     left = request.deadline - time.perf_counter()

@@ -89,8 +89,6 @@ def warm(
 def _jobs() -> dict[str, tuple[Group, Callable[[], None]]]:
     from qproj.solvers.builtin.auto import Auto
     from qproj.solvers.builtin.local_search import LocalSearch
-    from qproj.solvers.builtin.random import Random
-    from qproj.solvers.composites.polished import Polished
     from qproj.solvers.layers import project
     from qproj.solvers.registry import get_solver
 
@@ -120,7 +118,7 @@ def _jobs() -> dict[str, tuple[Group, Callable[[], None]]]:
         "merged columns": ("searches", layers(np.repeat(signs(40, 14), 2, axis=1), few)),
         "real rows": ("searches", layers(rng.standard_normal((30, 12)), few)),
         "local search": ("searches", layers(signs(40, 25), lambda: LocalSearch(sweeps=20))),
-        "descent": ("descent", layers(signs(20, 9), lambda: Polished(Random()))),
+        "descent": ("descent", lambda: _descent_and_large_models(signs(20, 9))),
         "QAOA": ("QAOA", layers(signs(9, 4), lambda: get_solver("qaoa-fast", reps=1, maxiter=1, restarts=1))),
         "walks by pairs": ("searches", lambda: _walk(signs(40, 25).astype(np.int8), rng.standard_normal((40, 2)))),
         "curvature": ("searches", lambda: _curvature(signs(40, 25), rng.standard_normal((3, 25)))),
@@ -134,6 +132,23 @@ def _walk(A: np.ndarray, Tau: np.ndarray) -> None:
 
     start = np.zeros((Tau.shape[1], A.shape[1]), np.int64)
     exchange_layer(A, np.ones(A.shape[1], np.int64), Tau, start, seeds=neuron_seeds(0, len(start)), kicks=2)
+
+
+def _descent_and_large_models(X: np.ndarray) -> None:
+    """Descend after reads, and walk and anneal as samplers do on large sparse models only."""
+    import dimod
+
+    from qproj.solvers.builtin.large_models import annealed, tabu_searched
+    from qproj.solvers.builtin.random import Random
+    from qproj.solvers.composites.polished import Polished
+    from qproj.solvers.layers import project
+
+    for dout in (1, 3):
+        project(X, np.random.default_rng(1).standard_normal((len(X), dout)), Polished(Random()))
+    chain = dimod.BinaryQuadraticModel({}, {(i, i + 1): 1.0 for i in range(9)}, 0.0, dimod.SPIN)
+    draws = np.random.default_rng(0)
+    annealed(chain, 1, np.array([0.1, 1.0]), draws, lambda: False, None)
+    tabu_searched(chain, 1, 20, draws, lambda: False)
 
 
 def _curvature(X: np.ndarray, H: np.ndarray) -> None:

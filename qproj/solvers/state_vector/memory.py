@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -14,10 +15,11 @@ from qproj.solvers.contract import TooLargeError
 def require_memory(name: str, qubits: int, bytes_per_state: int, max_bytes: int | None) -> None:
     """Refuse a state that does not fit, with the figure and what can be used instead."""
     limit = max_bytes if max_bytes is not None else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    need = bytes_per_state * 2.0**qubits
-    if need > limit:
+    exponent = qubits + math.log2(bytes_per_state)  # the number itself may exceed float64
+    if exponent > math.log2(limit):
+        need = f"{2.0 ** (exponent - 30):.3g}" if exponent < 1000 else f"2^{exponent - 30:.0f}"
         raise TooLargeError(
-            f"{name} would simulate {qubits} qubits in {need / 2**30:.3g} GiB; {limit / 2**30:.3g} GiB are allowed: "
+            f"{name} would simulate {qubits} qubits in {need} GiB; {limit / 2**30:.3g} GiB are allowed: "
             "use encoding='margin' (one qubit a weight), 'sa' or 'auto'"
         )
 

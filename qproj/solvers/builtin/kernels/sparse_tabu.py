@@ -16,7 +16,7 @@ from qproj._arrays import FloatArray
 from qproj._compiled import compiled, inlined
 from qproj.solvers.builtin.kernels.ising import Ising
 
-#: An energy counts as lower by more than this, in units of the largest coefficient: rounding is no progress.
+#: An energy counts as lower by more than this, in units of the largest coefficient: rounding does not count.
 _LOWER = 1e-9
 #: Columns of ``TabuWalk.counts``.
 _STEP, _LOGGED, _MARK, _LOST = range(4)
