@@ -143,3 +143,11 @@ def test_every_folder_of_pages_is_in_the_index():
         name = str(page.relative_to(DOCS).with_suffix(""))
         folder = name.rpartition("/")[0]
         assert name == "index" or f"\n{name}\n" in index or f"\n{folder}/*\n" in index, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_id)
+def test_no_formula_begins_a_tag(page):
+    r"""A `<` before a letter begins a tag of HTML, which ends the formula: `\lt`, or a space."""
+    text = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text()))
+    formulas = re.findall(r"\$\$.*?\$\$", text, re.DOTALL) + re.findall(r"\$[^$\n]+\$", text)
+    assert [f for f in formulas if re.search(r"<[A-Za-z/!?]", f)] == []
