@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numba
 import torch
 from torch import Tensor
 
@@ -27,7 +28,7 @@ from qproj.nn import SignActivation, binary_layers
 
 FILE = Path(__file__).parent / "results" / "why_curvature.json"
 EXPERIMENT = get_experiment("mnist-10", epochs=1)
-SEEDS = range(3)
+SEEDS = range(2)
 #: Steps after which the spectrum is taken, as parts of the run.
 MARKS = (0.1, 0.5, 1.0)
 
@@ -80,25 +81,32 @@ VARIANTS: dict[str, Variant] = {
 
 
 def descend(A: Tensor, h: Tensor, rho: Tensor, V: Tensor, sweeps: int, *, box: bool = False) -> Tensor:
-    """Return V after sweeps over the coordinates, all neurons at once: flips, or steps in the box."""
+    """Return V after sweeps over the coordinates of every neuron: flips, or steps in the box."""
     V, F = V.clone(), V @ A
-    diagonal = A.diagonal().clamp(min=1e-12)
-    for _ in range(sweeps):
-        changed = False
-        for k in range(V.shape[1]):
-            slope = h[:, k] - rho * F[:, k]
-            if box:
-                step = (V[:, k] + slope / (rho * diagonal[k])).clamp(-1, 1) - V[:, k]
-            else:
-                step = torch.where(V[:, k] * slope + rho * diagonal[k] < 0, -2 * V[:, k], 0.0)
-            moved = step.nonzero()[:, 0]
-            if len(moved):
-                V[moved, k] += step[moved]
-                F[moved] += step[moved, None] * A[k]
-                changed = True
-        if not changed:
-            break
+    _descend(A.numpy(), h.numpy(), rho.numpy(), V.numpy(), F.numpy(), sweeps, box)
     return V
+
+
+@numba.njit(cache=True)
+def _descend(A: Any, h: Any, rho: Any, V: Any, F: Any, sweeps: int, box: bool) -> None:
+    neurons, d = V.shape
+    for j in range(neurons):
+        for _ in range(sweeps):
+            changed = False
+            for k in range(d):
+                slope = h[j, k] - rho[j] * F[j, k]
+                diagonal = max(A[k, k], 1e-12)
+                if box:
+                    step = min(max(V[j, k] + slope / (rho[j] * diagonal), -1.0), 1.0) - V[j, k]
+                else:
+                    step = -2 * V[j, k] if V[j, k] * slope + rho[j] * diagonal < 0 else 0.0
+                if step != 0.0:
+                    V[j, k] += step
+                    for i in range(d):
+                        F[j, i] += step * A[k, i]
+                    changed = True
+            if not changed:
+                break
 
 
 @dataclass
@@ -156,7 +164,7 @@ def train(variant: Variant, seed: int, data: Data, watch: Callable[..., None] | 
     for step in range(steps):
         rows = batch_rows(EXPERIMENT, data, seed, step)
         model.zero_grad()
-        networks.loss(networks.scores(model, EXPERIMENT, data, rows), data.y[rows]).backward()
+        networks.loss(networks.scores(model, EXPERIMENT, data, rows), data.y[rows]).backward()  # type: ignore[no-untyped-call]
         rate = variant.lr * (1 - 0.99 * step / max(steps - 1, 1))
         with torch.no_grad():
             for index, layer in enumerate(layers):
