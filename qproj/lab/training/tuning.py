@@ -101,15 +101,20 @@ _ROWS: dict[str, tuple[dict[str, Any], ...]] = {
     "adam": _rows({"momentum": 0.9}, box=(False, True), lr=(3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)),
     "bop": _rows({}, threshold=(1e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01)),
 }
-#: Sixteen each, where labels are few: the filter is ours, further step sizes are the baselines'.
+#: 24 each, where labels are few: the filter and τ are ours, further step sizes and momenta are the baselines'.
 _FEW: dict[str, tuple[dict[str, Any], ...]] = {
-    **dict.fromkeys(_PROJECTING, _rows({}, filter=(0.0, 30.0), tau=(1.0, 2.0), momentum=(0.5, 0.8), lr=(0.05, 0.1))),
-    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(*_RATES, 625.0, 3000.0)),
-    "signsgd": _rows({"box": True}, momentum=(0.0, 0.5, 0.8, 0.9), lr=(0.01, 0.02, 0.05, 0.1)),
-    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(*_RATES, 625.0, 3000.0)),
-    "adam": _rows({"momentum": 0.9}, box=(False, True), lr=(3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)),
-    "bop": _rows({}, threshold=(1e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01, 0.1)),
-}
+    **dict.fromkeys(
+        _PROJECTING, _rows({}, filter=(0.0, 30.0), tau=(1.0, 2.0, 4.0), momentum=(0.5, 0.8), lr=(0.05, 0.1))
+    ),
+    "binaryconnect": _rows({}, momentum=(0.0, 0.5, 0.9), lr=(*_RATES, 625.0, 3000.0)),
+    "signsgd": _rows({"box": True}, momentum=(0.0, 0.5, 0.8, 0.9), lr=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2)),
+    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-4, 1e-3), lr=(*_RATES, 625.0, 3000.0)),
+    "adam": _rows(
+        {"momentum": 0.9}, box=(False, True),
+        lr=(1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    ),
+    "bop": _rows({}, threshold=(1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01, 0.1)),
+}  # fmt: skip
 _SIGN = _rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1))
 #: By name. Where runs take seconds, a third of ours is the sign projection; where a class has one label, half is the
 #: article's.
@@ -120,7 +125,7 @@ GRIDS: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
     ),
     "few": _FEW,
     "fewest": _FEW | dict.fromkeys(_PROJECTING, (
-        *_rows({"momentum": 0.5}, filter=(0.0, 30.0), tau=(1.0, 2.0), lr=(0.05, 0.1)),
-        *_rows({"projection": "sign", "targets": "outputs"}, momentum=(0.0, 0.9), lr=(0.02, 0.05, 0.1, 0.2)),
+        *_rows({"momentum": 0.5}, filter=(0.0, 30.0), tau=(1.0, 2.0, 4.0), lr=(0.05, 0.1)),
+        *_rows({"projection": "sign", "targets": "outputs"}, momentum=(0.0, 0.9), lr=(0.01, 0.02, 0.05, 0.1, 0.2, 0.4)),
     )),
 }  # fmt: skip
