@@ -143,7 +143,8 @@ def _step(config: Config, model: nn.Module, optimizer: BinaryOptimizer, data: Da
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        value = networks.loss(networks.scores(model, config.experiment, data, rows), data.y[rows])
+        z = networks.scores(model, config.experiment, data, rows, all_nodes=config.sees_all_nodes)
+        value = networks.loss(z, data.y[rows])
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
 
