@@ -41,6 +41,7 @@ class CurvatureDirections:
         self.settings = settings
         self.states: dict[str, CurvatureState] = {}
         self._factor: tuple[Tensor, Tensor] | None = None  # of the first layer's filter, beside the A that it is of
+        self._all_rows: Tensor | None = None  # the second moment of `filter_rows`
 
     @torch.no_grad()
     def direction(
@@ -111,9 +112,22 @@ class CurvatureDirections:
         first = next(iter(self.states))
         if self.settings.filter == 0 or name != first or not state.has_moment:
             return H
-        if self._factor is None or self._factor[0] is not state.A:
-            self._factor = (state.A, filter_factor(state.A, self.settings.filter))
-        return filtered(H, state.A, self.settings.filter, self._factor[1])
+        A = state.A if self.settings.filter_rows is None else self._moment_of(self.settings.filter_rows, name, state)
+        if self._factor is None or self._factor[0] is not A:
+            self._factor = (A, filter_factor(A, self.settings.filter))
+        return filtered(H, A, self.settings.filter, self._factor[1])
+
+    def _moment_of(self, rows: Tensor, name: str, state: CurvatureState) -> Tensor:
+        """Return the second moment of rows that were given, which is taken once."""
+        if self._all_rows is None or self._all_rows.device != state.A.device:
+            if state.A.shape[0] != 1 or rows.shape[1] != state.A.shape[1]:
+                raise ValueError(
+                    f"filter_rows has {rows.shape[1]} columns; the first layer, {name!r}, has {state.A.shape[0]} "
+                    f"groups of {state.A.shape[1]} inputs: one group, and rows of its inputs, are needed"
+                )
+            X = rows.to(state.A.device, torch.float32)
+            self._all_rows = (X.T @ X / len(X))[None]
+        return self._all_rows
 
     def _refresh(self, name: str, layer: BinaryLayer, place: tuple[int, int], state: CurvatureState, H: Tensor) -> int:
         """Take a new second moment where it is due, and return the number of recorded rows."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from qproj.optim.batch import check_targets
 from qproj.optim.target_projections import PROJECTIONS
@@ -35,6 +36,7 @@ class ProjectionSettings:
     momentum: float
     sweeps: int
     filter: float
+    filter_rows: Tensor | None
     refresh: int
     max_rows: int
     targets: str
@@ -75,6 +77,10 @@ class ProjectionSettings:
             raise ValueError(f"momentum is {self.momentum}; a number in [0, 1) is allowed: 0 switches it off")
         if not 0 <= self.filter < float("inf"):
             raise ValueError(f"filter is {self.filter}; a finite number ≥ 0 is allowed: 0 switches it off")
+        if self.filter_rows is not None and (self.filter_rows.ndim != 2 or not len(self.filter_rows)):
+            raise ValueError(
+                f"filter_rows has shape {tuple(self.filter_rows.shape)}; (n, d) is needed: inputs of the first layer"
+            )
         for name, least in {"every": 1, "refresh": 1, "max_rows": 1, "audit": 0, "sweeps": 0}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; an integer ≥ {least} is allowed")

@@ -52,6 +52,9 @@ class Projector(Joinable):
         The work budget: 5 sweeps of flips for "curvature", 20 of annealing for "margin".
     filter : float
         Of "curvature", for few labels: λ of h ← h A (A + λ tr(A)/d I)⁻¹ in the first layer; 0: off.
+    filter_rows : (n, d) Tensor, optional
+        Inputs of the first layer, labelled or not, whose second moment stands for A in that filter; by default A is
+        that of the recorded rows. All nodes of a graph, or all images of which a few have labels.
     refresh : int
         Of "curvature": steps between two second moments.
     max_rows : int
@@ -100,7 +103,8 @@ class Projector(Joinable):
 
     def __init__(
         self, model: nn.Module, solver: Any = "auto", *, projection: str = "curvature", tau: float | str = "auto",
-        momentum: float = 0.8, sweeps: int | None = None, filter: float = 0.0, refresh: int = 8, max_rows: int = 8192,
+        momentum: float = 0.8, sweeps: int | None = None, filter: float = 0.0, filter_rows: Tensor | None = None,
+        refresh: int = 8, max_rows: int = 8192,
         targets: str = "preactivations", seed: int = 0, time_limit_s: float | None = None,
         num_reads: int | None = None, kappa: float = 3.0, scale: float | str = "least-squares",
         metric: ArrayLike | None = None, every: int = 1, hint: str | None = None, audit: int = 0,
@@ -109,7 +113,8 @@ class Projector(Joinable):
         super().__init__()
         self.settings = ProjectionSettings(
             projection=projection, tau=checked_tau(tau), momentum=float(momentum),
-            sweeps=SWEEPS.get(projection, 0) if sweeps is None else sweeps, filter=float(filter), refresh=refresh,
+            sweeps=SWEEPS.get(projection, 0) if sweeps is None else sweeps, filter=float(filter),
+            filter_rows=filter_rows, refresh=refresh,
             max_rows=max_rows, targets=targets, seed=seed, time_limit_s=time_limit_s, num_reads=num_reads, kappa=kappa,
             scale=scale, metric=checked_metric(metric), every=every, hint=hint, audit=audit,
             error_if_nonfinite=error_if_nonfinite, group=group,

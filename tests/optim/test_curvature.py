@@ -309,6 +309,22 @@ def test_the_filter_is_its_formula_in_the_first_layer():
     assert torch.equal(models[0][2].weight.grad, models[1][2].weight.grad)
 
 
+def test_rows_without_labels_may_make_the_filter():
+    model = plain()
+    loss_of(model).backward()
+    H = -model[0].weight.grad.double()
+    rows = torch.randn(50, H.shape[1], generator=torch.Generator().manual_seed(5))
+    Projector(model, filter=2.0, filter_rows=rows, tau=0.0, momentum=0.0).project_grad_()
+    A = (rows.T @ rows / 50).double()
+    kept = H @ A @ torch.linalg.inv(A + 2.0 * A.trace() / len(A) * torch.eye(len(A)))
+    sure = kept.abs() > 1e-5 * kept.abs().max()
+    assert torch.equal(-model[0].weight.grad[sure].sign().double(), kept[sure].sign())
+    with pytest.raises(ValueError, match="filter_rows has 3 columns"):
+        Projector(model, filter=2.0, filter_rows=rows[:, :3]).project_grad_()
+    with pytest.raises(ValueError, match=r"filter_rows has shape \(50,\)"):
+        Projector(model, filter=2.0, filter_rows=rows[:, 0])
+
+
 @pytest.mark.parametrize("solver", ["auto", "local-search", "sa"])
 def test_stopping_and_resuming_changes_no_bit(solver):
     options = {"tau": 2.0, "refresh": 4, "num_reads": 5 if solver == "sa" else None}

@@ -104,7 +104,7 @@ def run(
     with _single_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = networks.build(experiment, found)
-        optimizer = make_optimizer(model, config, audit=audit)
+        optimizer = make_optimizer(model, config, audit=audit, nodes=found.x)
         set_rates(optimizer, 1.0)
         now = _Progress()
         file = None if folder is None else folder / "checkpoints" / f"{config.label}.pt"
@@ -143,8 +143,7 @@ def _step(config: Config, model: nn.Module, optimizer: BinaryOptimizer, data: Da
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        z = networks.scores(model, config.experiment, data, rows, all_nodes=config.sees_all_nodes)
-        value = networks.loss(z, data.y[rows])
+        value = networks.loss(networks.scores(model, config.experiment, data, rows), data.y[rows])
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
 

@@ -57,16 +57,9 @@ def build(experiment: Experiment, data: Data) -> nn.Module:
     return nn.Sequential(*layers, BinaryLinear(widths[-2], widths[-1], bias=experiment.thresholds))
 
 
-def scores(model: nn.Module, experiment: Experiment, data: Data, rows: Tensor, *, all_nodes: bool = False) -> Tensor:
-    """Return (len(rows), scores) floats: the last layer's output times sharpness/√d.
-
-    With `all_nodes` the forward pass runs over every row of the data, as it does where layers mix neighbours.
-    """
-    z: Tensor
-    if data.adjacency is not None:
-        z = model(data.x, data.adjacency)[rows]
-    else:
-        z = model(data.x)[rows] if all_nodes else model(data.x[rows])
+def scores(model: nn.Module, experiment: Experiment, data: Data, rows: Tensor) -> Tensor:
+    """Return (len(rows), scores) floats: the last layer's output times sharpness/√d."""
+    z: Tensor = model(data.x, data.adjacency)[rows] if data.adjacency is not None else model(data.x[rows])
     if experiment.conv:
         return z
     width = experiment.hidden[-1] if experiment.hidden else data.x.shape[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from qproj.lab.training.settings import Config
 from qproj.optim import QPSBGD, BinaryConnect, Bop, LatentAdam, ProjectedQPSBGD, ProxQuant, SignSGD
@@ -12,10 +12,11 @@ from qproj.optim.binary_optimizer import BinaryOptimizer
 from qproj.solvers.specs import parse_solver
 
 
-def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0) -> BinaryOptimizer:
+def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0, nodes: Tensor | None = None) -> BinaryOptimizer:
     """Return the optimiser of a run; searches end by their work budget, so that one seed gives one result.
 
-    With `audit`, every k-th projection is also solved with "auto", where there are sign gains to compare.
+    `nodes` are the inputs of all nodes of a graph. With `audit`, every k-th projection is also solved with "auto",
+    where there are sign gains to compare.
     """
     s = config.settings
     if config.optimizer == "bop":
@@ -32,8 +33,8 @@ def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0) -> Binar
     kind = QPSBGD if config.optimizer == "qpsbgd" else ProjectedQPSBGD
     return kind(
         model, solver=_solver(config.solver), seed=config.seed, projection=s.projection, tau=s.tau, filter=s.filter,
-        kappa=s.kappa, sweeps=s.sweeps, targets=s.targets, every=s.every,
-        audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
+        filter_rows=nodes if config.filters_by_all_nodes else None, kappa=s.kappa, sweeps=s.sweeps, targets=s.targets,
+        every=s.every, audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
     )  # fmt: skip
 
 

@@ -150,13 +150,13 @@ class Config:
             "version": KEY_VERSION, "experiment": what, "optimizer": self.optimizer, "seed": self.seed,
             "settings": settings, "solver": self.solver if projects(self.optimizer) else "", "tuning": self.tuning,
         }  # fmt: skip
-        if self.sees_all_nodes:
-            content["all_nodes"] = True
+        if self.filters_by_all_nodes:
+            content["filter_rows"] = "all nodes"
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
-    def sees_all_nodes(self) -> bool:
-        """Whether a step's forward pass runs over all nodes of a graph: the few-label filter needs their inputs."""
+    def filters_by_all_nodes(self) -> bool:
+        """Whether the few-label filter takes the second moment of all nodes of a graph, labelled or not."""
         return self.experiment.kind == "graph" and projects(self.optimizer) and self.settings.filter > 0
 
     @property
