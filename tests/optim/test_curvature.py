@@ -319,6 +319,7 @@ def test_rows_without_labels_may_make_the_filter():
     kept = H @ A @ torch.linalg.inv(A + 2.0 * A.trace() / len(A) * torch.eye(len(A)))
     sure = kept.abs() > 1e-5 * kept.abs().max()
     assert torch.equal(-model[0].weight.grad[sure].sign().double(), kept[sure].sign())
+    loss_of(model).backward()
     with pytest.raises(ValueError, match="filter_rows has 3 columns"):
         Projector(model, filter=2.0, filter_rows=rows[:, :3]).project_grad_()
     with pytest.raises(ValueError, match=r"filter_rows has shape \(50,\)"):
