@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from benchmarks import training_suite as suite
+from benchmarks import why_curvature
 from benchmarks.measure import table
 from benchmarks.training_store import FOLDER, ROOT, Job, records
 from benchmarks.training_text import COMMANDS, INTRODUCTION, SECTIONS
@@ -42,7 +43,8 @@ def page() -> str:
     parts = [
         INTRODUCTION, glance_table(), SECTIONS["table"], main_table(), SECTIONS["targets"], targets(),
         SECTIONS["cost"], cost_table(), SECTIONS["published"], published_table(), SECTIONS["steps"], step_table(),
-        SECTIONS["ablation"], ablation_tables(), SECTIONS["solvers"], solver_table(suite.solvers()),
+        SECTIONS["ablation"], ablation_tables(), why_curvature.section(), confirmation_table(),
+        SECTIONS["solvers"], solver_table(suite.solvers()),
         SECTIONS["curvature-solvers"], solver_table(suite.curvature_solvers()), SECTIONS["functions"],
         function_tables(), SECTIONS["trials"], chosen(), NOTES.read_text() if NOTES.exists() else "", COMMANDS,
         provenance(),
@@ -268,6 +270,25 @@ def solver_table(jobs: Sequence[Job]) -> str:
             f"{statistics.fmean(run['seconds'] for run in found):.1f}",
         ])  # fmt: skip
     return table(("solver", "gap", "test accuracy", "seconds per run"), rows)
+
+
+def confirmation_table() -> str:
+    """Return the headline rows on seeds that nothing was chosen with; empty where none is stored."""
+    rows = []
+    for name in suite.HEADLINES:
+        jobs = suite.confirmation(name)
+        if len(records(jobs)) < len(jobs):
+            continue
+        best = (duel(name) or ("",))[0]
+        cells = [
+            f"{NAMED[one]} {statistics.fmean(accuracies(given, one)):.4f}"
+            for given in (suite.table(name), jobs)
+            for one in (OURS, best)
+        ]
+        rows.append([f"`{name}`", " / ".join(cells[:2]), " / ".join(cells[2:])])
+    if not rows:
+        return ""
+    return SECTIONS["confirmation"] + table(("experiment", "mean over the row's seeds", "the two unused seeds"), rows)
 
 
 def function_tables() -> str:
