@@ -16,8 +16,8 @@ difference; "level": within them.
 SECTIONS = {
     "table": """## All rows
 
-Mean test accuracy of five or ten seeds ± their standard deviation, of the weights after the last step; every weight of a
-binary layer is ±1 when accuracy is measured. All optimisers of a row share architecture, batches, epochs, features,
+Mean test accuracy of five or ten seeds ± their standard deviation, of the weights after the last step; every weight of
+a binary layer is ±1 when accuracy is measured. All optimisers of a row share architecture, batches, epochs, features,
 loss and the schedule of the step size. "Plain method" is QP-SBGD as arXiv 2310.15128 states it, on the same network
 and batches: the sign projection from the targets of the outputs, a fixed step size of 0.01, no momentum (`--preset
 paper`). "Paper" is what that article reports for QP-SBGD; "target" is what this project aimed at. The best mean of
@@ -64,8 +64,8 @@ bound, which annealers do not have: theirs is to the spectral bound.
     "functions": """## Functions of latent weights
 
 Every optimiser was tuned on other starts and other noise, with as many trials. "second-order" takes the function's own
-second derivatives; all others see noisy gradients alone, one per step. Without a second moment the curvature projection is
-sign(h), so on functions QP-SBGD takes the steps of signSGD with momentum, and with equal settings the same figures.
+second derivatives; all others see noisy gradients alone, one per step. Without a second moment the curvature projection
+is sign(h): on functions QP-SBGD takes the steps of signSGD with momentum, and with equal settings has its figures.
 """,
     "trials": """## How settings were chosen
 
