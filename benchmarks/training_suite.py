@@ -15,18 +15,16 @@ from qproj.lab.training.tuning import trials
 SEEDS = range(5)
 #: Rows that end within two standard errors of the best baseline, or nearly so, have ten seeds.
 CLOSE = (
-    "adult-2layer", "adult-2layer-thresholds", "adult-2layer-wide", "adult-10layer", "digits-0-2", "mnist-0-2",
-    "mnist-1-2", "mnist-1-7", "mnist-fewshot-10", "conv-digits", "karate", "karate-club", "cora", "citeseer", "pubmed",
+    "adult-2layer", "adult-2layer-thresholds", "adult-2layer-wide", "digits-0-2", "karate", "karate-club", "cora",
+    "citeseer", "pubmed",
 )  # fmt: skip
-#: The seeds of rows that take many minutes per run.
-_FEWER = {"mnist-10-long": range(1)}
 #: Seeds that no choice was made with, run once at the end; and the rows whose figures are headlines.
 UNUSED_SEEDS = (2026, 2027)
 HEADLINES = (
     "mnist-10", "mnist-0-2", "mnist-1-2", "mnist-1-7", "mnist-fewshot-10", "adult-2layer-wide", "karate", "cora",
     "citeseer", "pubmed",
 )  # fmt: skip
-_NOT_RUN = ("conv-mnist",)
+_NOT_RUN = ("conv-mnist", "mnist-10-long", "mnist-fewshot-40")
 #: Those with an accuracy, in the order of the table.
 NAMES = tuple(name for name, one in EXPERIMENTS.items() if one.kind != "function" and name not in _NOT_RUN)
 #: Those of functions that are tuned: on other starts, and other noise, than those reported.
@@ -34,7 +32,7 @@ FUNCTIONS = ("rosenbrock-2", "rosenbrock", "rosenbrock-20")
 #: Rows whose plain method is the row itself, or takes long.
 _NO_PAPER = (
     "adult-2layer-published", "adult-10layer-published", "conv-digits", "mnist-0-2", "mnist-1-2", "mnist-1-7",
-    "mnist-10", "mnist-10-long", "mnist-fewshot-10", "mnist-fewshot-40",
+    "mnist-10", "mnist-fewshot-10",
 )  # fmt: skip
 
 #: One experiment a preset, cheap ones first: those that trials are run on.
@@ -76,7 +74,7 @@ def confirmation(name: str) -> list[Job]:
 
 def seeds(name: str) -> Sequence[int]:
     """Return the seeds of a row."""
-    return range(10) if name in CLOSE else _FEWER.get(name, SEEDS)
+    return range(10) if name in CLOSE else SEEDS
 
 
 def _runs(name: str, kind: str, optimizers: tuple[str, ...], among: Sequence[int] = SEEDS) -> list[Job]:

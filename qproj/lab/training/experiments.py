@@ -127,7 +127,7 @@ def _graph(name: str, about: str, hidden: int, **more: Any) -> Experiment:
         "mixes": False,
         "sharpness": 0.2,
         "tuning_seeds": 3,
-        "grid": "few",
+        "grid": "graphs",
         **more,
     }
     return Experiment(name, "graph", about, name, (hidden,), **options)

@@ -101,8 +101,17 @@ _ROWS: dict[str, tuple[dict[str, Any], ...]] = {
     "adam": _rows({"momentum": 0.9}, box=(False, True), lr=(3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)),
     "bop": _rows({}, threshold=(1e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01)),
 }
-#: 24 each, where labels are few: the filter and τ are ours, further step sizes and momenta are the baselines'.
+#: Sixteen each, where labels are few: the filter is ours, further step sizes are the baselines'.
 _FEW: dict[str, tuple[dict[str, Any], ...]] = {
+    **dict.fromkeys(_PROJECTING, _rows({}, filter=(0.0, 30.0), tau=(1.0, 2.0), momentum=(0.5, 0.8), lr=(0.05, 0.1))),
+    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(*_RATES, 625.0, 3000.0)),
+    "signsgd": _rows({"box": True}, momentum=(0.0, 0.5, 0.8, 0.9), lr=(0.01, 0.02, 0.05, 0.1)),
+    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(*_RATES, 625.0, 3000.0)),
+    "adam": _rows({"momentum": 0.9}, box=(False, True), lr=(3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)),
+    "bop": _rows({}, threshold=(1e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01, 0.1)),
+}
+#: 24 each on graphs.
+_GRAPH: dict[str, tuple[dict[str, Any], ...]] = {
     **dict.fromkeys(
         _PROJECTING, _rows({}, filter=(0.0, 30.0), tau=(1.0, 2.0, 4.0), momentum=(0.5, 0.8), lr=(0.05, 0.1))
     ),
@@ -124,7 +133,8 @@ GRIDS: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
         _PROJECTING, (*_rows({}, tau=("auto", 4.0), momentum=(0.5, 0.8), lr=(0.02, 0.1)), *_SIGN)
     ),
     "few": _FEW,
-    "fewest": _FEW | dict.fromkeys(_PROJECTING, (
+    "graphs": _GRAPH,
+    "fewest": _GRAPH | dict.fromkeys(_PROJECTING, (
         *_rows({"momentum": 0.5}, filter=(0.0, 30.0), tau=(1.0, 2.0, 4.0), lr=(0.05, 0.1)),
         *_rows({"projection": "sign", "targets": "outputs"}, momentum=(0.0, 0.9), lr=(0.01, 0.02, 0.05, 0.1, 0.2, 0.4)),
     )),
