@@ -44,7 +44,7 @@ def coo_text(bqm: dimod.BinaryQuadraticModel) -> str:
             raise ValueError(f"variable {v!r} has no place in a COO file; relabel the model with whole numbers from 0")
     lines = [f"# vartype={bqm.vartype.name}", f"# offset={_decimal(bqm.offset)}"]
     lines += [f"{v} {v} {_decimal(bias)}" for v, bias in bqm.iter_linear()]
-    lines += [f"{u} {v} {_decimal(bias)}" for u, v, bias in bqm.iter_quadratic()]
+    lines += [f"{min(u, v)} {max(u, v)} {_decimal(bias)}" for u, v, bias in bqm.iter_quadratic()]
     return "\n".join([*lines, ""])
 
 

@@ -18,7 +18,7 @@ def bqm_of_polynomial(polynomial: BinaryPolynomial) -> dimod.BinaryQuadraticMode
     Examples
     --------
     >>> polynomial = dimod.BinaryPolynomial({"abc": -1.0, "a": 0.25}, "BINARY")
-    >>> dimod.ExactSolver().sample(bqm_of_polynomial(polynomial)).first.energy
+    >>> float(dimod.ExactSolver().sample(bqm_of_polynomial(polynomial)).first.energy)
     -0.75
     """
     binary = polynomial if polynomial.vartype is dimod.BINARY else polynomial.to_binary()
