@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import SupportsFloat
+from typing import SupportsFloat, cast
 
 import dimod
 import numpy as np
@@ -44,7 +44,9 @@ def coo_text(bqm: dimod.BinaryQuadraticModel) -> str:
             raise ValueError(f"variable {v!r} has no place in a COO file; relabel the model with whole numbers from 0")
     lines = [f"# vartype={bqm.vartype.name}", f"# offset={_decimal(bqm.offset)}"]
     lines += [f"{v} {v} {_decimal(bias)}" for v, bias in bqm.iter_linear()]
-    lines += [f"{min(u, v)} {max(u, v)} {_decimal(bias)}" for u, v, bias in bqm.iter_quadratic()]
+    for u, v, bias in bqm.iter_quadratic():
+        low, high = sorted((int(cast(int, u)), int(cast(int, v))))
+        lines.append(f"{low} {high} {_decimal(bias)}")
     return "\n".join([*lines, ""])
 
 
