@@ -1,4 +1,4 @@
-"""How much smaller does a neuron's problem get when equal rows and equal columns merge?"""
+"""How much smaller do the problems of neurons get when equal rows and equal columns merge?"""
 
 import numpy as np
 from sklearn.datasets import load_digits

@@ -85,7 +85,7 @@ def _title(result: Any) -> str:
 
 
 def _says(check: Any) -> str:
-    """Return what a check holds a solver to, in a sentence."""
+    """Return what a check demands of solvers, in a sentence."""
     return str(check.__doc__).strip().splitlines()[0]
 
 

@@ -1,4 +1,4 @@
-"""What a checked problem is: a name, a size and how to make it anew."""
+"""What a checked problem is: its name, its size and how to make it again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Waiting for a solver no longer than it deserves: a search that ignores its limit must not hold up the kit.
 
-Where other processes take their share of the machine, a solver gets as much longer as a fixed piece of work takes
+Where other processes take their share of the machine, solvers get as much longer as a fixed piece of work takes
 longer than its processor time, for the processor time that the solver itself uses. So none is accused of the machine's
 load, and one that sleeps through its limit has no such excuse.
 """
