@@ -28,6 +28,7 @@ $(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing qproj[all] and the development tools into $(VENV) (some minutes the first time) ..."
 	$(PIP) torch==2.13.0
 	$(PIP) -e ".[all]" --group dev
+	$(PIP) --no-deps ommx  # works with OR-Tools' protobuf, which its metadata exclude
 	@touch $(VENV)/.demo $@
 
 demo: $(VENV)/.demo  ## compare seven solvers on real layers; leaves demo/report.html

@@ -65,7 +65,7 @@ def test_extras_are_those_of_the_design_and_all_contains_each():
     extras = PROJECT["optional-dependencies"]
     assert set(extras) == EXTRAS
     (everything,) = extras["all"]
-    assert Requirement(everything).extras == EXTRAS - {"all", "demo", "exact"}  # exact is under the AGPL
+    assert Requirement(everything).extras == EXTRAS - {"all", "demo", "exact", "ommx"}  # AGPL; an old protobuf
     (demo,) = extras["demo"]
     assert Requirement(demo).extras == {"report", "data"}
 
