@@ -14,8 +14,12 @@ from qproj.cli.options import seeds as parse_seeds
 
 #: Columns in the order in which a narrow terminal does without them.
 SPARE = (
-    "decode", "build", "cosine", "a read", "lowest energy", "+descent", "solve", "runs", "at optimum", "failed",
+    "decode", "build", "cosine", "lowest energy", "a read", "+descent", "solve", "runs", "TTS99", "at optimum", "rank",
+    "failed", "proved",
 )  # fmt: skip
+#: Columns for which long names of solvers are shortened.
+KEPT = ("proved", "gap")
+_SPARE_OF_PLANS = ("kind", "withheld", "encoding", "note", "from", "QPU access", "at most", "new")
 
 
 def register(app: typer.Typer) -> None:
@@ -180,7 +184,7 @@ def _show_results(results: Any, ended: Any, *, wide: bool, as_json: bool) -> Non
     from qproj.cli.output import print_json, print_table, print_text
     from qproj.lab.report import write_report
     from qproj.lab.studies.failures import failures
-    from qproj.lab.studies.solver_table import table
+    from qproj.lab.studies.overview import overview
     from qproj.solvers.contract import MissingPackageError
 
     out = results.folder
@@ -197,8 +201,8 @@ def _show_results(results: Any, ended: Any, *, wide: bool, as_json: bool) -> Non
             "solvers": [asdict(line) for line in results.lines], "failures": [asdict(one) for one in found],
         })  # fmt: skip
         return
-    titles, rows = table(results.lines)
-    print_table(titles, rows, spare=SPARE, wide=wide)
+    titles, rows = overview(results)
+    print_table(titles, rows, spare=SPARE, kept=KEPT, wide=wide)
     print_failures(found)
     print_text(
         f"{ended.done} of {ended.total} runs are done; {results.optima} of {results.neurons} neurons have a proved "
@@ -226,7 +230,7 @@ def _show_plan(study: Any, workers: int, *, wide: bool, as_json: bool) -> None:
             "solvers": plan_records(study.plan, found),
         })  # fmt: skip
         return
-    print_table(titles, rows, wide=wide)
+    print_table(titles, rows, spare=_SPARE_OF_PLANS, kept=("runs", "about"), wide=wide)
     sizes = sorted({layer.shape for layer in study.plan.instances})
     shown = ", ".join(f"{n}×{d}" if n else f"{d} variables" for n, d in sizes)
     print_text(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _GAP = "  "
 #: Below this width a table is cut no further.
 _LEAST_WIDTH = 40
+#: Nor is a first column below this width, for the sake of others.
+_LEAST_NAME = 24
 
 
 def print_json(value: Any) -> None:
@@ -71,12 +73,13 @@ def terminal_width() -> int | None:
 
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", spare: Sequence[str] = (),
-    wide: bool = False,
+    kept: Sequence[str] = (), wide: bool = False,
 ) -> None:  # fmt: skip
     """Print a table whose cells never wrap, numbers to the right.
 
     Where it is wider than the terminal, columns are left out, and a line below the table names them: first those in
-    `spare`, in that order, then from the right. A first column that is too wide by itself ends in "…". With `wide`, and
+    `spare`, in that order, then from the right. Where only `kept` columns are left and do not fit beside the first,
+    its texts are shortened in their middle, to "…"; so is a first column that is too wide by itself. With `wide`, and
     without a terminal, every column is printed.
 
     Parameters
@@ -87,38 +90,48 @@ def print_table(
     title : str
     spare : sequence of str
         Columns in the order in which they are left out, least important first.
+    kept : sequence of str
+        Columns that are more important than the ends of long names in the first.
     wide : bool
     """
     body = [[plain(" ".join(redact(str(cell)).split()), sys.stdout) for cell in row] for row in rows]
     names = [plain(name, sys.stdout) for name in columns]
     width = None if wide else terminal_width()
-    kept = fitting(names, body, [plain(name, sys.stdout) for name in spare], width)
+    spare, kept = ([plain(name, sys.stdout) for name in some] for some in (spare, kept))
+    shown = fitting(names, body, spare, width, kept)
     if title:
         typer.echo(plain(title, sys.stdout))
-    for line in _lines([names[i] for i in kept], [[row[i] for i in kept] for row in body], width):
+    for line in _lines([names[i] for i in shown], [[row[i] for i in shown] for row in body], width):
         typer.echo(line)
-    left_out = [name for i, name in enumerate(names) if i not in kept]
+    left_out = [name for i, name in enumerate(names) if i not in shown]
     if left_out:
         print_text(f"Left out to fit {width} columns: {', '.join(left_out)}. --wide shows every column.")
     typer.echo()
 
 
-def fitting(names: Sequence[str], body: Sequence[Sequence[str]], spare: Sequence[str], width: int | None) -> list[int]:
+def fitting(
+    names: Sequence[str], body: Sequence[Sequence[str]], spare: Sequence[str], width: int | None,
+    kept: Sequence[str] = (),
+) -> list[int]:  # fmt: skip
     """Return the numbers of the columns that fit into `width`, the first column always among them."""
     widths = _widths(names, body)
-    kept = list(range(len(names)))
+    shown = list(range(len(names)))
     order = [names.index(name) for name in spare if name in names[1:]]
     order += [i for i in range(len(names) - 1, 0, -1) if i not in order]
-    while width is not None and sum(widths[i] for i in kept) + len(_GAP) * (len(kept) - 1) > width and order:
-        kept.remove(order.pop(0))
-    return kept
+    while width is not None and order:
+        if set(order) <= {names.index(name) for name in kept if name in names}:
+            widths[0] = min(widths[0], _LEAST_NAME)
+        if sum(widths[i] for i in shown) + len(_GAP) * (len(shown) - 1) <= width:
+            break
+        shown.remove(order.pop(0))
+    return shown
 
 
 def _lines(names: Sequence[str], body: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """Return the lines of a table of columns that fit."""
     widths = _widths(names, body)
     if width is not None:
-        widths[0] = min(widths[0], width)
+        widths[0] = min(widths[0], width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1))
     numeric = [bool(body) and all(_is_numeric(row[i]) for row in body) for i in range(len(names))]
     rule = plain("─", sys.stdout)
 
@@ -130,12 +143,15 @@ def _lines(names: Sequence[str], body: Sequence[Sequence[str]], width: int | Non
 
 
 def _placed(text: str, width: int, right: bool) -> str:
-    """Return a cell's text at exactly this width."""
+    """Return a cell's text at exactly this width: of long ones, the beginning and the end."""
     from rich.cells import cell_len, set_cell_size
 
     if cell_len(text) > width:
-        end = plain("…", sys.stdout)
-        return set_cell_size(text, width - len(end)) + end
+        dots = plain("…", sys.stdout)
+        head = (width - len(dots)) // 2
+        tail = width - len(dots) - head
+        first = next(i for i in range(len(text)) if cell_len(text[i:]) <= tail)
+        return set_cell_size(text, head) + dots + " " * (tail - cell_len(text[first:])) + text[first:]
     blank = " " * (width - cell_len(text))
     return blank + text if right else text + blank
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from qproj.cli.command import Command
-from qproj.cli.compare import SPARE
+from qproj.cli.compare import KEPT, SPARE
 from qproj.cli.options import Json, References, Wide
 
 
@@ -100,9 +100,9 @@ def report(
     if kind == "text":
         from qproj.cli.closing import print_failures
         from qproj.lab.studies.failures import failures
-        from qproj.lab.studies.solver_table import table
+        from qproj.lab.studies.overview import overview
 
-        print_table(*table(results[0].lines), spare=SPARE, wide=wide)
+        print_table(*overview(results[0]), spare=SPARE, kept=KEPT, wide=wide)
         print_failures(failures(results[0]))
         return
     target = out or folders[0] / f"report.{kind}"

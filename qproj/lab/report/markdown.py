@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from qproj.lab.studies.overview import overview
+from qproj.lab.studies.result_table import escape_markdown as escape
 from qproj.lab.studies.results import Results
-from qproj.lab.studies.solver_table import table
 
 
 def render_markdown(results: Results) -> str:
     """Return a table of solvers, the numbers of neurons and runs, and the command; texts cannot leave their cells."""
-    titles, rows = table(results.lines)
+    titles, rows = overview(results)
     lines = [
         f"# {escape(results.folder.resolve().name)}",
         "",
@@ -29,11 +30,3 @@ def render_markdown(results: Results) -> str:
             "",
         ]
     return "\n".join(lines)
-
-
-def escape(text: str) -> str:
-    """Return text that Markdown and HTML show as it is, in one cell of a table."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\|*_`[]":
-        plain = plain.replace(mark, "\\" + mark)
-    return plain

@@ -213,32 +213,10 @@ def _median(values: FloatArray) -> float:
     return metrics.middle(known) if len(known) else math.nan
 
 
-def table(lines: list[SolverLine]) -> tuple[list[str], list[list[str]]]:
-    """Return the printed table's titles and rows."""
-    titles = [
-        "solver", "runs", "failed", "proved", "gap", "at optimum", "lowest energy", "+descent", "a read", "cosine",
-        "build", "solve", "decode",
-    ]  # fmt: skip
-    rows = [
-        [
-            f"{line.label} (null)" if line.is_null else line.label, str(line.runs), _failures(line),
-            percent(line.proved.value), gap_text(line), percent(line.best.value), percent(line.raw.value),
-            percent(line.descent.value), percent(line.read.value), number(line.cosine), seconds(line.seconds["build"]),
-            seconds(line.seconds["solve"]), seconds(line.seconds["decode"]),
-        ]
-        for line in lines
-    ]  # fmt: skip
-    return titles, rows
-
-
 def gap_text(line: SolverLine) -> str:
     """Return the mean gap, and over how many neurons where some have no answer."""
     counted = f" ({line.neurons} of {line.asked})" if 0 < line.neurons < line.asked else ""
     return number(line.gap_mean) + counted
-
-
-def _failures(line: SolverLine) -> str:
-    return str(line.failed) if not line.refused else f"{line.failed} (+{line.refused} n/a)"
 
 
 def percent(value: float) -> str:
