@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from qproj._arrays import FloatArray
-from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style
+from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style, scale_of
 from qproj.lab.report.solver_styles import shown_name, solver_styles
 from qproj.lab.studies import rankings
 from qproj.lab.studies.comparisons import (
@@ -130,12 +130,11 @@ def _optimal_time(results: Results, option: str, own: list[SolverFamily]) -> Fig
         series.append(Series(family.name, sorted(table), y, Style(colour), "line+points"))
     if not series:
         return None
-    values = [float(x) for one in series for x in one.x]
-    wide = min(values) > 0 and max(values) >= 10 * min(values)
+    scale = scale_of([float(x) for one in series for x in one.x])
     return Figure(
         f"tts-{option}", f"Time to solution against {option}",
         "Median TTS99 over the neurons with a proved optimum, all else equal. " + " ".join(remarks),
-        Axis(option, "log" if wide else "linear"), Axis("TTS99, seconds", "log"), series,
+        Axis(option, scale), Axis("TTS99, seconds", "log"), series,
     )  # fmt: skip
 
 

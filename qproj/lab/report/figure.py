@@ -56,6 +56,11 @@ class Axis:
     limits: tuple[float, float] | None = None
 
 
+def scale_of(values: Sequence[float]) -> Literal["linear", "log"]:
+    """Return "log" for positive numbers of which the largest is a hundred times the smallest, or more."""
+    return "log" if values and min(values) > 0 and max(values) >= 100 * min(values) else "linear"
+
+
 @dataclass(frozen=True)
 class Series:
     """Points that belong together; NaN where a number is missing.
@@ -139,8 +144,9 @@ class Figure:
         return [[(next(vertical), "left" if x > middle else "right") for x in own] for own in places]
 
 
-#: Lines closer than this share of the axis coincide to the eye; each further one below adds so many pixels.
-_CLOSE, _CASING = 0.004, 3.5
+#: Lines closer than this share of the axis coincide to the eye; each further one below adds so many pixels, and all of
+#: them no more than the last number.
+_CLOSE, _CASING, _MOST_CASING = 0.004, 3.5, 10.5
 
 
 def separated(figure: Figure) -> Figure:
@@ -153,8 +159,9 @@ def separated(figure: Figure) -> Figure:
         first = left.pop(0)
         same = [first, *(one for one in left if _coincide(first, one, span, log=figure.y.scale == "log"))]
         left = [one for one in left if all(one is not other for other in same)]
+        casing = min(_CASING, _MOST_CASING / max(1, len(same) - 1))
         for place, one in enumerate(same):
-            widths[id(one)] = one.style.width + _CASING * (len(same) - 1 - place)
+            widths[id(one)] = one.style.width + casing * (len(same) - 1 - place)
     return replace(
         figure,
         series=[

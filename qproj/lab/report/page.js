@@ -13,23 +13,36 @@
   const atEnds = (traces, layout, width) =>
     layout.showlegend !== false && width >= 620 && !layout.yaxis2 && named(traces).length > 1 && named(traces).length <= 20 &&
     named(traces).every((trace) => trace.type === "scatter" && trace.mode.includes("lines") && (trace.xaxis || "x") === "x");
-  const shortened = (name) => (name.length > 34 ? name.slice(0, 22) + "…" + name.slice(-11) : name);
+  const shortened = (name, most = 34) =>
+    (name.length > most ? name.slice(0, Math.ceil(0.62 * most)) + "…" + name.slice(1 - most + Math.ceil(0.62 * most)) : name);
+  // Names beside bars leave the bars their room.
+  const shortTicks = (traces) => {
+    const names = [...new Set(traces.flatMap((trace) => trace.y))];
+    return { tickvals: names, ticktext: names.map((name) => shortened(name, 16)) };
+  };
   const themed = (layout, traces, width) => {
     const direct = atEnds(traces, layout, width);
     const names = layout.showlegend === false || direct ? 0 : named(traces).length;
     const columns = width < 620 ? 1 : 2;
     const below = names > 1 ? 20 * Math.ceil(names / columns) + 10 : 0;
-    const room = direct ? Math.min(260, 24 + 7.2 * Math.max(...named(traces).map((trace) => shortened(trace.name).length))) : 20;
+    const room = direct ? Math.min(274, 38 + 7.2 * Math.max(...named(traces).map((trace) => shortened(trace.name).length))) : 20;
     const axis = { gridcolor: colour("--line"), linecolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true };
     return {
       margin: { l: 60, r: room, t: 20, b: 60 + below },
-      legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", entrywidth: 0.92 / columns, entrywidthmode: "fraction" },
+      legend: {
+        orientation: "h", yref: "container", y: 0, yanchor: "bottom", traceorder: "normal", maxheight: below + 60,
+        ...(columns === 1 ? { xref: "container", x: 0, entrywidth: width - 60, entrywidthmode: "pixels" }
+          : { entrywidth: 0.92 / columns, entrywidthmode: "fraction" }),
+      },
       ...layout, ...(direct ? { showlegend: false } : {}),
       height: Math.max((layout.height || 400) + below, direct ? 120 + 16 * named(traces).length : 0), width,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("--text"), size: 13 },
       hoverlabel: { namelength: -1 }, modebar: { bgcolor: "rgba(0,0,0,0)" },
       xaxis: { ...axis, ...layout.xaxis, title: { text: (layout.xaxis || {}).title || "" } },
-      yaxis: { ...axis, ...layout.yaxis, title: { text: (layout.yaxis || {}).title || "" } },
+      yaxis: {
+        ...axis, ...layout.yaxis, title: { text: (layout.yaxis || {}).title || "" },
+        ...(width < 620 && (layout.yaxis || {}).type === "category" ? shortTicks(traces) : {}),
+      },
       ...(layout.yaxis2 ? { yaxis2: { ...axis, ...layout.yaxis2, title: { text: layout.yaxis2.title } } } : {}),
     };
   };
@@ -48,11 +61,11 @@
     let top = height;
     for (const end of [...ends].reverse()) { end.to = Math.min(end.to, top); top = end.to - gap; }
     const annotations = ends.map(({ trace, to }) => ({
-      text: shortened(trace.name), xref: "paper", x: 1, xanchor: "left", xshift: 8, yref: "paper", y: to / height, yanchor: "middle",
+      text: shortened(trace.name), xref: "paper", x: 1, xanchor: "left", xshift: 22, yref: "paper", y: to / height, yanchor: "middle",
       showarrow: false, align: "left", font: { size: 12, color: colour("--text") },
     }));
     const shapes = ends.map(({ trace, at, to }) => ({
-      type: "line", xref: "paper", yref: "paper", x0: 1, x1: 1 + 7 / place._fullLayout.xaxis._length, y0: at / height, y1: to / height,
+      type: "line", xref: "paper", yref: "paper", x0: 1, x1: 1 + 20 / place._fullLayout.xaxis._length, y0: at / height, y1: to / height,
       line: { color: (trace.line || trace.marker).color, width: 2, dash: (trace.line || {}).dash || "solid" },
     }));
     Plotly.relayout(place, { annotations, shapes });
@@ -61,9 +74,12 @@
     for (const place of part.querySelectorAll(".plot")) {
       const [traces, layout] = data.figures[place.dataset.figure];
       const width = onPaper ? PAPER : place.clientWidth;
-      Plotly.react(place, traces, themed(layout, traces, width), config);
-      if (atEnds(traces, layout, width)) nameEnds(place, traces);
-      else if ((place.layout.annotations || []).length) Plotly.relayout(place, { annotations: [], shapes: [] });
+      const direct = String(atEnds(traces, layout, width));
+      if (place.dataset.direct && place.dataset.direct !== direct) Plotly.purge(place); // or the margin of its legend stays
+      place.dataset.direct = direct;
+      const shown = width < 620 ? traces.map((trace) => ({ ...trace, name: shortened(trace.name || "") })) : traces;
+      Plotly.react(place, shown, themed(layout, traces, width), config);
+      if (direct === "true") nameEnds(place, traces);
     }
   };
 
@@ -78,6 +94,7 @@
       panel(other).hidden = !on;
     }
     if (focus) tab.focus();
+    tab.parentElement.scrollLeft = tab.offsetLeft + tab.offsetWidth / 2 - tab.parentElement.clientWidth / 2;
     history.replaceState(null, "", "#" + tab.id.slice(4));
     draw(panel(tab), false);
   };
@@ -163,6 +180,15 @@
   };
   for (const details of document.querySelectorAll(".numbers")) details.addEventListener("toggle", () => tabulate(details), { once: true });
 
+  // A name that is never broken inside a word, a number or an option's name=value: as `pieces` of page.py.
+  const inPieces = (cell, text) => {
+    cell.className = "name";
+    text.split(/(?<=[:,/|\s])(?=\S)|(?<=\w\()(?=\S)/).forEach((piece, i) => {
+      if (i) cell.append(document.createElement("wbr"));
+      cell.appendChild(document.createElement("span")).textContent = piece;
+    });
+  };
+
   // All runs: filtered in place, a page at a time.
   const drillDown = (runs) => {
     const total = runs.neuron.length, size = 100;
@@ -180,7 +206,7 @@
           shown(runs.reads[i]), shown(runs.seconds[i])];
         cells.forEach((text, column) => {
           const cell = row.insertCell();
-          cell.textContent = text;
+          if (column === 0 || column === 2) inPieces(cell, text); else cell.textContent = text;
           if (column === 1 || column === 3 || column > 4) cell.className = "num";
         });
         return row;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -49,11 +50,16 @@ def render_page(
         from plotly.offline import get_plotlyjs
     except ImportError as error:
         raise MissingPackageError(f"{error.name} is not installed; {install_hint('report')}") from error
+
+    def in_pieces(text: str) -> Markup:
+        return Markup("<wbr>").join(Markup("<span>{}</span>").format(piece) for piece in pieces(text))
+
     folder = resources.files("qproj.lab.report")
     jinja = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         loader=FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8")),
     )  # fmt: skip
+    jinja.filters["in_pieces"] = in_pieces
     drawn = {figure.name: to_plotly(figure) for figure in figures}
     page: str = jinja.get_template(
         template
@@ -68,6 +74,11 @@ def render_page(
         **content,
     )
     return page
+
+
+def pieces(text: str) -> list[str]:
+    """Return the parts between which a name may be broken: never inside a word, a number or an option's name=value."""
+    return re.split(r"(?<=[:,/|\s])(?=\S)|(?<=\w\()(?=\S)", text)
 
 
 def _json(value: Any) -> str:

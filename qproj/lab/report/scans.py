@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style
+from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style, scale_of
 from qproj.lab.report.solver_styles import shown_name, solver_styles
 from qproj.lab.studies.metrics import gaps, means_by_problem
 from qproj.lab.studies.results import Results
@@ -41,9 +41,9 @@ def _scan(results: Results, option: str, own: list[SolverFamily]) -> Figure:
     title, label = TITLES.get(option, (option, option))
     breaks = any(one.on_right for one in series)
     text = "Mean gap with its 95 % bootstrap interval over neurons, all else equal, beside the null models."
+    text += " Dotted, right: broken chains." if breaks else ""
     return Figure(
-        f"scan-{option}", title, text + (" Dotted, right: broken chains." if breaks else ""), Axis(label),
-        Axis("mean gap", from_zero=True), series,
+        f"scan-{option}", title, text, Axis(label, scale_of(values)), Axis("mean gap", from_zero=True), series,
         right=Axis("broken chains", ticks=".1~%", from_zero=True) if breaks else None,
     )  # fmt: skip
 

@@ -7,7 +7,10 @@ import pytest
 from qproj.lab.report import write_curves, write_training_report
 from qproj.lab.report.training_figures import training_figures
 from qproj.lab.training.tables import figure_table, groups, mean_std, summaries
-from tests.lab.report.test_study_page import browser  # noqa: F401 -- a fixture
+from tests.lab.report.test_study_page import (
+    browser,  # noqa: F401 -- a fixture
+    no_part_has_a_serious_finding,
+)
 
 
 def record(optimizer="projected", seed=0, accuracy=0.9, solver="auto", lr=0.1, **more):
@@ -124,3 +127,10 @@ def test_a_browser_shows_it(browser, tmp_path):  # noqa: F811
     tabs[2].click()
     assert len(browser.find_elements(By.CSS_SELECTOR, "#all-runs tbody tr")) == 4
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(1400, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious_in_training_runs(browser, tmp_path, width, theme):  # noqa: F811
+    records = [*(record(seed=s) for s in range(2)), record("signsgd"), function(slope=-0.5)]
+    no_part_has_a_serious_finding(browser, write_training_report(records, tmp_path / "r.html"), width, theme)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style, separated
+from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style, scale_of, separated
 from qproj.lab.report.solver_styles import solver_styles
 
 
@@ -50,3 +50,15 @@ def test_curves_that_coincide_are_drawn_one_inside_the_other():
 def test_curves_apart_and_missing_values_keep_their_width():
     found = figure([0.0, np.nan, 1.0], [0.0, 0.5, 1.0], [0.0, 0.1, 0.9])
     assert all(a.style.width == b.style.width == 2.0 for a, b in itertools.pairwise(found.series))
+
+
+def test_many_curves_that_coincide_do_not_become_bars():
+    widths = [one.style.width for one in figure(*[[0.0, 0.5, 1.0]] * 8).series]
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == 8
+    assert max(widths) <= 13
+
+
+def test_axes_of_options_are_logarithmic_where_values_span_two_decades():
+    assert scale_of([5, 50, 500]) == "log"
+    assert scale_of([0.5, 1.5, 5.0]) == scale_of([0.0, 100.0]) == scale_of([]) == "linear"

@@ -12,6 +12,7 @@ import pytest
 from qproj.lab.datasets.instances import LayerInstance
 from qproj.lab.report import write_report
 from qproj.lab.report.markdown import render_markdown
+from qproj.lab.report.page import pieces
 from qproj.lab.report.plotly_json import to_plotly
 from qproj.lab.report.study_figures import study_figures
 from qproj.lab.report.study_page import render
@@ -19,6 +20,7 @@ from qproj.lab.studies.metrics import gaps
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import gap_text, number, percent
 from qproj.lab.studies.study import Study
+from qproj.lab.studies.study import run as run_study_file
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>|*`\"'&amp;"
 
@@ -258,28 +260,146 @@ def _titles_sort_the_table(browser):
 AXE = Path(__file__).with_name("axe") / "axe.min.js"  # axe-core 4.14.1, MPL-2.0, unchanged
 
 
+def serious(browser):
+    """What axe-core finds on the shown page that is not minor."""
+    found = browser.execute_async_script(
+        "const done = arguments[0];"
+        "axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations.map("
+        "v => [v.id, v.impact, v.nodes[0].html.slice(0, 200)])));"
+    )
+    return [one for one in found if one[1] in ("moderate", "serious", "critical")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_and_no_part_is_wider_than_the_screen(results, browser, tmp_path, width, theme):
+@pytest.mark.parametrize("study", ["results", "tuned"])
+def test_axe_finds_nothing_serious_and_no_part_is_wider_than_the_screen(
+    request, browser, tmp_path, study, width, theme
+):
+    page = write_report(request.getfixturevalue(study), tmp_path / "report.html")
+    no_part_has_a_serious_finding(browser, page, width, theme)
+
+
+def no_part_has_a_serious_finding(browser, page, width, theme):
+    _shown_at(browser, page, width)
+    browser.execute_script(AXE.read_text("utf-8"))
+    browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+    for part in _opened_parts(browser):
+        assert serious(browser) == [], part
+        wide, inner = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= inner, part
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """A study with everything that a page can hold: tuning, scans, several sizes, long names, QPU time, moments."""
+    folder = tmp_path_factory.mktemp("tuned")
+    (folder / "study.toml").write_text(
+        'instances = ["random:n=10,d=5|7|9,neurons=4"]\n'
+        'solvers = ["auto", "local-search", "dwave-emulated:encoding=margin,spin_reversals=2", "exhaustive", '
+        '"sa:encoding=margin,encoding.kappa=0.5|1.25|4.75,num_sweeps=50"]\n'
+        "reads = [5]\nseeds = 1\ntime_limits_s = [0.2]\nrecord_progress = true\n"
+        '[[tune]]\nsolver = "sa:encoding=margin"\nsettings = 4\n'
+        'parameters = { num_sweeps = [2, 500], "encoding.kappa" = [0.5, 4.0] }\n'
+    )
+    return run_study_file(folder / "study.toml", folder / "out", workers=2)
+
+
+def _shown_at(browser, page, width):
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
     )
-    browser.get(write_report(results, tmp_path / "report.html").as_uri())
-    browser.execute_script(AXE.read_text("utf-8"))
-    browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+    browser.get(page.as_uri())
+
+
+def _opened_parts(browser):
+    """Each part's name, once it is shown and all its figures are drawn."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     for tab in browser.find_elements("css selector", "[role=tab]"):
         browser.execute_script("arguments[0].click()", tab)
-        found = browser.execute_async_script(
-            "const done = arguments[0];"
-            "axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations.map("
-            "v => [v.id, v.impact, v.nodes[0].html.slice(0, 200)])));"
+        part = browser.find_element("id", tab.get_attribute("aria-controls"))
+        plots = part.find_elements("css selector", ".plot")
+        WebDriverWait(browser, 30).until(
+            lambda _, plots=plots: all(plot.find_elements("css selector", ".main-svg") for plot in plots)
         )
-        assert [one for one in found if one[1] in ("moderate", "serious", "critical")] == [], tab.get_attribute("id")
-        wide, inner = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-        assert wide <= inner, tab.get_attribute("id")
+        yield tab.get_attribute("id")[4:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 390])
+def test_no_name_is_broken_inside_a_word_and_no_table_scrolls_on_a_wide_screen(tuned, browser, tmp_path, width):
+    _shown_at(browser, write_report(tuned, tmp_path / "report.html"), width)
+    parts = []
+    for part in _opened_parts(browser):
+        parts.append(part)
+        broken = browser.execute_script(
+            "return [...document.querySelectorAll('section:not([hidden]) .name span')]"
+            ".filter(piece => piece.getClientRects().length > 1).map(piece => piece.textContent)"
+        )
+        assert broken == [], part
+        scrolling = browser.execute_script(
+            "return [...document.querySelectorAll('section:not([hidden]) .scroll')]"
+            ".filter(e => e.scrollWidth > e.clientWidth).map(e => e.getAttribute('aria-label'))"
+        )
+        assert width < 600 or scrolling == [], part
+        left, right = browser.execute_script(
+            "const t = document.querySelector('[role=tab][aria-selected=true]').getBoundingClientRect();"
+            "return [t.left, t.right]"
+        )
+        assert 0 <= left < right <= width, part  # the chosen tab is in sight
+    assert {"overview", "time", "scans", "ranking", "cost", "tuning", "pairs", "runs"} <= set(parts)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.slow
+def test_figures_keep_their_room_and_their_names_when_the_window_changes(tuned, browser, tmp_path):
+    _shown_at(browser, write_report(tuned, tmp_path / "report.html"), 1400)
+    for part in _opened_parts(browser):
+        for width in (1400, 390, 1400):
+            browser.execute_cdp_cmd(
+                "Emulation.setDeviceMetricsOverride",
+                {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+            )
+            browser.execute_async_script("setTimeout(arguments[0], 100)")
+            found = browser.execute_script(
+                "return [...document.querySelectorAll('section:not([hidden]) .plot')].map(place => {"
+                "const box = place._fullLayout; const names = place.data.filter(t => t.showlegend !== false).length;"
+                "return [place.dataset.figure, box.width, box.yaxis._length, box.xaxis._length, names, box.showlegend,"
+                " (place.layout.annotations || []).length]; })"
+            )
+            for name, whole, height, length, names, legend, beside in found:
+                assert whole <= width, (part, name)
+                assert height >= 150, (part, name, width)
+                assert length >= 0.4 * width, (part, name, width)
+                assert names < 2 or legend or beside == names, (part, name, width)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.slow
+def test_no_figure_can_be_sent_anywhere(tuned, browser, tmp_path):
+    """Neither "Share chart" nor an editor: the buttons above a figure save a picture and move the view."""
+    _shown_at(browser, write_report(tuned, tmp_path / "report.html"), 1400)
+    next(_opened_parts(browser))
+    titles = {button.get_attribute("data-title") for button in browser.find_elements("css selector", ".modebar-btn")}
+    assert titles
+    assert not [title for title in titles if any(word in title.lower() for word in ("share", "edit", "cloud", "chart"))]
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("sa:encoding=margin,num_sweeps=5", ["sa:", "encoding=margin,", "num_sweeps=5"]),
+     ("polished(random) · 10 reads", ["polished(", "random) ", "· ", "10 ", "reads"]),
+     ("sa (0.1 s → 2 s)", ["sa ", "(0.1 ", "s ", "→ ", "2 ", "s)"]), ("a: b", ["a: ", "b"]), ("auto", ["auto"]),
+     ("digits/mlp-64-16/n32", ["digits/", "mlp-64-16/", "n32"]), ("", [""])],
+)  # fmt: skip
+def test_names_are_broken_after_signs_only(name, expected):
+    assert "".join(pieces(name)) == name
+    assert pieces(name) == expected
 
 
 @pytest.mark.slow
