@@ -29,8 +29,8 @@ _LEAST_NAME = 24
 def print_json(value: Any) -> None:
     """Print strict JSON; what stdout cannot show is escaped, never replaced.
 
-    NaN and infinity become null. A mapping with infinite values lists their keys under "infinite", so that a time
-    that is infinite can be told from a figure that is missing.
+    NaN and infinity become null. A mapping with infinite values lists their keys under "infinite", which
+    keeps an infinite time apart from a missing figure.
     """
     text = json.dumps(_jsonable(value), ensure_ascii=False, allow_nan=False, indent=2)
     if not can_show(text, sys.stdout):
