@@ -40,9 +40,8 @@ def is_own(solver: Any) -> bool:
 
 def false_claim(problem: Problem, solution: Any, gain: float) -> str:
     """Return the first figure of a solution that its own assignment, of this gain, contradicts; "" where none does."""
-    known = problem.gain_bound
     objective = float(problem.objective_of_gain(gain))
-    tolerance = TOLERANCE * max(abs(gain), abs(known) if known is not None and np.isfinite(known) else 0.0)
+    tolerance = _tolerance(problem, gain)
     of_objective = TOLERANCE * max(1.0, abs(objective))
     if solution.gain is None or not abs(solution.gain - gain) <= tolerance:
         return f"claims gain {solution.gain!r}, its weights have {gain!r}"
@@ -56,6 +55,12 @@ def false_claim(problem: Problem, solution: Any, gain: float) -> str:
     if proved and solution.gain_bound is not None and solution.gain_bound > gain + tolerance:
         return f"claims an optimum of gain {gain!r}, and that {solution.gain_bound!r} may be reached"
     return ""
+
+
+def _tolerance(problem: Problem, gain: float) -> float:
+    """Return by how much gains of a problem may differ by rounding."""
+    known = problem.gain_bound
+    return TOLERANCE * max(abs(gain), abs(known) if known is not None and np.isfinite(known) else 0.0)
 
 
 def without_false_proof(problem: Problem, solution: Solution, solver: Any, reason: str = "") -> Solution:
@@ -87,11 +92,10 @@ def _contradicted_optimum(problem: Problem, solution: Solution, solver: Any) -> 
         return "it declares that it proves nothing (capabilities.exact is False)"
     assert solution.best is not None
     assert solution.gain is not None
-    known = problem.gain_bound
-    size = max(abs(solution.gain), abs(known) if known is not None and np.isfinite(known) else 0.0)
+    tolerance = _tolerance(problem, solution.gain)
     for near in _nearby(problem, solution.best):
         best = float(np.max(problem.gain(near)))
-        if best > solution.gain + TOLERANCE * size:
+        if best > solution.gain + tolerance:
             return f"an assignment nearby has gain {best!r}, more than {solution.gain!r}"
     return ""
 

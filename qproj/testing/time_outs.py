@@ -60,16 +60,23 @@ def _stopped(solver: Any) -> Iterator[tuple[Case, Problem, float, Solution]]:
     for each in taken(solver, hard=True):
         for limit in LIMITS:
             problem = as_problem(each.make())
-            try:
-                answer, _ = watched(solver, handed(problem), patience_s=5 * limit + 2, time_limit_s=limit, seed=0)
-            except (TooLargeError, StillRunningError):  # too long is a matter of check_time_limit_honoured
-                continue
-            except Exception as error:
-                raise raised(error, each) from error
-            count += 1
-            yield each, problem, limit, well_formed(answer, problem, each)
+            solution = _within(solver, each, problem, limit)
+            if solution is not None:
+                count += 1
+                yield each, problem, limit, solution
     if not count:
         raise Skipped("it takes, or ends in time, none of the problems that are too hard to finish")
+
+
+def _within(solver: Any, each: Case, problem: Problem, limit: float) -> Solution | None:
+    """Return the solution under a time limit; None where the problem is refused or the limit is not kept."""
+    try:
+        answer, _ = watched(solver, handed(problem), patience_s=5 * limit + 2, time_limit_s=limit, seed=0)
+    except (TooLargeError, StillRunningError):  # too long is a matter of check_time_limit_honoured
+        return None
+    except Exception as error:
+        raise raised(error, each) from error
+    return well_formed(answer, problem, each)
 
 
 @check
@@ -82,14 +89,10 @@ def check_ended_by_the_budget_only_if_true(solver: Any) -> None:
     for each in taken(solver, hard=True):
         found = []
         for limit in (0.1, 0.1, 0.6 * min(slowdown(), 5.0)):
-            problem = as_problem(each.make())
-            try:
-                answer, _ = watched(solver, handed(problem), patience_s=5 * limit + 2, time_limit_s=limit, seed=0)
-            except (TooLargeError, StillRunningError):  # too long is a matter of check_time_limit_honoured
+            solution = _within(solver, each, as_problem(each.make()), limit)
+            if solution is None:
                 break
-            except Exception as error:
-                raise raised(error, each) from error
-            found.append(well_formed(answer, problem, each))
+            found.append(solution)
         if len(found) < 3 or any(one.termination is not Termination.BUDGET for one in found):
             continue
         seen += 1

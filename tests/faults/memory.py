@@ -9,7 +9,6 @@ address space beyond its start is refused it, and counts as one that ran out of 
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -21,7 +20,7 @@ from typing import Any
 
 import dimod
 import numpy as np
-from time_limits import PAGE, is_refusal, names
+from solver_tables import Stored, between, is_refusal, main, rows
 
 import qproj
 
@@ -116,15 +115,7 @@ def measure(name: str, case: str) -> dict[str, Any]:
     return found
 
 
-def table(stored: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Return the table of what is stored, one row per solver."""
-    lines = ["| solver | " + " | ".join(CASES) + " |", "|---|" + "---|" * len(CASES)]
-    for name in sorted({name for row in stored.values() for name in row}):
-        lines.append(f"| `{name}` | " + " | ".join(_cell(stored[case].get(name)) for case in CASES) + " |")
-    return "\n".join(lines)
-
-
-def _cell(outcome: dict[str, Any] | None) -> str:
+def shown(outcome: dict[str, Any] | None) -> str:
     if outcome is None:
         return "not measured"
     if is_refusal(outcome["status"]):
@@ -136,34 +127,11 @@ def _cell(outcome: dict[str, Any] | None) -> str:
     return text if times <= MOST_TIMES else f"**{text}**"
 
 
-def with_table(text: str, stored: dict[str, dict[str, dict[str, Any]]]) -> str:
+def with_table(text: str, stored: Stored) -> str:
     """Return the page with the table of what is stored."""
-    before, _, rest = text.partition(BEGIN)
-    inside = LEGEND.format(limit=LIMIT_S, reads=READS) + "\n" + table(stored)
-    return f"{before}{BEGIN}\n{inside}\n\n{END}{rest.partition(END)[2]}"
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--here", nargs=2, help="measure one solver on one model, in this process")
-    options.add_argument("--solvers", nargs="*", help="these only; the others keep their figures")
-    options.add_argument("--cases", nargs="*", type=int, help="numbers of models, from 0")
-    options.add_argument("--text", action="store_true", help="rewrite the page from what is stored")
-    arguments = options.parse_args()
-    if arguments.here:
-        measure_here(*arguments.here)
-        return
-    stored = json.loads(STORED.read_text()) if STORED.is_file() else {}
-    for number, case in enumerate(CASES):
-        stored.setdefault(case, {})
-        if arguments.cases and number not in arguments.cases:
-            continue
-        for name in [] if arguments.text else arguments.solvers or names():
-            stored[case][name] = measure(name, case)
-            print(case, name, _cell(stored[case][name]), stored[case][name], flush=True)
-            STORED.write_text(json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    PAGE.write_text(with_table(PAGE.read_text(), stored))
+    legend = LEGEND.format(limit=LIMIT_S, reads=READS)
+    return between(text, BEGIN, END, legend + "\n" + rows(stored, CASES, shown, lambda name: ""))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.modules[__name__])

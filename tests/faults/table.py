@@ -39,5 +39,10 @@ def with_rows(text, rows):
     merged = rows_of(text) | rows
     lines = ["| " + " | ".join(HEADER) + " |", "|---|---|---|---|---|"]
     lines += ["| " + " | ".join(merged[fault].cells()) + " |" for fault in sorted(merged)]
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{rest.partition(END)[2]}"
+    return between(text, BEGIN, END, "\n" + "\n".join(lines))
+
+
+def between(text, begin, end, inside):
+    """Return the page with `inside` in place of what stands between two comments."""
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{inside}\n\n{end}{rest.partition(end)[2]}"

@@ -4,7 +4,7 @@ import json
 
 import memory
 import pytest
-from time_limits import REMOTE, is_refusal, names
+from solver_tables import PAGE, REMOTE, is_refusal, names
 
 #: Labels, reads and sample sets of 20,000 variables, in Python's objects.
 _LABELS = 16_000_000
@@ -16,7 +16,7 @@ def stored():
 
 
 def test_the_page_shows_what_was_measured():
-    text = memory.PAGE.read_text()
+    text = PAGE.read_text()
     assert memory.with_table(text, stored()) == text, "run `python tests/faults/memory.py --text`"
 
 

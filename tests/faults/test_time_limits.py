@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import time_limits as limits
+from solver_tables import PAGE, REMOTE, names
 
 import qproj
 
@@ -14,14 +15,14 @@ def stored():
 
 
 def test_the_page_shows_what_was_measured():
-    text = limits.PAGE.read_text()
+    text = PAGE.read_text()
     assert limits.with_table(text, stored()) == text, "run `python tests/faults/time_limits.py --text`"
 
 
 def test_what_was_measured_names_problems_and_solvers_that_exist():
     for case, row in stored().items():
         assert case in limits.CASES
-        assert set(row) <= set(limits.names()) | limits.REMOTE
+        assert set(row) <= set(names()) | REMOTE
         assert all(set(outcome) == {"0.01", "0.1", "1.0"} for outcome in row.values())
 
 

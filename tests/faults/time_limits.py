@@ -10,7 +10,6 @@ process of its own, `qproj.Isolated`, and is measured by the clock.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -22,11 +21,11 @@ from typing import Any
 
 import dimod
 import numpy as np
+from solver_tables import Stored, between, is_refusal, main, rows
 
 import qproj
 
 STORED = Path(__file__).with_name("time_limits.json")
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- time limits: written by `make faults` -->", "<!-- end of the time limits -->"
 LIMITS = (0.01, 0.1, 1.0)
 #: Seconds past its limit that a call may take.
@@ -34,8 +33,6 @@ LATE_S = 0.3
 TRIES = 3
 #: Seconds past its limit after which a process is ended, and that it may take for its start.
 PATIENCE_S, START_S = 20.0, 240.0
-#: Services, of which there is none here.
-REMOTE = {"dwave", "dwave-hybrid"}
 LEGEND = """
 Seconds past a time limit of 0.01, 0.1 and 1 s, at most {late:g} allowed: by the clock or, on a busy machine, by the
 time of the process's own threads where that is less; the least of up to {tries} calls. *Refused* says that the solver
@@ -76,10 +73,6 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "layer 1024 × 4096, 1,024 rows": (lambda: layer(1024, 1024, 4096), lambda: layer(40, 12, 3)),
     "neuron of 36 weights, 100,000 rows": (lambda: neuron(100_000, 36), lambda: neuron(60, 12)),
 }
-
-
-def is_refusal(status: str) -> bool:
-    return status.startswith(("TypeError", "ValueError", "TooLargeError", "MissingLicenceError", "MissingPackageError"))
 
 
 def solve(solver: Any, problem: Any, limit: float) -> tuple[str, float]:
@@ -150,16 +143,7 @@ def measure(name: str, case: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def table(stored: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Return the table of what is stored, one row per solver."""
-    lines = ["| solver | " + " | ".join(CASES) + " |", "|---|" + "---|" * len(CASES)]
-    for name in sorted({name for row in stored.values() for name in row}):
-        mark = "" if qproj.get_solver(name).capabilities.stops else " \\*"
-        lines.append(f"| `{name}`{mark} | " + " | ".join(_cell(stored[case].get(name)) for case in CASES) + " |")
-    return "\n".join(lines)
-
-
-def _cell(outcome: dict[str, Any] | None) -> str:
+def shown(outcome: dict[str, Any] | None) -> str:
     if outcome is None:
         return "not measured"
     if all(is_refusal(one["status"]) for one in outcome.values()):
@@ -173,42 +157,15 @@ def _cell(outcome: dict[str, Any] | None) -> str:
     return " / ".join(figures)
 
 
-def with_table(text: str, stored: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Return the page with the table of what is stored."""
-    before, _, rest = text.partition(BEGIN)
-    inside = LEGEND.format(late=LATE_S, tries=TRIES) + "\n" + table(stored)
-    return f"{before}{BEGIN}\n{inside}\n\n{END}{rest.partition(END)[2]}"
+def with_table(text: str, stored: Stored) -> str:
+    """Return the page with the table of what is stored; an asterisk marks what nothing interrupts."""
+    legend = LEGEND.format(late=LATE_S, tries=TRIES)
+    return between(text, BEGIN, END, legend + "\n" + rows(stored, CASES, shown, _mark))
 
 
-def names() -> list[str]:
-    """Return the registered solvers that can be used here."""
-    return [
-        one.name for one in qproj.list_solvers() if one.installed and one.token is not False and one.name not in REMOTE
-    ]
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--here", nargs=2, help="measure one solver on one problem, in this process")
-    options.add_argument("--solvers", nargs="*", help="these only; the others keep their figures")
-    options.add_argument("--cases", nargs="*", type=int, help="numbers of problems, from 0")
-    options.add_argument("--text", action="store_true", help="rewrite the page from what is stored")
-    arguments = options.parse_args()
-    if arguments.here:
-        measure_here(*arguments.here)
-        return
-    stored = json.loads(STORED.read_text()) if STORED.is_file() else {}
-    chosen = [] if arguments.text else arguments.solvers or names()
-    for number, case in enumerate(CASES):
-        stored.setdefault(case, {})
-        if arguments.cases and number not in arguments.cases:
-            continue
-        for name in chosen:
-            stored[case][name] = measure(name, case)
-            print(case, name, _cell(stored[case][name]), flush=True)
-            STORED.write_text(json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    PAGE.write_text(with_table(PAGE.read_text(), stored))
+def _mark(name: str) -> str:
+    return "" if qproj.get_solver(name).capabilities.stops else " \\*"
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.modules[__name__])

@@ -20,7 +20,7 @@ from qproj.lab.studies.comparisons import (
     time_to_gap,
     times_by_setting,
 )
-from qproj.lab.studies.metrics import gaps, middle
+from qproj.lab.studies.metrics import gap_to, gaps, middle
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_families import SolverFamily, families
 from qproj.lab.studies.tuning_table import Trials, cost_curve, sticker, trials
@@ -39,14 +39,14 @@ def anytime(results: Results) -> Figure | None:
     """Mean gap against the time since the start, for solvers that report their search; None where none does."""
     styles, gap = solver_styles(results), gaps(results.runs, results.known)
     walls = results.runs["wall_s"]
-    told = [line for line in results.lines if any(key in results.events for key in results.of(line.label)["run"])]
-    if not told:
+    reporting = [line for line in results.lines if any(key in results.events for key in results.of(line.label)["run"])]
+    if not reporting:
         return None
     first = min((float(e[0, 0]) for e in results.events.values() if len(e) and e[0, 0] > 0), default=1e-4)
     last = float(np.nanmax(walls))
     moments = np.geomspace(max(first, 1e-6), max(last, 10 * first), _MOMENTS)
     series = []
-    for line in told:
+    for line in reporting:
         mask = (results.runs["label"] == line.label) & ~results.runs.refused
         curves = [_gap_at(results, i, float(gap[i]), moments) for i in np.flatnonzero(mask).tolist()]
         mean, hover = np.mean(curves, axis=0).tolist(), "{y:.3g} at {x:.3g} s"
@@ -67,8 +67,7 @@ def _gap_at(results: Results, i: int, final: float, moments: FloatArray) -> Floa
     found: FloatArray = np.ones(len(moments))
     for seconds, gain, _ in [] if events is None else events.tolist():
         if not math.isnan(gain):
-            missing = (bound - gain) / (2 * scale) if scale else 0.0
-            found[moments >= seconds] = min(1.0, max(0.0, missing))
+            found[moments >= seconds] = gap_to(bound, gain, scale)
     if not math.isnan(final):
         found[moments >= float(results.runs["wall_s"][i])] = final
     return found

@@ -15,7 +15,7 @@ from qproj.lab.report.figure import PALETTE, Axis, Figure, Series, Style, separa
 from qproj.lab.report.scaling import success_against, tts_scaling
 from qproj.lab.report.scans import scans
 from qproj.lab.report.solver_styles import shown_name, solver_styles
-from qproj.lab.studies.metrics import best_of_k, gaps, means_by_problem
+from qproj.lab.studies.metrics import best_of_k, gap_to, gaps, means_by_problem
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_table import PARTS, SolverLine, seconds
 
@@ -119,8 +119,7 @@ def best_of_reads(results: Results) -> Figure | None:
 
 def _gap_of_best(values: FloatArray, bound: float, scale: float, k: int) -> float:
     """Return the expected gap of the best of k of a run's reads, or of all where it has fewer."""
-    missing = (bound - best_of_k(values, min(k, len(values)))) / (2 * scale)
-    return min(1.0, max(0.0, missing))
+    return float(gap_to(bound, best_of_k(values, min(k, len(values))), scale))
 
 
 def time_and_gap(results: Results) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +12,20 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.lab.studies import rankings
 from qproj.lab.studies.frame import Runs
-from qproj.lab.studies.metrics import gaps, means_by_problem, middle, paired_bootstrap, tts
+from qproj.lab.studies.metrics import (
+    charged_gaps,
+    gap_to,
+    gaps,
+    mean_of,
+    means_by_problem,
+    middle,
+    paired_bootstrap,
+    tts,
+)
 from qproj.lab.studies.result_table import Column, ResultTable
 from qproj.lab.studies.results import Results
 from qproj.lab.studies.solver_families import SolverFamily, families
-from qproj.lab.studies.solver_table import read_successes
+from qproj.lab.studies.solver_table import read_successes, reported
 from qproj.solvers.claims import TOLERANCE
 
 #: Gaps to which a time is measured.
@@ -33,10 +41,8 @@ def gap_by_neuron(results: Results) -> dict[str, dict[Any, float]]:
 
     Refused runs count for nothing: the neuron is left out for that solver.
     """
-    runs, gap = results.runs, gaps(results.runs, results.known)
-    lost = ~runs.refused & (~runs.usable | results.known.contradicted)
-    charged = np.where(lost, 1.0, gap)
-    label, problem = runs["label"], runs["problem"]
+    charged = charged_gaps(results.runs, results.known)
+    label, problem = results.runs["label"], results.runs["problem"]
     return {
         line.label: means_by_problem(charged[label == line.label], problem[label == line.label])
         for line in results.lines
@@ -56,13 +62,13 @@ def ranking_table(results: Results) -> ResultTable:
     ranks, p = rankings.mean_ranks(kept), rankings.friedman(kept)
     best = values.min(axis=1) if len(keys) else np.empty(0)
     rows: list[list[Any]] = [
-        [name, len(keys), ranks[name], _mean(own), float((own <= best + _SAME).mean()) if len(keys) else math.nan,
-         _mean(own - best)]
+        [name, len(keys), ranks[name], mean_of(own), float((own <= best + _SAME).mean()) if len(keys) else math.nan,
+         mean_of(own - best)]
         for name, own in zip(kept, values.T, strict=True)
     ]  # fmt: skip
     rows.sort(key=lambda row: (math.isnan(row[2]), row[2], row[3]))
     if keys:
-        rows.append(["virtual best solver", len(keys), None, _mean(best), 1.0, 0.0])
+        rows.append(["virtual best solver", len(keys), None, mean_of(best), 1.0, 0.0])
     shown = "not tested: three solvers and two neurons are needed" if math.isnan(p) else f"p {_p(p)}"
     note = (
         f"Gaps of the {len(keys)} neurons that all of these solvers took; runs without an answer count as a gap of "
@@ -157,8 +163,7 @@ def _first_time(results: Results, own: Runs, i: int, gap: float, epsilon: float)
     events = results.events.get(own["run"][i])
     if events is not None and len(events):
         problem = int(own["problem"][i])
-        scale = float(results.known.scale[problem])
-        missing = (float(results.known.bound[problem]) - events[:, 1]) / (2 * scale) if scale else 0 * events[:, 1]
+        missing = gap_to(results.known.bound[problem], events[:, 1], results.known.scale[problem])
         first = rankings.time_to_gap(events[:, 0].tolist(), missing.tolist(), epsilon + TOLERANCE)
         if math.isfinite(first):
             return first
@@ -250,7 +255,7 @@ def cost_table(results: Results) -> ResultTable:
         own = own.where(~own.refused)
         cpu, qpu = cpu_seconds(own), qpu_microseconds(own)
         rows.append([
-            line.label, len(own), line.gap_mean, line.neurons, line.asked, _mean(cpu), _total(cpu), _mean(qpu),
+            line.label, len(own), line.gap_mean, line.neurons, line.asked, mean_of(cpu), _total(cpu), mean_of(qpu),
             _total(qpu) / 1e6,
         ])  # fmt: skip
     note = (
@@ -275,14 +280,7 @@ def cpu_seconds(runs: Runs) -> FloatArray:
 
 def qpu_microseconds(runs: Runs) -> FloatArray:
     """Return the QPU access time that each run's solver reports; NaN where it reports none."""
-    found = [json.loads(text).get("access_us") for text in runs["stats"].tolist()]
-    numbers = [float(x) if isinstance(x, int | float) and not isinstance(x, bool) else math.nan for x in found]
-    return np.array(numbers, np.float64)
-
-
-def _mean(values: NDArray[Any]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+    return reported(runs, "access_us")
 
 
 def _total(values: NDArray[Any]) -> float:

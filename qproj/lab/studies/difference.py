@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj.lab.studies.frame import Runs
-from qproj.lab.studies.metrics import means_by_problem, paired_bootstrap
+from qproj.lab.studies.metrics import gap_to, means_by_problem, paired_bootstrap
 from qproj.lab.studies.result_table import Column, ResultTable
 from qproj.lab.studies.results import Results
 
@@ -112,8 +112,7 @@ def _best_known(a: Results, b: Results) -> dict[str, float]:
 
 def _mean_gaps(results: Results, own: Runs, lost: NDArray[np.bool_], best: Mapping[str, float]) -> dict[str, float]:
     bound = np.array([best[key] for key in own["neuron_key"].tolist()], np.float64)
-    gap = np.clip((bound - own["gain"]) / (2.0 * np.where(own["scale"] > 0, own["scale"], 1.0)), 0.0, 1.0)
-    return means_by_problem(np.where(lost, 1.0, gap), own["neuron_key"])
+    return means_by_problem(np.where(lost, 1.0, gap_to(bound, own["gain"], own["scale"])), own["neuron_key"])
 
 
 def _proved(own: Runs, lost: NDArray[np.bool_], shared: Any) -> float:

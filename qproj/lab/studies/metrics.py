@@ -88,6 +88,20 @@ def gaps(runs: Runs, known: References, column: str = "gain") -> FloatArray:
     return np.where(runs.usable, gap, np.nan)
 
 
+def charged_gaps(runs: Runs, known: References) -> FloatArray:
+    """Return the gaps of all runs, 1 for a run without an answer or with a false proof, NaN for a refused one."""
+    lost = ~runs.refused & (~runs.usable | known.contradicted)
+    return np.where(lost, 1.0, gaps(runs, known))
+
+
+def gap_to(bound: ArrayLike, gain: ArrayLike, scale: ArrayLike) -> FloatArray:
+    """Return (bound − gain)/(2Σ|τ|) in [0, 1], 0 where Σ|τ| = 0: the formula of :func:`gaps` for single gains."""
+    sizes = np.asarray(scale, np.float64)
+    missing = np.asarray(bound, np.float64) - np.asarray(gain, np.float64)
+    gap: FloatArray = np.clip(missing / (2.0 * np.where(sizes > 0, sizes, 1.0)), 0.0, 1.0)
+    return gap
+
+
 def reached(runs: Runs, known: References, column: str = "gain") -> FloatArray:
     """Return 1.0 where a run's gain is the proved optimum, 0.0 where not, NaN where nothing is proved or refused.
 
@@ -227,6 +241,12 @@ def agreement(runs: Runs, labels: Sequence[str]) -> FloatArray:
             if equal:
                 shares[a, b] = float(np.mean(equal))
     return shares
+
+
+def mean_of(values: FloatArray) -> float:
+    """Return the mean of the values that are known; NaN where none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def means_by_problem(values: FloatArray, problem: NDArray[Any]) -> dict[Any, float]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qproj._arrays import FloatArray
 from qproj.lab.studies import metrics
 from qproj.lab.studies.frame import Runs
-from qproj.lab.studies.metrics import References, wilson
+from qproj.lab.studies.metrics import References, mean_of, wilson
 
 PARTS = ("build", "embed", "queue", "solve", "decode")
 
@@ -113,8 +113,7 @@ def summarise(
     labels = list(dict.fromkeys(runs["label"].tolist()))
     gap, raw, best = metrics.gaps(runs, known), metrics.reached(runs, known, "raw_gain"), metrics.reached(runs, known)
     descent, differs = metrics.reached(runs, known, "descent_gain"), metrics.disagreement(runs)
-    unanswered = ~runs.refused & (~runs.usable | known.contradicted)
-    rank = rank_gaps(runs["label"], runs["problem"], np.where(unanswered, 1.0, gap))
+    rank = rank_gaps(runs["label"], runs["problem"], metrics.charged_gaps(runs, known))
     lines = []
     for label in labels:
         mask = runs["label"] == label
@@ -133,13 +132,15 @@ def summarise(
                 refused=int(own.refused.sum()), cut=int(own.cut_short.sum()),
                 neurons=len(per_neuron), asked=len(set(own["problem"].tolist())),
                 proved=Share.counted(float(proofs.sum()), int((~own.refused).sum())),
-                gap_mean=_mean(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
+                gap_mean=mean_of(per_neuron), gap_low=low, gap_high=high, gap_median=_median(per_neuron),
                 raw=Share.of(raw[mask] if sampled else np.full(len(own), np.nan)), best=Share.of(best[mask]),
                 descent=Share.of(descent[mask]), read=read, tts_s=_median(times), tts_low=tts_low, tts_high=tts_high,
-                disagreement=_mean(differs[mask]), cosine=_mean(own["cosine"]), wall_s=_mean(own["wall_s"][usable]),
-                descent_s=_mean(own["descent_s"]), setup_s=_mean(own["setup_s"]), distance=_mean(distances[mask]),
-                chain_breaks=_mean(reported(own, "chain_break_fraction")), variables=_mean(reported(own, "variables")),
-                seconds={part: _mean(own[f"{part}_s"]) for part in PARTS},
+                disagreement=mean_of(differs[mask]), cosine=mean_of(own["cosine"]),
+                wall_s=mean_of(own["wall_s"][usable]),
+                descent_s=mean_of(own["descent_s"]), setup_s=mean_of(own["setup_s"]), distance=mean_of(distances[mask]),
+                chain_breaks=mean_of(reported(own, "chain_break_fraction")),
+                variables=mean_of(reported(own, "variables")),
+                seconds={part: mean_of(own[f"{part}_s"]) for part in PARTS},
             )
         )  # fmt: skip
     return sorted(lines, key=lambda line: (*rank[line.label], math.isnan(line.gap_mean), line.gap_mean))
@@ -199,13 +200,9 @@ def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]
 
 def reported(runs: Runs, name: str) -> FloatArray:
     """Return a number that solvers report in their statistics, for each run; NaN where they do not."""
-    found = (json.loads(text).get(name) for text in runs["stats"].tolist())
-    return np.array([value if isinstance(value, int | float) else math.nan for value in found], np.float64)
-
-
-def _mean(values: FloatArray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+    found = [json.loads(text).get(name) for text in runs["stats"].tolist()]
+    numbers = [float(x) if isinstance(x, int | float) and not isinstance(x, bool) else math.nan for x in found]
+    return np.array(numbers, np.float64)
 
 
 def _median(values: FloatArray) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.lab.studies.frame import Runs
-from qproj.lab.studies.metrics import BOOTSTRAPS, References, bootstrap, gaps, means_by_problem
+from qproj.lab.studies.metrics import BOOTSTRAPS, References, bootstrap, charged_gaps, means_by_problem
 from qproj.lab.studies.result_table import Column, ResultTable
 from qproj.lab.studies.solver_table import read_successes
 from qproj.lab.studies.tuning_plan import TuningPlan, read_tuning, split
@@ -141,8 +141,7 @@ def _figures(results: JudgedRuns, objective: str, labels: Sequence[str]) -> list
     runs = results.runs
     if objective == "tts":
         return [read_successes(runs.where(runs["label"] == label), results.known, results.gains)[1] for label in labels]
-    lost = ~runs.refused & (~runs.usable | results.known.contradicted)
-    gap = np.where(lost, 1.0, gaps(runs, results.known))
+    gap = charged_gaps(runs, results.known)
     masks = [runs["label"] == label for label in labels]
     return [means_by_problem(gap[mask], runs["problem"][mask]) for mask in masks]
 

@@ -95,8 +95,8 @@ def _by_tree(problem: Any, request: Request) -> Found | None:
 
 def _in_steps(problem: Any, request: Request) -> Found:
     """Return the best of annealing, tabu and descent, and of CP-SAT within its work; a seed gives one result."""
-    size = problem.num_variables + _terms(problem)
-    reads, tabu_reads = (max(2, each * LARGE // max(size, LARGE)) for each in (READS, TABU_READS))
+    size = max(_size(problem), LARGE)
+    reads, tabu_reads = (max(2, each * LARGE // size) for each in (READS, TABU_READS))
     candidates = _annealed(problem, request, reads, None)
     names = ["annealing"]
     if not problem.meets_bound(candidates[0]):
@@ -104,8 +104,7 @@ def _in_steps(problem: Any, request: Request) -> Found:
         candidates = _better(problem, candidates, np.asarray(tabu.candidates)[:1])
         names.append("tabu search")
     heuristic = Found(candidates, Termination.BUDGET, message=", ".join(names))
-    terms = _terms(problem)
-    if problem.meets_bound(candidates[0]) or terms > MOST_TERMS:
+    if problem.meets_bound(candidates[0]) or _terms(problem) > MOST_TERMS:
         return heuristic
     work = WORK if problem.num_variables <= SMALL else MORE_WORK
     try:
@@ -120,9 +119,8 @@ def _in_a_race(problem: Any, request: Request) -> Found:
     """Return the best of heuristics and exact searches side by side, until a proof or the deadline."""
     begin = time.perf_counter()
     assert request.deadline is not None
-    large = problem.num_variables + _terms(problem) > LARGE
     left = request.deadline - begin
-    first_end = begin + (0.5 * left if large else min(0.25 * left, 0.5))
+    first_end = begin + (0.5 * left if _size(problem) > LARGE else min(0.25 * left, 0.5))
     candidates = _annealed(problem, request, READS, first_end)
     heuristic = Found(candidates, Termination.CLOCK, message="annealing")
     left = request.deadline - time.perf_counter()
@@ -154,12 +152,11 @@ def _annealed(problem: Any, request: Request, reads: int, end: float | None) -> 
 def _walked(problem: Any, request: Request, candidates: NDArray[Any]) -> NDArray[Any]:
     """Return (1, n): the best of annealing and tabu search by turns until the deadline or the end of the race."""
     assert request.deadline is not None
-    turn, best = 0, candidates
+    turn, best, large = 0, candidates, _size(problem) > LARGE
     while not is_over():
         left = request.deadline - time.perf_counter()
         if left <= 0:
             break
-        large = problem.num_variables + _terms(problem) > LARGE
         solver = Tabu() if turn % 2 == large else SimulatedAnnealing()
         seed = None if request.seed is None else request.seed + turn + 1
         limit = min(left, max(_SLICE_S, 0.7 * left if large else 0.0))
@@ -237,6 +234,11 @@ def _better(problem: Any, first: NDArray[Any], second: NDArray[Any]) -> NDArray[
         return first if len(first) else second
     gains = problem.gain(np.concatenate([first, second.astype(first.dtype)]))
     return first if gains[0] >= gains[1] else second.astype(first.dtype)
+
+
+def _size(problem: Any) -> int:
+    """The number of variables and of products of them."""
+    return int(problem.num_variables) + _terms(problem)
 
 
 def _terms(problem: Any) -> int:
