@@ -1,7 +1,7 @@
 """Runs the documentation: doctests of qproj and the adapters, Python blocks of README.md and docs/*.md.
 
 What a block prints must stand on the page: in the ``text`` block right below it, or as a comment behind each ``print``.
-``QPROJ_UPDATE_PAGES=1 python -m pytest docs README.md`` writes the ``text`` blocks anew.
+``QPROJ_UPDATE_PAGES=1 python -m pytest docs README.md`` rewrites the ``text`` blocks.
 """
 
 import io

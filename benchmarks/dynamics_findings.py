@@ -1,4 +1,4 @@
-"""The section of docs/findings.md on the study `dynamics`: tables, a figure, and what they say, from what is kept."""
+"""The section of docs/findings.md on the study `dynamics`: tables, one figure and the conclusions, from what is kept."""
 # ruff: noqa: E501 (sentences with figures in them)
 
 from __future__ import annotations
