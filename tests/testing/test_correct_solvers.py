@@ -152,7 +152,11 @@ STYLES = {
 }
 
 
-@pytest.mark.parametrize("style", STYLES)
+#: Quick ones; the others take seconds each.
+QUICK = ("wrapped", "one kind of projection", "sign")
+
+
+@pytest.mark.parametrize("style", [pytest.param(s, marks=() if s in QUICK else pytest.mark.slow) for s in STYLES])
 def test_correct_solvers_pass(style):
     check_solver(STYLES[style]())
 
