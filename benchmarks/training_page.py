@@ -23,6 +23,8 @@ NAMED = {
     "qpsbgd": "QP-SBGD", "binaryconnect": "BinaryConnect", "signsgd": "signSGD", "proxquant": "ProxQuant",
     "adam": "Adam", "bop": "Bop",
 }  # fmt: skip
+#: One colour per optimiser in every panel, whichever of them it shows.
+COLOURS = {name: f"C{place}" for place, name in enumerate(NAMED)}
 NOTES = FOLDER / "notes.md"
 
 
@@ -120,13 +122,16 @@ def curves() -> None:
                     continue
                 seconds = [statistics.fmean(row["seconds"] for row in rows) for rows in zip(*own)]
                 means = [statistics.fmean(row["test"] for row in rows) for rows in zip(*own)]
-                axes.plot(seconds, means, "-o" if one == OURS else "--", label=NAMED[one], ms=2.5, lw=1.2)
+                look, colour = "-o" if one == OURS else "--", COLOURS[one]
+                axes.plot(seconds, means, look, color=colour, label=NAMED[one], ms=2.5, lw=1.2)
             axes.set_title(name, fontsize=8.5)
             axes.set_xscale("log")
-        grid.flat[0].legend(frameon=False, fontsize=7)
+            axes.xaxis.set_minor_formatter("")  # numbers between powers of ten would overlap
         figure.supxlabel("seconds of training, one thread", fontsize=8)
         figure.supylabel("test accuracy", fontsize=8)
-        figure.tight_layout()
+        lines, names = grid.flat[0].get_legend_handles_labels()
+        figure.legend(lines, names, ncols=len(names), loc="upper center", frameon=False, fontsize=7.5)
+        figure.tight_layout(rect=(0, 0, 1, 0.95))
         figure.savefig(STATIC / "accuracy-against-time.svg", metadata={"Date": None})
         plt.close(figure)
 
@@ -239,7 +244,15 @@ def plot() -> None:
                 points.setdefault(run["settings"]["lr"], []).append(run["test_accuracy"])
             rates = sorted(points)
             style = "-o" if one == OURS else "--s"
-            axes.plot(rates, [statistics.fmean(points[rate]) for rate in rates], style, label=one, ms=3, lw=1.2)
+            axes.plot(
+                rates,
+                [statistics.fmean(points[rate]) for rate in rates],
+                style,
+                color=COLOURS[one],
+                label=NAMED[one],
+                ms=3,
+                lw=1.2,
+            )
         axes.axhline(0.95, color="0.7", lw=0.8)
         axes.set(xscale="log", xlabel="step size η", ylabel="test accuracy", ylim=(0.4, 1.0))
         axes.set_title(f"{suite.STEPS_ON}: accuracy against step size, all else as tuned", fontsize=9)
