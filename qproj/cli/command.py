@@ -34,6 +34,11 @@ class Command(TyperCommand):
                     formatter.write_dl(records)
 
 
+def _stopped() -> typer.Exit:
+    typer.echo("stopped", err=True)
+    return typer.Exit(INTERRUPTED)
+
+
 class Commands(TyperGroup):
     """Turns the errors of bad input into one line on stderr and exit code 2."""
 
@@ -41,11 +46,12 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            typer.echo("stopped", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+            raise _stopped() from None
         except BrokenPipeError:
             raise  # the reader left: the framework's own ending
         except BAD_INPUT as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a compiled module was imported
+                raise _stopped() from None
             code = 2
             text = str(error)
         except RuntimeError as error:

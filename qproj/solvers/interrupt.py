@@ -133,9 +133,10 @@ def interruptible(run: Callable[[], T], stop: Callable[[], object], patience_s: 
 
 @contextmanager
 def interrupt_raised() -> Iterator[None]:
-    """Raise KeyboardInterrupt on leaving, where one came and a backend kept it to itself.
+    """Raise KeyboardInterrupt on leaving, where one came and a backend kept it to itself or made another error of it.
 
-    Samplers that return what they have at a Ctrl-C would otherwise let a whole layer's other neurons begin.
+    Samplers that return what they have at a Ctrl-C would otherwise let a whole layer's other neurons begin, and the
+    import of a compiled module that is interrupted fails with an ImportError.
     """
     default = signal.default_int_handler
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not default:
@@ -151,6 +152,10 @@ def interrupt_raised() -> Iterator[None]:
     signal.signal(signal.SIGINT, note)
     try:
         yield
+    except Exception as error:
+        if noted.came:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         _NOTED.reset(token)
         if signal.getsignal(signal.SIGINT) is note:

@@ -69,6 +69,15 @@ def test_bad_input_is_one_line_and_exit_code_2(files, extra, text):
     assert "Traceback" not in done.output
 
 
+def test_an_interrupted_import_is_no_missing_package(monkeypatch):
+    def fail():
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("qproj.solvers.registry.list_solvers", fail)
+    done = run(app, ["solvers"])
+    assert (done.exit_code, done.stderr) == (130, "stopped\n")
+
+
 def test_files_that_are_none_or_pickled_are_refused(files):
     folder, *_ = files
     done = run(app, ["project", str(folder / "no.npy"), str(folder / "T.npy")])

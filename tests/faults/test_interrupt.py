@@ -236,6 +236,20 @@ def test_an_exception_dropped_by_a_backend_is_raised_all_the_same():
         pass
 
 
+def test_an_interrupt_that_a_backend_turns_into_another_error_is_an_interrupt():
+    def interrupted_import():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as interrupt:
+            raise ImportError("initialization failed") from interrupt
+
+    with pytest.raises(KeyboardInterrupt), interrupt_raised():
+        interrupted_import()
+    with pytest.raises(ImportError), interrupt_raised():
+        raise ImportError
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_run_is_stopped_waited_for_and_its_errors_are_passed_on():
     asked, ended = threading.Event(), []
 
