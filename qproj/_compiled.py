@@ -9,8 +9,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 try:
@@ -79,34 +82,50 @@ _kept = True
 
 
 class _Compiling(event.Listener):
-    """Logs, once per process, that a function of this project is compiled, and pauses the garbage collector meanwhile.
+    """Logs, once per process, that a function of this project is compiled; meanwhile collects nothing, holds a Ctrl-C.
 
     The compiler creates some hundred thousand objects that live until it ends; collecting among them again and again
-    would take a tenth of its time. Compilations are nested, and numba lets one thread compile at a time.
+    would take a tenth of its time. An exception within its callbacks is dropped, so a Ctrl-C waits for the end of the
+    function. Compilations are nested, and numba lets one thread compile at a time.
     """
 
     def __init__(self) -> None:
-        self.depth, self.collects, self.logged = 0, False, False
+        self.depth, self.collects, self.logged, self.interrupted = 0, False, False, False
+        self.handler: Any = None
 
     def on_start(self, event: Any) -> None:
-        """Pause the collector at the outermost function, if it is one of this project's."""
+        """Pause the collector and hold signals at the outermost function, if it is one of this project's."""
         module = str(getattr(event.data["dispatcher"], "__module__", ""))
         if not self.depth and not module.startswith("qproj"):
             return
         if not self.depth:
             self.collects = gc.isenabled()
             gc.disable()
+            if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
+                self.interrupted = False
+                self.handler = signal.signal(signal.SIGINT, self._note)
         self.depth += 1
         if not self.logged:
             self.logged = True
             logging.getLogger("qproj").warning(_REMARK[_kept])
 
     def on_end(self, event: Any) -> None:
-        """Let the collector work again after the outermost function."""
+        """Let the collector work again after the outermost function, and pass on a Ctrl-C that came."""
+        if not self.depth:
+            return
+        self.depth -= 1
         if self.depth:
-            self.depth -= 1
-            if not self.depth and self.collects:
-                gc.enable()
+            return
+        if self.collects:
+            gc.enable()
+        if self.handler is not None:
+            signal.signal(signal.SIGINT, self.handler)
+            self.handler = None
+            if self.interrupted:
+                signal.raise_signal(signal.SIGINT)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.interrupted = True
 
 
 #: By whether compiled code can be kept.

@@ -55,6 +55,7 @@ def project(
     from qproj.lab.datasets.npz import read_npy
     from qproj.solvers import project as project_layer
     from qproj.solvers.builtin.warm import compile_ahead, needed
+    from qproj.solvers.contract import check_limits
     from qproj.solvers.specs import parse_solver
 
     if out is not None and out.suffix != ".npz":
@@ -62,6 +63,7 @@ def project(
     X, T = read_npy(inputs), read_npy(targets)
     spec = parse_solver(solver)
     chosen = spec.make()
+    check_limits(time_limit, seed, reads)
     if time_limit is not None:  # which compilation would use up
         compile_ahead(needed([spec.base]), CompileRemark())
     layer = project_layer(

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
@@ -14,6 +14,9 @@ from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+#: Seconds between two requests to stop: CP-SAT, for example, forgets one that comes during its presolve.
+_AGAIN_S = 0.05
 
 
 @dataclass
@@ -67,16 +70,20 @@ def race(searches: Sequence[Callable[[], T]], settled: Callable[[T], bool]) -> l
     token = _RACE.set(own)
     try:
         with ThreadPoolExecutor(len(searches), thread_name_prefix="qproj-race") as pool:
+            running: list[Future[T]] = []
             try:
-                running = [pool.submit(copy_context().run, search) for search in searches]
+                for search in searches:
+                    running.append(pool.submit(copy_context().run, search))
                 left = set(running)
-                while left:
+                while left and not own.over:
                     done, left = wait(left, return_when=FIRST_COMPLETED)
-                    if any(one.exception() is not None or settled(one.result()) for one in done):
-                        own.stop()
-                return [one.result() for one in running]
+                    own.over = any(one.exception() is not None or settled(one.result()) for one in done)
             finally:
                 own.stop()
+                while not all(one.done() for one in running):
+                    own.stop()
+                    wait(running, _AGAIN_S)
+            return [one.result() for one in running]
     finally:
         _RACE.reset(token)
 
@@ -90,9 +97,9 @@ def is_over() -> bool:
 def interruptible(run: Callable[[], T], stop: Callable[[], object], patience_s: float | None = None) -> T:
     """Return ``run()``; at a Ctrl-C call ``stop()``, wait for `run` to come back, and raise KeyboardInterrupt.
 
-    For backends that hold the main thread, where Python could act on a signal only after they are done: `run` goes to
-    a thread of its own while the main thread waits. Elsewhere signals do not arrive, and `run` is simply called; in a
-    :func:`race`, `stop` is called once the race is settled.
+    `stop` is called again and again until then. This is for backends that hold the main thread, where Python could act
+    on a signal only after they are done: `run` goes to a thread of its own while the main thread waits. Elsewhere
+    signals do not arrive, and `run` is simply called; in a :func:`race`, `stop` is called once the race is settled.
 
     With `patience_s`, a backend that has not come back that many seconds after `stop()` is left behind in its thread,
     a daemon, which ends when the backend does, and does not keep the process from ending.
@@ -122,8 +129,10 @@ def interruptible(run: Callable[[], T], stop: Callable[[], object], patience_s: 
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         done.wait()
     except KeyboardInterrupt:
-        stop()
-        done.wait(patience_s)
+        end = None if patience_s is None else time.monotonic() + patience_s
+        while not done.is_set() and (end is None or time.monotonic() < end):
+            stop()
+            done.wait(_AGAIN_S)
         raise
     thread.join()
     if errors:

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
+from qproj import _compiled
 from qproj.lab.studies.store import FILE, StudyStore
-from qproj.solvers.interrupt import interrupt_raised, interruptible, polled
+from qproj.solvers.builtin.kernels import sharing
+from qproj.solvers.interrupt import interrupt_raised, interruptible, polled, race
 
 #: Seconds from the signal to the end of the process.
 LIMIT_S = 2.0
@@ -248,6 +252,78 @@ def test_an_interrupt_that_a_backend_turns_into_another_error_is_an_interrupt():
     with pytest.raises(ImportError), interrupt_raised():
         raise ImportError
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_stop_that_a_backend_forgets_is_asked_for_again():
+    heard, ended = threading.Event(), []
+
+    def run():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return heard.wait(30)
+
+    def forgetful():
+        asked.append(True)
+        if len(asked) > 2:
+            heard.set()
+
+    asked = []
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(run, forgetful)
+    assert heard.is_set()
+
+    def forgetful_search():
+        started.wait(30)
+        ended.append(interruptible(lambda: heard.wait(30), forgetful))
+        return "stopped"
+
+    asked, started = [], threading.Event()
+    heard.clear()
+    found = race([forgetful_search, lambda: started.set() or "proved"], lambda one: one == "proved")
+    assert (found, ended) == (["stopped", "proved"], [True])
+
+
+def test_an_interrupt_during_the_start_of_a_thread_leaves_none_behind(monkeypatch):
+    before, done = threading.active_count(), []
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *args, **kwargs):
+            super().submit(*args, **kwargs)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sharing, "ThreadPoolExecutor", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sharing.in_threads(lambda low, high: done.append(high - low) or 0, 1000, 2, 1.0)
+    for thread in threading.enumerate()[before:]:
+        thread.join(30)
+    assert threading.active_count() == before
+    assert sum(done) <= 1000
+
+
+def test_an_interrupt_waits_for_the_end_of_a_compilation():
+    listener = _compiled._Compiling()
+    function = SimpleNamespace(data={"dispatcher": SimpleNamespace(__module__="qproj.solvers.builtin.kernels.ising")})
+    for _ in range(2):
+        listener.on_start(function)
+        listener.on_start(function)
+        signal.raise_signal(signal.SIGINT)
+        listener.on_end(function)
+        with pytest.raises(KeyboardInterrupt):
+            listener.on_end(function)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    listener.on_start(function)
+    listener.on_end(function)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["layer", "model"])
+def test_a_search_of_auto_ends_within_two_seconds_at_any_moment(program, tally):
+    moments = [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 1.2, 1.6, 2.5]
+    for after in moments:
+        command = [sys.executable, "-c", {"layer": _SOLVE, "model": _SOLVE_ONE}[program], "auto"]
+        code, out, err, took = soonest(command, _says_go, after_s=after)
+        assert (code, out.splitlines()[-1:]) == (130, ["stopped"]), (after, err)
+        assert took < LIMIT_S, f"{took:.1f} s after {after} s"
+    tally("Ctrl-C at any moment of auto's search", len(moments), "KeyboardInterrupt in less than 2 s")
 
 
 def test_a_run_is_stopped_waited_for_and_its_errors_are_passed_on():

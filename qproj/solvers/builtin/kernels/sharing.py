@@ -165,8 +165,9 @@ def in_threads(run: Callable[[int, int], int], tasks: int, threads: int | None, 
             done += run(low, high)
 
     pool = ThreadPoolExecutor(workers - 1)
-    helpers = [pool.submit(work) for _ in range(workers - 1)]
-    try:
+    try:  # a Ctrl-C may come while a thread is started
+        helpers = [pool.submit(work) for _ in range(workers - 1)]
         return work() + sum(helper.result() for helper in helpers if not helper.cancel())
     finally:  # of a thread that was not started in time, as beside other work, nobody waits for the end
+        todo.clear()
         pool.shutdown(wait=False)
