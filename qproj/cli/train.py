@@ -1,4 +1,4 @@
-"""``qproj train``: the experiments, five optimisers each, stopped and continued at will."""
+"""``qproj train``: the experiments, each with every optimiser, stopped and continued at will."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def complete_experiment(incomplete: str) -> list[str]:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("train", cls=Command, short_help="Train ±1 networks with five optimisers, and compare them.")(train)
+    app.command("train", cls=Command, short_help="Train ±1 networks with QP-SBGD and its peers, and compare them.")(
+        train
+    )
 
 
 def train(
@@ -35,8 +37,8 @@ def train(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Optimisers, separated by commas: qpsbgd, projected, binaryconnect, signsgd, proxquant; by default "
-            "those of the experiment.",
+            help="Optimisers, separated by commas: qpsbgd, projected, binaryconnect, signsgd, proxquant, adam, "
+            "bop, and on functions gd and second-order; by default those of the experiment.",
         ),
     ] = "",
     seeds: Seeds = "5",
@@ -80,12 +82,17 @@ def train(
 
     \b
     Experiments:
-      on functions, without PyTorch:  rosenbrock, rate, fixed-point
+      on functions, without PyTorch:  rosenbrock, rosenbrock-2, rosenbrock-20,
+                                      rosenbrock-100, rate, fixed-point
       without a download:             digits-0-2 and other pairs of digits,
-                                      karate, karate-club
-      MNIST:                          mnist-0-2 and other pairs, mnist-10
+                                      conv-digits, karate, karate-club
+      MNIST:                          mnist-0-2 and other pairs, mnist-10,
+                                      mnist-10-long, mnist-fewshot-10,
+                                      mnist-fewshot-40, conv-mnist
       Adult:                          adult-2layer, adult-2layer-wide,
-                                      adult-2layer-thresholds, adult-10layer
+                                      adult-2layer-thresholds, adult-10layer,
+                                      adult-2layer-published,
+                                      adult-10layer-published
       citation graphs:                cora, citeseer, pubmed
 
     \b

@@ -138,3 +138,12 @@ def test_solvers_and_experiments_are_completed():
     assert "auto" in complete_solver("au")
     assert "sa,tabu" in complete_solver("sa,ta")
     assert complete_experiment("digits") == ["digits-0-2"]
+
+
+def test_the_help_of_train_names_every_experiment_and_optimiser():
+    from qproj.lab.training.experiments import EXPERIMENTS, ON_FUNCTIONS, OPTIMIZERS
+
+    words = set(re.split(r"[\s,;.]+", shown(("train",), 80)))
+    assert not {*OPTIMIZERS, *ON_FUNCTIONS} - words
+    pairs = {name for name in EXPERIMENTS if re.fullmatch(r"(mnist|digits)-\d-\d", name)}
+    assert not set(EXPERIMENTS) - pairs - words

@@ -1,1 +1,1 @@
-"""The experiments of arXiv 2310.15128 and ours, five optimisers each: `qproj train`."""
+"""The experiments of arXiv 2310.15128 and ours, each with every optimiser: `qproj train`."""
