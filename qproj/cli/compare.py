@@ -43,8 +43,8 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="SOURCES",
-            help="Where the neurons come from: digits, a1a:hidden=9+8, random:n=20,d=9|15, or FILE.npz. Separate "
-            "several by commas, or repeat the option; by default digits.",
+            help="Where the neurons come from: digits, a1a:hidden=9+8, random:n=20,d=9|15, or FILE.npz with "
+            "arrays X (inputs) and T (targets). Separate several by commas, or repeat the option; by default digits.",
         ),
     ] = None,
     solvers: Annotated[

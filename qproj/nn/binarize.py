@@ -73,10 +73,11 @@ def binarize_(
             _make_binary(module, scale, box)
             fates[name] = "binary"
     if "binary" not in fates.values():
-        raise ValueError(
-            f"no layer of {type(model).__name__} can become binary: {fates or 'it has no Linear and no Conv layer'}; "
-            "first=True and last=True include the ends"
-        )
+        why, remedy = str(fates), "first=True and last=True include the ends"
+        if not fates:
+            why = "it has no Linear and no Conv layer of torch"
+            remedy = "qproj.nn.binary_layers(model) lists those that are binary already"
+        raise ValueError(f"no layer of {type(model).__name__} can become binary: {why}; {remedy}")
     return fates
 
 

@@ -124,6 +124,12 @@ class Capabilities:
     stops: bool = True
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse forms that no problem has."""
+        unknown = sorted(set(self.forms) - {"projection", "bqm", "cqm"})
+        if unknown:
+            raise ValueError(f"forms holds {', '.join(map(repr, unknown))}; 'projection', 'bqm' and 'cqm' are allowed")
+
 
 @dataclass(frozen=True)
 class Timing:

@@ -91,10 +91,10 @@ def scored(problem: Problem, found: Found, solver: str) -> Solution:
     A candidate outside the problem's domain, or infeasible, is dropped. A bound that an incumbent beats is refuted, so
     it is dropped too, and the termination is FAILED. An incumbent that meets the problem's own bound is proved.
     """
-    candidates, size = np.asarray(found.candidates), problem.num_variables
-    if candidates.ndim != 2 or candidates.shape[1] != size:
-        candidates = candidates.reshape(0, size)
+    candidates = _rows_of(found, problem.num_variables, solver)
     gains = np.asarray(problem.gain(candidates), np.float64) if len(candidates) else np.empty(0)
+    if candidates.dtype.kind == "f" and problem.kind != "cqm":
+        candidates = candidates.astype(np.int8)  # ±1 or 0/1, else gain() had refused them
     order = np.argsort(-gains, kind="stable")
     order = order[np.isfinite(gains[order])]
     if not len(order):
@@ -130,6 +130,28 @@ def scored(problem: Problem, found: Found, solver: str) -> Solution:
         message=message,
         stats=found.stats,
     )
+
+
+def _rows_of(found: Found, size: int, solver: str) -> NDArray[Any]:
+    """Return the candidates as a matrix of `size` columns; raise MalformedSolutionError where that cannot be."""
+    if not isinstance(found, Found):
+        raise MalformedSolutionError(
+            f"{solver} returned {type(found).__name__} from call() or decode(); "
+            "return Found(candidates, Termination.BUDGET) instead"
+        )
+    if not isinstance(found.termination, Termination):
+        raise MalformedSolutionError(
+            f"{solver} returned the termination {found.termination!r}; pass a Termination, such as Termination.BUDGET"
+        )
+    candidates = np.asarray(found.candidates)
+    if candidates.ndim == 2 and candidates.shape[1] == size:
+        return candidates
+    if candidates.size:
+        raise MalformedSolutionError(
+            f"{solver} returned candidates of shape {candidates.shape}; (k, {size}) is needed, one row per candidate: "
+            "numpy.atleast_2d makes a matrix of one vector"
+        )
+    return candidates.reshape(0, size)
 
 
 def _judged(problem: Problem, found: Found, best: NDArray[Any], gain: float) -> tuple[Termination, float | None, str]:

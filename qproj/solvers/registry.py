@@ -66,7 +66,9 @@ def solver_class(name: str) -> Any:
         _known_points.cache_clear()  # installed since?
         points = _known_points(tuple(sys.path))
     if name not in points:
-        raise ValueError(f"unknown solver {name!r}; {nearest(name, points)}; `qproj solvers` lists them")
+        raise ValueError(
+            f"unknown solver {name!r}; {nearest(name, points)}; `qproj solvers` lists them{own_class(name)}"
+        )
     try:
         return points[name].load()
     except (ImportError, AttributeError) as error:
@@ -105,6 +107,11 @@ def _imported(module: str) -> Any:
         except ModuleNotFoundError:
             sys.path.remove(here)
             raise
+
+
+def own_class(name: str) -> str:
+    """Return how a class of the user's own is named, where the unknown name looks like one; else nothing."""
+    return ", and module:Class is one of your own" if "." in name else ""
 
 
 def get_solver(name: str | Solver, **options: Any) -> Any:

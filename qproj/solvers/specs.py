@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from qproj._options import check_options, nearest
-from qproj.solvers.registry import get_solver, solver_class, solver_names
+from qproj.solvers.registry import get_solver, own_class, solver_class, solver_names
 
 #: A solver of the user's own: module:object, then options.
 _OWN = re.compile(r"([A-Za-z_][\w.]*:[A-Za-z_]\w*)(?::(.*))?", re.DOTALL)
@@ -167,7 +167,8 @@ def _parse(text: str) -> SolverSpec:
             solver_class(head)
         elif head not in (names := solver_names()):
             raise ValueError(
-                f"unknown solver {head!r}; {nearest(head, [*names, *wrappers])}; `qproj solvers` lists them"
+                f"unknown solver {head!r}; {nearest(head, [*names, *wrappers])}; `qproj solvers` lists "
+                f"them{own_class(head)}"
             )
         return SolverSpec(head, _options(rest, text))
     if head not in wrappers:

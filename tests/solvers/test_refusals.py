@@ -6,7 +6,7 @@ import pytest
 
 import qproj
 from qproj import SignProjection, as_problem, get_solver
-from qproj.solvers import Adapter, Capabilities, Found, Termination
+from qproj.solvers import Adapter, Capabilities, Found, MalformedSolutionError, Termination
 
 P = SignProjection([[1, 1, -1], [1, -1, 1], [-1, 1, 1]], [0.5, -0.2, 0.9])
 
@@ -163,3 +163,51 @@ def test_layers_say_what_they_are_in_words():
 
     assert "in_features=3, out_features=2" in repr(BinaryLinear(3, 2))
     assert "scale" in repr(BinaryLinear(3, 2, scale=True))
+
+
+class Answers(Adapter):
+    """A first attempt at a solver, which returns what it was given."""
+
+    name = "first attempt"
+    capabilities = Capabilities(forms=frozenset({"projection"}))
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def call(self, p, request):
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        (np.ones(3), r"ndarray from call\(\) or decode\(\); return Found"),
+        (Found(np.ones(3)), r"shape \(3,\); \(k, 3\) is needed.*atleast_2d"),
+        (Found(np.ones((1, 4))), r"shape \(1, 4\); \(k, 3\)"),
+        (Found(np.ones((1, 3)), "done"), "termination 'done'; pass a Termination"),
+    ],
+)
+def test_answers_that_are_none_get_a_remedy(answer, remedy):
+    with pytest.raises(MalformedSolutionError, match=remedy):
+        Answers(answer).solve(P)
+
+
+def test_signs_as_floats_become_whole_numbers():
+    found = Answers(Found(np.ones((2, 3)))).solve(P)
+    assert found.best.dtype == found.candidates.dtype == found.raw_best.dtype == np.int8
+    assert found.gain == P.gain(np.ones(3))
+    with pytest.raises(ValueError, match="other than -1 and"):
+        Answers(Found(np.full((1, 3), 0.5))).solve(P)
+
+
+def test_forms_that_no_problem_has_are_refused():
+    with pytest.raises(ValueError, match=r"'projections'.*'projection', 'bqm' and 'cqm'"):
+        Capabilities(forms=frozenset({"projections"}))
+
+
+@pytest.mark.parametrize("name", ["my_solver.Descent", "my_solver.py"])
+def test_the_way_to_name_an_own_class_is_given(name):
+    with pytest.raises(ValueError, match="module:Class"):
+        get_solver(name)
+    with pytest.raises(ValueError, match="module:Class"):
+        qproj.solvers.specs.parse_solvers([name])

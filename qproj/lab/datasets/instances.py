@@ -179,6 +179,11 @@ def read_instances(path: str | os.PathLike[str]) -> list[LayerInstance]:
     try:
         if set(arrays) == {"X", "T"}:
             return [LayerInstance(source.stem, arrays["X"], arrays["T"], source=source.name)]
+        if "index" not in arrays:
+            found = ", ".join(sorted(arrays)[:6]) or "none"
+            raise ValueError(
+                f"array 'index' is missing: it has {found}, and X (n, d) with T (n, dout) alone is one layer"
+            )
         layers = [
             LayerInstance(entry["name"], arrays[f"X{i}"], arrays[f"T{i}"], entry["source"], entry["meta"])
             for i, entry in enumerate(_entries(arrays))
@@ -189,7 +194,7 @@ def read_instances(path: str | os.PathLike[str]) -> list[LayerInstance]:
     except (TypeError, ValueError, KeyError) as error:
         missing = f"array {error} is missing" if isinstance(error, KeyError) else str(error)
         raise ValueError(
-            f"{source} holds no layers: {missing}; save_instances writes such files, or one with arrays X and T"
+            f"{source} holds no layers: {missing}; numpy.savez(path, X=X, T=T) writes one layer, save_instances several"
         ) from None
     return layers
 

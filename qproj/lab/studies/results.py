@@ -69,6 +69,9 @@ class Results:
     events: Mapping[str, FloatArray] = field(default_factory=dict)
     source: str = ""
 
+    def __repr__(self) -> str:
+        return f"Results({str(self.folder)!r}: {len(self.runs)} runs of {self.neurons} neurons)"
+
     @classmethod
     def read(cls, folder: str | Path, *, references_from: str | Path | None = None) -> Results:
         """Read a study's folder.

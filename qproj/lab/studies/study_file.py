@@ -206,7 +206,9 @@ def read_study_file(path: str | Path) -> StudyFile:
         raise FileNotFoundError(f"{source} is not a file; give a study file (.toml, .yaml), or flags only")
     readers = {".toml": read_toml, ".yaml": read_yaml, ".yml": read_yaml}
     if source.suffix not in readers:
-        raise ValueError(f"{source} is neither .toml nor .yaml; rename it to its format")
+        data = source.suffix == ".npz"
+        remedy = f"pass layers as --instances {source}" if data else "rename it to its format"
+        raise ValueError(f"{source} is neither .toml nor .yaml; {remedy}")
     content, lines = readers[source.suffix](text_of(source), source.name)
     try:
         found = StudyFile.model_validate(content)

@@ -116,6 +116,12 @@ def _index(content):
     return {"index": np.frombuffer(text, np.uint8)}
 
 
+def test_other_names_of_two_arrays_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", inputs=layer().X, targets=layer().T)
+    with pytest.raises(ValueError, match=r"inputs, targets.*X=X, T=T"):
+        read_instances(tmp_path / "a.npz")
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

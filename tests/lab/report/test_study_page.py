@@ -446,3 +446,7 @@ def test_more_reads_never_raise_the_expected_gap(results):
     assert curves
     for y in curves:
         assert (np.diff(y) <= 1e-12).all()
+
+
+def test_results_print_as_one_line(results):
+    assert repr(results).endswith(f"{len(results.runs)} runs of {results.neurons} neurons)")

@@ -95,6 +95,8 @@ def test_all_mistakes_are_reported_at_once(tmp_path):
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"neither \.toml nor \.yaml"):
         read_study_file(write(tmp_path, "{}", "study.json"))
+    with pytest.raises(ValueError, match=r"--instances .*mine\.npz"):
+        read_study_file(write(tmp_path, "", "mine.npz"))
     with pytest.raises(FileNotFoundError, match="is not a file"):
         read_study_file(tmp_path / "none.toml")
 
