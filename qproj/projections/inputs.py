@@ -82,20 +82,28 @@ class Inputs(Immutable):
 
     def _counted_signs(self, V: SignArray) -> SignArray:
         """Return the signs of ±1 rows by counting the bits in which packed rows and weights differ."""
-        words, own = self._bits, packed_signs(V)
-        signs = np.empty((len(V), len(self.matrix)), np.int8)
-        step = max(1, _AT_ONCE // max(1, len(self.matrix)))
-        for low in range(0, len(V), step):
+        n, d = self.matrix.shape
+        words, (own, place) = self._bits, _distinct(packed_signs(V))
+        signs = np.empty((len(own), n), np.int8)
+        step = min(len(own), max(1, _AT_ONCE // n))
+        # written over for every word: memory that is new each time costs more than the counting
+        apart, count = np.empty((step, n), np.uint64), np.empty((step, n), np.uint8)
+        differ = np.empty((step, n), np.uint16 if d < 2**16 else np.uint32)
+        for low in range(0, len(own), step):
             part = own[low : low + step]
-            differ = np.zeros((len(part), len(self.matrix)), np.uint32)
-            for j in range(words.shape[1]):
-                differ += np.bitwise_count(part[:, j, None] ^ words[:, j])
-            signs[low : low + step] = np.where(2 * differ <= self.matrix.shape[1], np.int8(1), np.int8(-1))
-        return signs
+            size = len(part)
+            differ[:size] = 0
+            for j, word in enumerate(words):
+                np.bitwise_xor(part[:, j, None], word, out=apart[:size])
+                np.bitwise_count(apart[:size], out=count[:size])
+                differ[:size] += count[:size]
+            np.subtract(2 * (differ[:size] <= d // 2).view(np.int8), 1, out=signs[low : low + step])
+        return signs if place is None else signs[place]
 
     @cached_property
     def _bits(self) -> NDArray[np.uint64]:
-        return packed_signs(self.matrix)
+        """(⌈d/64⌉, n) the packed rows, word by word."""
+        return np.ascontiguousarray(packed_signs(self.matrix).T)
 
     @cached_property
     def _near(self) -> FloatArray:
@@ -111,3 +119,10 @@ def packed_signs(rows: NDArray[Any]) -> NDArray[np.uint64]:
     packed = np.zeros((k, 8 * -(-d // 64)), np.uint8)
     packed[:, : -(-d // 8)] = np.packbits(rows > 0, axis=1)
     return packed.view(np.uint64)
+
+
+def _distinct(packed: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.intp] | None]:
+    """Return the distinct rows and each row's place among them; all rows and None where at least half differ."""
+    keys = packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1]))).ravel()
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    return (packed, None) if 2 * len(first) >= len(packed) else (packed[first], place)

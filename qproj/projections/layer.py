@@ -22,6 +22,10 @@ from qproj.projections.sign import SignProjection
 
 #: Numbers that a block's neurons have in one row of work space, (neurons, n or d): some 2 MiB of float64.
 BLOCK = 1 << 18
+#: Vectors among which a guess is chosen.
+GUESSES = 16
+#: Numbers that are transposed at a time: columns of a large matrix share few lines of the cache.
+_TRANSPOSED = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,25 +199,38 @@ class LayerProjection(Layer):
 
     @property
     def guess(self) -> SignArray:
-        """The weights that meet the sign of each neuron's heaviest row."""
-        heaviest = np.abs(self.T).argmax(axis=0)
-        up = self.T[heaviest, np.arange(len(self))] >= 0
-        weights: SignArray = np.where(self.inputs.matrix[heaviest] >= 0, np.int8(1), np.int8(-1))
+        """The best, for each neuron, of a few rows of large targets and of their opposites.
+
+        All neurons choose among the same few, so that one product finds the best, and few vectors are scored.
+        """
+        with np.errstate(over="ignore"):
+            size = np.einsum("ij,ij->i", self.T, self.T)
+        rows = self.inputs.matrix[np.argsort(-size, kind="stable")[:GUESSES]]
+        some = np.where(rows >= 0, np.int8(1), np.int8(-1))
+        gains = self.inputs.signs(some).astype(np.float64) @ self.T
+        best = np.abs(gains).argmax(axis=0)
+        up = gains[best, np.arange(len(self))] >= 0
+        weights: SignArray = some[best]
         weights[~up] *= -1
         return weights
 
     def score(self, weights: SignArray) -> LayerScore:
-        count, groups = len(weights), self.inputs.groups
+        count, first = len(weights), self.inputs.groups.first
+        merged = len(first) < len(self.T)
         gain, most, constant, met = np.empty(count), np.empty(count), np.empty(count), np.empty(count, np.bool_)
         step = max(1, self.block)
         for low in range(0, count, step):
             part = slice(low, low + step)
             signs = self.inputs.signs(weights[part])
-            tau, targets = np.ascontiguousarray(self.tau[:, part].T), np.ascontiguousarray(self.T[:, part].T)
-            met[part] = np.all(signs[:, groups.first] * tau >= 0, axis=1)
-            most[part] = np.abs(tau).sum(axis=1)
-            gain[part] = (signs * targets).sum(axis=1)  # the same order of summation as SignProjection.gain
-            constant[part] = len(targets.T) + np.vecdot(targets, targets)
+            # signs leave sizes and squares as they are, so all figures are sums over these contiguous products, which
+            # are added in the same order as in SignProjection.gain
+            products = _times(signs, self.T[:, part])
+            gain[part] = products.sum(axis=1)
+            constant[part] = len(self.T) + np.vecdot(products, products)
+            if merged:
+                products = _times(signs[:, first], self.tau[:, part])
+            met[part] = products.min(axis=1) >= 0
+            most[part] = np.abs(products, out=products).sum(axis=1)
         return LayerScore(gain, most, constant, met, 4.0 * most, len(self.T))
 
     def encode(self, name: str = "majority", **options: Any) -> Sequence[Encoding]:
@@ -273,6 +290,16 @@ def linear_layer(
         return [LinearProjection(matrix, t, scale=scale) for t in targets.T]
     weights = np.broadcast_to(as_numpy(sample_weight, "sample_weight").T, targets.T.shape)
     return [LinearProjection(matrix, t, scale=scale, sample_weight=a) for t, a in zip(targets.T, weights, strict=True)]
+
+
+def _times(signs: SignArray, T: FloatArray) -> FloatArray:
+    """Return the products of signs (k, n) and targets (n, k), contiguous: (k, n) float64."""
+    products = np.empty(signs.shape)
+    step = max(1, _TRANSPOSED // len(signs))
+    for low in range(0, len(T), step):
+        part = slice(low, low + step)
+        np.multiply(signs[:, part], T[part].T, out=products[:, part])
+    return products
 
 
 def _targets(T: ArrayLike, n: int) -> FloatArray:

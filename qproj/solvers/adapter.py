@@ -90,6 +90,13 @@ class Adapter(ABC, Generic[Model, Raw]):
         """Return the outcome of one search of all neurons; None, the default, solves them one by one."""
         return None
 
+    def least_seconds(self, problem: Any) -> float:
+        """Return what ``build`` and the least search of ``call`` take at least, by arithmetic; 0 where it is little.
+
+        A neuron of a layer is not begun where that is much more than the time that is left.
+        """
+        return 0.0
+
     @classmethod
     def availability(cls) -> Availability:
         """Return whether the backend can be used, without importing it."""

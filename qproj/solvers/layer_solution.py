@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -161,15 +161,15 @@ def scored_layer(layer: Layer, found: LayerFound, solver: str, timing: Timing) -
     )
 
 
-def joined(layer: Layer, parts: Sequence[slice], results: Iterator[Any], solver: str) -> LayerSolution:
-    """Return one layer's solution from those of its parts, in order."""
+def joined(layer: Layer, parts: Iterable[tuple[slice, Any]], solver: str) -> LayerSolution:
+    """Return one layer's solution from those of its parts, in order: (neurons, solution) each."""
     weights = np.empty((len(layer), layer.num_weights), np.int8)
     figures = np.empty((5, len(layer)))
     terminations = np.empty(len(layer), object)
     solutions: list[Solution] = []
     stats: dict[str, Any] = {}
     timing = Timing()
-    for part, result in zip(parts, results, strict=True):
+    for part, result in parts:
         weights[part], terminations[part] = result.weights, result.terminations
         figures[:, part] = result.gain, result.objective, result.bound, result.gap, result.gain_bound
         timing += result.timing

@@ -42,8 +42,8 @@ BATCH = 32
 JOINT_BATCH = 1024
 
 
-#: The least time limit that is passed on, in seconds.
-LEAST_S = 1e-3
+#: The least time limit that is passed on, and by how much a neuron may be expected to be late, in seconds.
+LEAST_S, MOST_LATE_S = 1e-3, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,18 +187,20 @@ def solve_many(
     if workers is None and len(work) <= size:
         return solve_part(solver, work, request, time_limit_s, own_loop)
     parts = [slice(start, min(start + size, len(work))) for start in range(0, len(work), size)]
-    jobs = ((solver, _part(work, part), request.part(part)) for part in parts)
+    results: Iterable[tuple[slice, Any]]
     if workers is None:
-        results = _in_time(jobs, time_limit_s, parts, own_loop)
+        results = _in_time(solver, work, request, time_limit_s, parts, own_loop)
     else:
         from joblib import Parallel, delayed, effective_n_jobs
 
         rounds = math.ceil(len(parts) / max(1, effective_n_jobs(_checked_workers(workers))))
         share = None if time_limit_s is None else time_limit_s / max(1, rounds)
-        results = iter(Parallel(n_jobs=workers)(delayed(solve_part)(*job, share, own_loop) for job in jobs))
+        jobs = ((solver, _part(work, part), request.part(part)) for part in parts)
+        solved_parts = Parallel(n_jobs=workers)(delayed(solve_part)(*job, share, own_loop) for job in jobs)
+        results = zip(parts, solved_parts, strict=True)
     if isinstance(work, Layer):
-        return joined(work, parts, results, solver_name(solver))
-    return [solution for part in results for solution in part]
+        return joined(work, results, solver_name(solver))
+    return [solution for _, part in results for solution in part]
 
 
 def solve_part(
@@ -225,16 +227,26 @@ def solve_part(
         # every neuron asks for the same, which is checked once
         check_capabilities(solver.name, solver.capabilities, layer[0], request.num_reads, request.hints)
     for i, problem in enumerate(problems):
-        if layer is not None and i and request.is_over:
+        if layer is not None and not _is_time(request, i, solver.least_seconds(problem) if trusted else 0.0):
+            if not i:
+                return not_reached(layer, request, solver)
             first = LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
             rest = not_reached(layer.part(i, len(layer)), request.part(slice(i, None)), solver)
-            return joined(layer, [slice(0, i), slice(i, len(layer))], iter([first, rest]), solver_name(solver))
+            return joined(layer, [(slice(0, i), first), (slice(i, len(layer)), rest)], solver_name(solver))
         own = request.of_neuron(i)
         if trusted:
             solutions.append(solver._answer(problem, own))
         else:
             solutions.append(solved(solver, problem, **limits_of(own)))
     return solutions if layer is None else LayerSolution.of(layer.num_weights, solutions, solver_name(solver))
+
+
+def _is_time(request: LayerRequest, place: int, least_s: float) -> bool:
+    """Tell whether to begin the neuron at a place: what is left of all neurons' time does, or nearly does, for it."""
+    if request.deadline is None:
+        return True
+    left = request.deadline - time.perf_counter()
+    return least_s <= left + MOST_LATE_S and (left > 0 or not place)
 
 
 def not_reached(layer: Layer, request: LayerRequest, solver: Any) -> LayerSolution:
@@ -317,18 +329,23 @@ def _part_size(solver: Any, work: Sequence[Any], workers: int | None) -> int:
 
 
 def _in_time(
-    jobs: Iterable[tuple[Any, Sequence[Any], LayerRequest]], time_limit_s: float | None, parts: Sequence[slice],
+    solver: Any, work: Sequence[Any], request: LayerRequest, time_limit_s: float | None, parts: Sequence[slice],
     own_loop: bool,
-) -> Iterator[LayerSolution | list[Solution]]:  # fmt: skip
-    """Yield the solutions of each part, in its share of the time that is left when its turn comes."""
+) -> Iterator[tuple[slice, LayerSolution | list[Solution]]]:  # fmt: skip
+    """Yield each part and its solutions, in its share of the time that is left when its turn comes.
+
+    What no time is left for of a layer comes as one part, since a product for all of it takes less than many.
+    """
     end = None if time_limit_s is None else time.perf_counter() + time_limit_s
-    for (solver, problems, request), part in zip(jobs, parts, strict=True):
+    last = parts[-1].stop
+    for part in parts:
         left = None if end is None else end - time.perf_counter()
-        if left is not None and left <= 0 and part.start and isinstance(problems, Layer):
-            yield not_reached(problems, request, solver)
-            continue
-        share = None if left is None else max(left * (part.stop - part.start) / (parts[-1].stop - part.start), LEAST_S)
-        yield solve_part(solver, problems, request, share, own_loop)
+        if left is not None and left <= 0 and part.start and isinstance(work, Layer):
+            rest = slice(part.start, last)
+            yield rest, not_reached(work.part(part.start, last), request.part(rest), solver)
+            return
+        share = None if left is None else max(left * (part.stop - part.start) / (last - part.start), LEAST_S)
+        yield part, solve_part(solver, _part(work, part), request.part(part), share, own_loop)
 
 
 def _checked_hints(hints: ArrayLike | None, work: Sequence[Any]) -> NDArray[Any] | None:

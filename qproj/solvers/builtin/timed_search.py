@@ -62,11 +62,14 @@ class TimedSearch(LayerSearch):
             self._take_step("enumeration", self._enumerate)
             return
         self.report()
-        self._take_step("perceptron learning", self._learn)
-        self._take_step("message passing", self._repeat_messages)
-        self._take_step("branch and bound", self._prove_narrow)
-        if self._left_s > 0:
-            self._take_step("walks", self._walk_first)
+        for name, step in (
+            ("perceptron learning", self._learn),
+            ("message passing", self._repeat_messages),
+            ("branch and bound", self._prove_narrow),
+            ("walks", self._walk_first),
+        ):
+            if self._left_s > 0:
+                self._take_step(name, step)
         self._take_step("exact search beside walks", self._prove)
         self._take_step("descent", self._finish)
 
