@@ -67,6 +67,7 @@ class HiGHS(MIPAdapter):
     extra = "highs"
     requires = ("highspy",)
     row_bits = 12
+    term_s = 5e-7
 
     def __init__(self, *, threads: int = 1, node_limit: int | None = None) -> None:
         self.require_backend()

@@ -10,6 +10,9 @@ from qproj._arrays import FloatArray, SignArray
 from qproj.encodings.columns import Columns
 from qproj.encodings.encoding import Encoding, require_precision, require_size
 
+#: Rows that are multiplied at a time.
+_ROWS = 1 << 15
+
 
 def spin_quadratic(
     name: str, J: FloatArray, h: FloatArray, offset: float, gain: Callable[[SignArray], FloatArray]
@@ -54,8 +57,12 @@ def squares(L: FloatArray, a: FloatArray, weights: FloatArray) -> tuple[FloatArr
         Above the diagonal, 0 elsewhere.
     offset : float
     """
-    weighted = weights[:, None] * L
-    gram = L.T @ weighted
-    linear = np.diagonal(gram) + 2.0 * (a @ weighted)
+    gram, linear = np.zeros((L.shape[1],) * 2), np.zeros(L.shape[1])
+    for low in range(0, len(L), _ROWS):  # a copy of all of many rows costs more than the products
+        part = slice(low, low + _ROWS)
+        weighted = weights[part, None] * L[part]
+        gram += L[part].T @ weighted
+        linear += 2.0 * (a[part] @ weighted)
+    linear += np.diagonal(gram)
     place = np.arange(len(gram))
     return linear, np.where(place[:, None] < place, 2.0 * gram, 0.0), float(weights @ (a * a))

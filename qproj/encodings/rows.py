@@ -47,7 +47,9 @@ class Rows:
         """(L, a) with pre-activations z = L·bits + a: L (G, B) float64, a (G,)."""
         owners, coefficients = self.columns.bits
         A = self.A.astype(np.float64)
-        return 2.0 * A[:, owners] * coefficients, -(A @ self.columns.sizes)
+        L = A[:, owners]
+        L *= 2.0 * coefficients  # in place: a large L is not copied
+        return L, -(A @ self.columns.sizes)
 
 
 def quantise(A: NDArray[Any], bits: int) -> tuple[NDArray[np.int64], FloatArray]:

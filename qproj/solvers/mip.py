@@ -26,6 +26,7 @@ from qproj.projections.models import hook
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import MissingPackageError, Request, Termination
 from qproj.solvers.found import Found
+from qproj.solvers.layers import MOST_LATE_S
 from qproj.solvers.mip_watch import LinearWatch, floating_lowest
 from qproj.solvers.registry import get_solver
 
@@ -35,12 +36,10 @@ MAX_ROUNDS = 64
 NEGLIGIBLE = 1e-12
 #: Work of CP-SAT, in its own deterministic seconds, to confirm what a floating-point backend claims.
 CONFIRMATION_WORK = 20.0
-#: Seconds per coefficient of a model before a backend begins to search: measured at 1024 rows of 1024 weights.
-TERM_S = 3e-7
 _EPS = float(np.finfo(np.float64).eps)
 
 
-class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
+class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
     """min objective(v) by a solver of mixed-integer linear models; a backend writes ``optimise`` alone."""
 
     #: Fixed-point bits of real rows that are not multiples of small whole numbers.
@@ -49,6 +48,8 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
     floating: ClassVar[bool] = True
     #: Whether none of its proofs counts before CP-SAT has confirmed it: its gaps and tolerances are unknown.
     doubted: ClassVar[bool] = False
+    #: Seconds per coefficient of a model before the backend begins to search, measured at 1024 rows of 1024 weights.
+    term_s: ClassVar[float] = 3e-7
 
     @abstractmethod
     def optimise(
@@ -67,17 +68,25 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask], Found]):
         if not state.installed:
             raise MissingPackageError(f"solver {cls.name!r}: {state.reason}; {state.remedy}")
 
-    def build(self, problem: Any, request: Request) -> tuple[Any, LinearTask]:
+    def build(self, problem: Any, request: Request) -> tuple[Any, LinearTask | None]:
+        if request.deadline is not None:
+            late = time.perf_counter() + self.least_seconds(problem) - request.deadline
+            if late > MOST_LATE_S:
+                return problem, None
         return problem, hook(problem, "linear_task")(request.hint, self.row_bits)
 
     def least_seconds(self, problem: Any) -> float:
         """Return about what a sign projection's linear model takes, in the backend's own terms too."""
         if not isinstance(problem, SignProjection):
             return 0.0
-        return TERM_S * len(problem.inputs.groups.first) * problem.num_weights
+        return self.term_s * len(problem.inputs.groups.first) * problem.num_weights
 
-    def call(self, model: tuple[Any, LinearTask], request: Request) -> Found:
+    def call(self, model: tuple[Any, LinearTask | None], request: Request) -> Found:
         problem, task = model
+        if task is None:
+            first = np.where(problem.linear_direction() >= 0, 1, -1) if request.hint is None else request.hint
+            text = "the time limit is shorter than what the linear model takes: where the search would begin"
+            return Found(first.astype(np.int8)[None, :], Termination.CLOCK, message=text)
         search = _Rounds(problem, task, trusted=not self.doubted and (not self.floating or task.model.is_tame))
         if not task.model.num_own or not _constants_hold(task.model):
             return search.without_variables()

@@ -6,6 +6,7 @@ import pytest
 from qproj import SignProjection
 from qproj.encodings import Columns
 from qproj.encodings import encoding as shared
+from qproj.encodings import quadratic as products
 from qproj.encodings.constrained import constrained
 from qproj.encodings.encoding import require_precision, require_size
 from qproj.encodings.linear_model import integer_rows, linear_of_quadratic, linear_of_rows
@@ -240,3 +241,14 @@ def test_the_penalty_factor_is_named():
     p = SignProjection([[1, 1, -1], [1, -1, 1]], [0.5, -0.2])
     with pytest.raises(ValueError, match=r"^factor is "):
         p.encode("majority", factor=-1.0)
+
+
+def test_squares_of_many_rows_add_up_block_by_block(monkeypatch):
+    rng = np.random.default_rng(0)
+    L, a, weights = rng.normal(size=(50, 4)), rng.normal(size=50), rng.random(50)
+    whole = products.squares(L, a, weights)
+    monkeypatch.setattr(products, "_ROWS", 7)
+    for mine, expected in zip(products.squares(L, a, weights), whole, strict=True):
+        assert mine == pytest.approx(expected, rel=1e-12)
+    x = rng.integers(0, 2, 4)
+    assert whole[0] @ x + x @ whole[1] @ x + whole[2] == pytest.approx(weights @ (L @ x + a) ** 2)

@@ -122,3 +122,17 @@ def test_a_termination_without_a_bound_has_none(termination):
 def test_infeasible_or_unbounded_is_infeasible_where_no_variable_can_grow_without_limit():
     assert answer(None, 0.0)[0].termination is Termination.REFUTED
     assert answer(None, 0.0, upper=np.inf)[0].termination is Termination.FAILED
+
+
+@pytest.mark.parametrize("hint", [None, np.array([1, -1, 1, -1], np.int8)])
+def test_a_linear_model_that_takes_far_longer_than_the_time_limit_is_not_built(hint):
+    rng = np.random.default_rng(0)
+    p = SignProjection(rng.choice([-1, 1], (30, 4)), rng.normal(size=30))
+    solver = Coarse()
+    assert solver.least_seconds(p) == pytest.approx(3e-7 * len(p.inputs.groups.first) * 4)
+    solver.term_s = 1.0
+    solution = solver.solve(p, time_limit_s=1.0, hint=hint)
+    assert (solver.calls, solution.termination) == (0, "clock")
+    assert solution.best.tolist() == (np.sign(p.linear_direction()) if hint is None else hint).tolist()
+    solver.term_s = 0.0
+    assert solver.solve(p, time_limit_s=60.0, hint=hint).status == "optimal"
