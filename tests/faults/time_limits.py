@@ -11,8 +11,10 @@ busy, its threads wait for one another, and a product that takes 10 ms takes a s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -121,9 +123,16 @@ def measure(name: str, case: str) -> dict[str, dict[str, Any]]:
     """Return the outcome at each limit, by a process that is ended where it does not come back."""
     command = [sys.executable, __file__, "--here", name, case]
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env, start_new_session=True
+    )
+
+    def kill() -> None:  # with the processes of its own, which would hold its output open
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
     found: dict[str, dict[str, Any]] = {}
-    timer = threading.Timer(START_S, process.kill)
+    timer = threading.Timer(START_S, kill)
     timer.start()
     try:
         assert process.stdout is not None
@@ -135,11 +144,11 @@ def measure(name: str, case: str) -> dict[str, dict[str, Any]]:
             patience = START_S if "late_s" in news else PATIENCE_S + float(news.get("begin", 0.0))
             if "late_s" in news:
                 found[str(news.pop("limit"))] = news
-            timer = threading.Timer(patience, process.kill)
+            timer = threading.Timer(patience, kill)
             timer.start()
     finally:
         timer.cancel()
-        process.kill()
+        kill()
         process.wait()
     for limit in LIMITS:
         found.setdefault(str(limit), {"status": "did not come back", "late_s": None})
