@@ -57,7 +57,7 @@ def reference(each, start=None):
     return np.abs(found.y[:, -1]) ** 2
 
 
-@pytest.mark.parametrize("N", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("N", [1, 2, 3, 5, pytest.param(6, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("schedule", ["linear", "quadratic"])
 @pytest.mark.parametrize("duration", [0.2, 1.5])
 def test_the_distribution_is_that_of_an_independent_integrator(N, schedule, duration):

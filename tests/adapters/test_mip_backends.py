@@ -87,7 +87,7 @@ def test_a_missing_licence_file_is_reported_without_importing(monkeypatch, tmp_p
 class TestEachMIPSolver:
     def test_a_node_limit_is_a_budget(self, name, package):
         pytest.importorskip(package)
-        p = projection(60, 30)
+        p = projection(50, 24)
         first, second = (get_solver(name, node_limit=1).solve(p, seed=1) for _ in range(2))
         assert (first.status, first.termination) == ("feasible", "budget")
         assert first.best.tolist() == second.best.tolist()

@@ -24,6 +24,7 @@ def test_every_preset_has_its_trials():
         assert len({sum(job.label == one for job in jobs) for one in training_suite.compared(name)}) == 1, name
 
 
+@pytest.mark.slow
 def test_presets_are_what_the_trials_choose(tmp_path, monkeypatch):
     shipped = results.PRESETS.read_text()
     copy = tmp_path / "presets.toml"
@@ -33,6 +34,7 @@ def test_presets_are_what_the_trials_choose(tmp_path, monkeypatch):
     assert copy.read_text() == shipped
 
 
+@pytest.mark.slow
 def test_the_page_is_what_the_runs_give():
     assert training_page.page() == training_page.PAGE.read_text()
 
