@@ -1,11 +1,11 @@
-"""RC2: core-guided MaxSAT on a linear model whose rows count literals, through totalizers."""
+"""RC2: core-guided MaxSAT on a linear model, its rows as totalizers or decision diagrams."""
 
 from __future__ import annotations
 
 import threading
 import time
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,19 @@ from qproj.solvers.whole_numbers import scaled_objective
 
 #: Clauses at most: a totalizer of a row of n literals has about n²/2.
 MOST_CLAUSES = 5_000_000
+#: Nodes at most of the diagram of one row.
+MOST_NODES = 100_000
 #: Different weights at most that are searched stratum by stratum.
 MOST_STRATA = 500
 
 
 class RC2(MIPAdapter):
-    """argmin objective(v) by RC2 of PySAT: projections with ±1 rows, curvature and metric ones, any BQM.
+    """argmin objective(v) by RC2 of PySAT: projections and any BQM.
 
-    Weighted partial MaxSAT: rows of the one-sided model become totalizers under the literal of their indicator, the
-    objective soft clauses with whole weights. Its lower bound rises core by core; an incumbent comes with the proof.
-    Objectives of few distinct weights suit it. Real targets, scaled to 52 bits, split every core: nine weights took
-    longer than 8 s, where 'cpsat' needs milliseconds.
+    Weighted partial MaxSAT: rows of the one-sided model become totalizers under the literal of their indicator, rows of
+    real or repeated inputs decision diagrams, the objective soft clauses with whole weights. Its lower bound rises core
+    by core; an incumbent comes with the proof. Objectives of few distinct weights suit it. Real targets, scaled to 52
+    bits, split every core: nine weights took longer than 8 s, where 'cpsat' needs milliseconds.
 
     Parameters
     ----------
@@ -160,17 +162,13 @@ class Clauses:
         return self
 
     def at_least(self, terms: list[tuple[int, int]], bound: int) -> None:
-        """Add Σ a·x ≥ bound; terms (variable, a) of a = ±1, but for one indicator that may have any a.
-
-        Raises
-        ------
-        ValueError
-            Another row.
-        """
+        """Add Σ a·x ≥ bound: by a totalizer where all a are ±1, but for one indicator that may have any a."""
         bound -= sum(a * self.low[j] for j, a in terms)
         guards = [(j, a) for j, a in terms if abs(a) != 1 and self.literals[j]]
         if len(guards) > 1 or any(len(self.literals[j]) != 1 for j, _ in guards):
-            raise ValueError("a row has coefficients other than ±1 (real or repeated inputs); rc2 counts: use 'cpsat'")
+            weighed = [(abs(a), literal if a > 0 else -literal) for j, a in terms if a for literal in self.literals[j]]
+            self._weigh(weighed, bound - sum(a * len(self.literals[j]) for j, a in terms if a < 0))
+            return
         counted = [a * literal for j, a in terms if abs(a) == 1 for literal in self.literals[j]]
         bound += sum(literal < 0 for literal in counted)  # −x = (1 − x) − 1
         if not guards:
@@ -179,6 +177,41 @@ class Clauses:
         ((j, a),) = guards
         self._count(counted, bound, [self.literals[j][0]])  # where the guard is false
         self._count(counted, bound - a, [-self.literals[j][0]])
+
+    def _weigh(self, terms: list[tuple[int, int]], bound: int) -> None:
+        """Σ a·literal ≥ bound, a > 0, as a decision diagram (Eén and Sörensson, JSAT 2, 2006).
+
+        Node (i, b) implies that literals i, i + 1, … weigh at least b, through two clauses. The
+        nodes of a row of real inputs are exponentially many in their number, for few are equal.
+        """
+        terms = sorted(terms, reverse=True)
+        rest = [*accumulate((a for a, _ in reversed(terms)), initial=0)][::-1]
+        nodes: dict[tuple[int, int], int] = {}
+        pending = [(0, bound)]
+        while pending:
+            i, b = node = pending.pop()
+            if node in nodes or b <= 0 or b > rest[i]:
+                continue
+            self.top += 1
+            nodes[node] = self.top
+            pending += [(i + 1, b), (i + 1, b - terms[i][0])]
+            if len(nodes) > MOST_NODES or len(self.hard) + 2 * len(nodes) > MOST_CLAUSES:
+                raise TooLargeError(
+                    f"rc2: the decision diagram of a row of {len(terms)} inputs is too large; use 'cpsat'"
+                )
+
+        def implied(i: int, b: int) -> list[int] | None:
+            """Return what a clause holds for a node: nothing where it is false, None where it is true."""
+            return None if b <= 0 else [] if b > rest[i] else [nodes[i, b]]
+
+        for (i, b), own in nodes.items():
+            weight, literal = terms[i]
+            for first, after in (([literal], implied(i + 1, b)), ([], implied(i + 1, b - weight))):
+                if after is not None:
+                    self.hard.append([-own, *first, *after])
+        whole = implied(0, bound)
+        if whole is not None:
+            self.hard.append(whole)
 
     def _count(self, literals: list[int], bound: int, unless: list[int]) -> None:
         """At least `bound` of the literals are true, unless one of `unless` is."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qproj import MetricProjection, SignProjection, get_solver
+from qproj.solvers import TooLargeError
 from qproj.testing import CHECKS, run_checks
 
 MODULES = {"exact": "exact", "rc2": "pysat"}
@@ -75,11 +76,42 @@ def test_what_cannot_be_asked_is_refused(name):
         get_solver(name, orakel="g4")
 
 
-def test_rc2_names_the_oracles_and_what_takes_rows_that_it_cannot_count():
+def test_rc2_names_the_oracles():
     with pytest.raises(ValueError, match="g4"):
         get_solver("rc2", oracle="none")
-    with pytest.raises(ValueError, match="cpsat"):
-        get_solver("rc2").solve(SignProjection([[0.3, 1.7, -2.2], [1.1, -0.4, 0.9]], [1.0, -1.0]))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rc2_takes_rows_of_real_and_of_repeated_inputs(seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(1, 8)), int(rng.integers(1, 8))
+    X = rng.normal(size=(n, d)) if seed % 2 else rng.integers(-2, 4, (n, d)).astype(float)
+    p = SignProjection(X, rng.choice([-1.0, 1.0, 2.0], n))
+    solution = get_solver("rc2").solve(p)
+    assert solution.status == "optimal"
+    assert solution.gain == get_solver("exhaustive").solve(p).gain
+
+
+@pytest.mark.parametrize("bound", range(-1, 16))
+def test_a_decision_diagram_is_the_row(bound):
+    from qproj_pysat.rc2 import Clauses
+
+    terms = [(3, 1), (5, -2), (3, 3), (1, 4)]
+    clauses = Clauses([], [], top=4)
+    clauses._weigh(terms, bound)
+    from pysat.solvers import Solver
+
+    with Solver(bootstrap_with=clauses.hard) as solver:
+        for bits in itertools.product([False, True], repeat=4):
+            weight = sum(a for a, literal in terms if bits[abs(literal) - 1] == (literal > 0))
+            assumed = [v if bit else -v for v, bit in zip(range(1, 5), bits)]
+            assert solver.solve(assumptions=assumed) == (weight >= bound)
+
+
+def test_rows_whose_diagram_is_too_large_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(TooLargeError, match="60 inputs is too large; use 'cpsat'"):
+        get_solver("rc2").solve(SignProjection(rng.normal(size=(4, 60)), np.ones(4)), time_limit_s=60)
 
 
 def test_exact_writes_its_proof(tmp_path):
