@@ -18,12 +18,14 @@ import numpy as np
 import qproj
 from benchmarks.measure import table
 from benchmarks.neuron_set import SEEDS, Recipe, neurons
+from qproj.solvers import TooLargeError
 
 TITLE = "Hard neurons at equal time"
 LIMITS = (0.01, 0.1, 1.0)
 ALWAYS = ("gurobi", "cpsat")
 OTHERS = ("local-search", "sa", "sqa", "tabu", "greedy", "random", "sign", "highs", "scip", "exact", "rc2", "pt", "sb")
 TIE = 1e-9  # of Σ|τ|
+NONE, REFUSED = -1.0, -2.0  # in the place of a gain / Σ|τ|: no incumbent, and a refusal by size
 NEAR = 0.005  # of the best known gain
 PROVED = 0.8  # of the neurons, at the longest limit: the target
 
@@ -57,9 +59,12 @@ def measure(found: list[tuple[Recipe, np.ndarray, np.ndarray, float]], solvers: 
 def solve(name: str, X: np.ndarray, t: np.ndarray, limit: float) -> tuple[float, bool, float]:
     problem = qproj.SignProjection(X, t)  # a new object: nothing is remembered
     begin = time.perf_counter()
-    solution = qproj.get_solver(name).solve(problem, time_limit_s=limit, seed=0)
+    try:
+        solution = qproj.get_solver(name).solve(problem, time_limit_s=limit, seed=0)
+    except TooLargeError:  # counts as no incumbent
+        return REFUSED, False, time.perf_counter() - begin
     took = time.perf_counter() - begin
-    gain = -1.0 if solution.best is None else float(problem.gain(solution.best)) / problem.gain_bound
+    gain = NONE if solution.best is None else float(problem.gain(solution.best)) / problem.gain_bound
     return gain, solution.status == "optimal", took
 
 
@@ -83,7 +88,9 @@ def _usable(name: str) -> bool:
 
 def summary(rows: list[dict[str, Any]], limit: float) -> dict[str, dict[str, Any]]:
     """Return for each solver how many neurons it ran on, proved, came within 0.5 % of the best known, beat auto on."""
-    found: dict[str, dict[str, Any]] = defaultdict(lambda: {"ran": 0, "proved": 0, "near": 0, "beats": 0, "late": 0.0})
+    found: dict[str, dict[str, Any]] = defaultdict(
+        lambda: {"ran": 0, "proved": 0, "near": 0, "none": 0, "beats": 0, "late": 0.0}
+    )
     for row in rows:
         reached = row["reached"][str(limit)]
         best = max([row["best"], *(gain for gain, _, _ in reached.values())])
@@ -92,6 +99,7 @@ def summary(rows: list[dict[str, Any]], limit: float) -> dict[str, dict[str, Any
             cell["ran"] += 1
             cell["proved"] += proved
             cell["near"] += gain >= best - NEAR * abs(best)
+            cell["none"] += gain <= NONE
             cell["beats"] += gain > reached["auto"][0] + TIE
             cell["late"] = max(cell["late"], took - limit)
     for cell in found.values():
@@ -178,11 +186,21 @@ def _by_time(sets: dict[str, list[dict[str, Any]]]) -> str:
 
 def _by_solver(rows: list[dict[str, Any]], solvers: list[str]) -> str:
     cells = summary(rows, LIMITS[-1])
+    header = [
+        "solver",
+        "neurons",
+        "proved",
+        "within 0.5 %",
+        "no incumbent",
+        "gains more than `auto`",
+        "most beyond limit",
+    ]
     return table(
-        ["solver", "neurons", "proved", "within 0.5 %", "gains more than `auto`"],
+        header,
         [
             [f"`{name}`", str(cells[name]["ran"]), share(cells[name]["proved"], cells[name]["ran"]),
-             share(cells[name]["near"], cells[name]["ran"]), str(cells[name]["beats"])]
+             share(cells[name]["near"], cells[name]["ran"]), str(cells[name]["none"]), str(cells[name]["beats"]),
+             f"{max(0.0, cells[name]['late']):.2g} s"]
             for name in ("auto", *solvers) if name in cells
         ],
     )  # fmt: skip
