@@ -197,7 +197,7 @@ class Clauses:
             pending += [(i + 1, b), (i + 1, b - terms[i][0])]
             if len(nodes) > MOST_NODES or len(self.hard) + 2 * len(nodes) > MOST_CLAUSES:
                 raise TooLargeError(
-                    f"rc2: the decision diagram of a row of {len(terms)} inputs is too large; use 'cpsat'"
+                    f"rc2: the decision diagram of a row of {len(terms)} literals is too large; use 'cpsat'"
                 )
 
         def implied(i: int, b: int) -> list[int] | None:
