@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -20,9 +20,11 @@ from qproj.solvers import Found, LayerRequest, Reads, Request, SamplingAdapter, 
 from qproj.solvers.annealing import autoscale
 from qproj.solvers.contract import check_positive
 from qproj.solvers.redact import logger
+from qproj.solvers.sampling import initial_state
 from qproj_dwave.embedding import Embedder, Embedding, default_folder
 from qproj_dwave.physical import (
     Report,
+    chain_states,
     chain_strength_of,
     check_chain_strength,
     embed,
@@ -36,6 +38,10 @@ LOG = logger()
 ROUNDING = 1e-12
 
 
+#: A model's state in its own vartype, (N,), which a reverse anneal begins in.
+Start = NDArray[np.int8] | None
+
+
 class Machine(Protocol):
     """A set of qubits that anneals: D-Wave's, or one emulated here."""
 
@@ -46,8 +52,9 @@ class Machine(Protocol):
 
     def estimate_us(self, num_qubits: int, num_reads: int) -> float | None: ...
     def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet: ...
+        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None,
+        state: Mapping[int, int] | None = None,
+    ) -> dimod.SampleSet: ...  # fmt: skip
 
 
 class Annealer(SamplingAdapter):
@@ -62,9 +69,12 @@ class Annealer(SamplingAdapter):
         self, *, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None,
         chain_strength: Any = "uniform_torque_compensation", chain_prefactor: float | None = None,
         spin_reversals: int = 0, pack: bool = True, embed_timeout_s: float = 30.0,
-        embedding_folder: str | Path | None = "",
+        embedding_folder: str | Path | None = "", reverse: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(encoding=encoding, encoding_options=encoding_options)
+        self.reverse = reverse
+        if reverse:
+            self.capabilities = replace(self.capabilities, hint=True)
         self.chain_strength, self.chain_prefactor = check_chain_strength(chain_strength), chain_prefactor
         if spin_reversals:
             check_positive(spin_reversals=spin_reversals)
@@ -90,20 +100,32 @@ class Annealer(SamplingAdapter):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_embedder": None}
 
+    def check(self, problem: Any, request: Request) -> None:
+        """Refuse a reverse anneal without the state that it begins in."""
+        self._require_hint(request.hint)
+
+    def _require_hint(self, hint: Any) -> None:
+        if self.reverse and hint is None:
+            raise ValueError("anneal_schedule begins at s = 1, a reverse anneal: pass hint, the state to begin in")
+
     def call(self, model: SampledModel, request: Request) -> Reads:
-        return self._anneal([model], request)[0]
+        return self._anneal([model], request, [initial_state(model, request)])[0]
 
     def search_layer(self, layer: Layer, request: LayerRequest) -> list[Found] | None:
         """Return the reads of all neurons from as few calls as fit: one embedding, packed side by side."""
-        if not self.pack or request.hints is not None:
+        hints = request.hints
+        if not self.pack or (hints is not None and not self.capabilities.hint):
             return None
+        self._require_hint(hints)
         rest = iter(layer.sampled_models(self.encoding, self.encoding_options))
         models = list(itertools.islice(rest, 1))
         if models:
             self.embedder.require_room(structure_of(models[0]))  # before all models are built
         models += rest
         joint = Request(seed=request.seeds[0], num_reads=request.num_reads, deadline=request.deadline)
-        return [self.decode(reads, p) for p, reads in zip(layer, self._anneal(models, joint), strict=True)]
+        each = [Request(seed=seed, hint=None if hints is None else hints[i]) for i, seed in enumerate(request.seeds)]
+        starts = [initial_state(model, own) for model, own in zip(models, each, strict=True)]
+        return [self.decode(reads, p) for p, reads in zip(layer, self._anneal(models, joint, starts), strict=True)]
 
     def report(self, problem: Any, num_reads: int = 100) -> Report:
         """Return what one neuron's submission would amount to, without making it."""
@@ -111,8 +133,8 @@ class Annealer(SamplingAdapter):
         (embedding,) = self.embedder.find(structure_of(model), 1)
         return self._embedded([model], [embedding], num_reads)[2]
 
-    def _anneal(self, models: list[SampledModel], request: Request) -> list[Reads]:
-        """Return the reads of every model; all models have one structure."""
+    def _anneal(self, models: list[SampledModel], request: Request, starts: Sequence[Start]) -> list[Reads]:
+        """Return the reads of every model; all models have one structure, `starts` what reverse anneals begin in."""
         if not models[0].bqm.num_variables:
             empty = dimod.SampleSet.from_samples_bqm([{}], models[0].bqm)
             return [Reads(model, empty, stats={"chain_break_fraction": 0.0}) for model in models]
@@ -123,7 +145,8 @@ class Annealer(SamplingAdapter):
         calls = range(0, len(models), len(places))
         for first, child in zip(calls, child_seeds(request.seed, len(calls)), strict=True):
             part = models[first : first + len(places)]
-            out += self._submit(part, places[: len(part)], replace(request, seed=child), embed_s)
+            own = starts[first : first + len(places)]
+            out += self._submit(part, places[: len(part)], replace(request, seed=child), embed_s, own)
         return out
 
     def _embedded(
@@ -147,13 +170,15 @@ class Annealer(SamplingAdapter):
         return np.array_split(np.arange(num_reads), max(1, min(self.spin_reversals, num_reads)))
 
     def _submit(
-        self, models: list[SampledModel], places: list[Embedding], request: Request, embed_s: float
-    ) -> list[Reads]:
+        self, models: list[SampledModel], places: list[Embedding], request: Request, embed_s: float,
+        starts: Sequence[Start],
+    ) -> list[Reads]:  # fmt: skip
         num_reads = request.num_reads or self.default_reads
         spins, whole, report = self._embedded(models, places, num_reads)
         LOG.info("%s: %s", self.name, report)
         begin = time.perf_counter()
-        physical = self._reads(whole, num_reads, request.seed, request.deadline)
+        state = chain_states(models, places, starts)
+        physical = self._reads(whole, num_reads, request.seed, request.deadline, state)
         solve_s = time.perf_counter() - begin
         late = request.deadline is not None and time.perf_counter() >= request.deadline
         queue_s = float(physical.info.get("queue_s", 0.0))
@@ -176,11 +201,12 @@ class Annealer(SamplingAdapter):
         ]
 
     def _reads(
-        self, whole: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet:
+        self, whole: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None,
+        state: dict[int, int] | None,
+    ) -> dimod.SampleSet:  # fmt: skip
         """Return `num_reads` physical reads, shared among spin-reversal transforms if there are any."""
         if not self.spin_reversals:
-            return self.machine.sample(whole, num_reads, seed, deadline)
+            return self.machine.sample(whole, num_reads, seed, deadline, state)
         rng = np.random.default_rng(seed)
         parts, infos = [], []
         for share in self._shares(num_reads):
@@ -188,8 +214,9 @@ class Annealer(SamplingAdapter):
             chosen = [q for q in whole.variables if rng.random() < 0.5]
             for q in chosen:  # h_q → −h_q, J_qp → −J_qp: errors of fixed sign average out
                 flipped.flip_variable(q)
+            turned = None if state is None else {q: -spin if q in chosen else spin for q, spin in state.items()}
             child = None if seed is None else int(rng.integers(2**31))
-            reads = self.machine.sample(flipped, len(share), child, deadline)
+            reads = self.machine.sample(flipped, len(share), child, deadline, turned)
             infos.append(reads.info)
             columns = [reads.variables.index(q) for q in chosen]
             reads.record.sample[:, columns] *= -1

@@ -22,8 +22,10 @@ TOPOLOGIES = {"pegasus": 16, "zephyr": 12, "chimera": 16}
 #: Standard deviations of h and J in units of the full J range: the Gaussian model and the figures of King and McGeoch
 #: (arXiv 1410.2628) for a D-Wave Two; later machines are better, so this is the cautious side.
 SIGMA_H, SIGMA_J = 0.05, 0.035
-#: Microseconds of a submission and of a read: the order of magnitude of published QPU timings.
-PROGRAMMING_US, READ_US = 15_000.0, 140.0
+#: Microseconds of a submission, and of a read beside its anneal: the order of magnitude of published QPU timings.
+PROGRAMMING_US, READOUT_US = 15_000.0, 120.0
+#: Microseconds of an anneal, and sweeps in their place: a convention, since no sweep is a time of a machine.
+ANNEALING_US, SWEEPS_PER_US = 20.0, 10.0
 #: Of the mixing chamber, in millikelvin.
 TEMPERATURE_MK = 15.0
 #: dwave-samplers' samplers of a machine's physics.
@@ -50,11 +52,15 @@ class DWaveEmulated(Annealer):
         Standard deviations of the errors of h and J after autoscale; 0: none.
     sampler : {"sa", "sqa", "svmc"}
         Simulated annealing, path-integral Monte Carlo, or spin-vector Monte Carlo.
-    num_sweeps : int
+    annealing_time : float
+        Microseconds that are charged for the anneal of a read.
+    num_sweeps : int, optional
+        None: ten per microsecond of `annealing_time`, a convention.
     schedule : str, (points, 3) array_like or path, optional
         A(s), B(s) in GHz of "sqa" and "svmc": "linear", "quadratic", numbers, or a CSV file, such as D-Wave publishes.
     anneal_schedule : str or sequence of (time, s), optional
-        Pauses; the sweeps are spread over its times.
+        Pauses, or a reverse anneal from s = 1 that begins in the state of `hint`; the sweeps are spread over its
+        times.
     temperature_mk : float
         Millikelvin, with a schedule.
     encoding, encoding_options, chain_strength, chain_prefactor, spin_reversals, pack, embed_timeout_s, embedding_folder
@@ -66,7 +72,8 @@ class DWaveEmulated(Annealer):
 
     def __init__(
         self, *, topology: str = "zephyr", size: int | None = None, dead_qubits: Iterable[int] = (),
-        sigma_h: float = SIGMA_H, sigma_j: float = SIGMA_J, sampler: str = "sa", num_sweeps: int = 200,
+        sigma_h: float = SIGMA_H, sigma_j: float = SIGMA_J, sampler: str = "sa",
+        annealing_time: float = ANNEALING_US, num_sweeps: int | None = None,
         schedule: Any = None, anneal_schedule: str | Sequence[tuple[float, float]] | None = None,
         temperature_mk: float = TEMPERATURE_MK,
         encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None,
@@ -80,6 +87,10 @@ class DWaveEmulated(Annealer):
             raise ValueError(f"unknown sampler {sampler!r}; 'sa', 'sqa' or 'svmc'")
         if sampler == "sa" and not (schedule is None and anneal_schedule is None):
             raise ValueError("sampler='sa' has no transverse field to schedule; use sampler='sqa' or 'svmc'")
+        if not 0 < annealing_time < np.inf:
+            raise ValueError(f"annealing_time is {annealing_time}; microseconds > 0 are needed")
+        if num_sweeps is None:
+            num_sweeps = max(1, round(SWEEPS_PER_US * annealing_time))
         check_positive(num_sweeps=num_sweeps, size=TOPOLOGIES[topology] if size is None else size)
         for label, sigma in (("sigma_h", sigma_h), ("sigma_j", sigma_j)):
             if not 0 <= sigma < np.inf:
@@ -87,18 +98,21 @@ class DWaveEmulated(Annealer):
         self.topology, self.size = topology, int(size or TOPOLOGIES[topology])
         self.dead_qubits = tuple(sorted(int(q) for q in dead_qubits))
         self.sigma_h, self.sigma_j, self.sampler, self.num_sweeps = float(sigma_h), float(sigma_j), sampler, num_sweeps
+        self.annealing_time = float(annealing_time)
         self.fields = fields_of(schedule, anneal_schedule, num_sweeps, temperature_mk)
+        reverse = AnnealPath.of(1.0, anneal_schedule).is_reverse
         super().__init__(
             encoding=encoding, encoding_options=encoding_options, chain_strength=chain_strength,
             chain_prefactor=chain_prefactor, spin_reversals=spin_reversals, pack=pack,
-            embed_timeout_s=embed_timeout_s, embedding_folder=embedding_folder,
+            embed_timeout_s=embed_timeout_s, embedding_folder=embedding_folder, reverse=reverse,
         )  # fmt: skip
 
     @cached_property
     def _machine(self) -> EmulatedMachine:
         return EmulatedMachine(
-            self.topology, self.size, self.dead_qubits, (self.sigma_h, self.sigma_j), self.sampler, self.fields
-        )
+            self.topology, self.size, self.dead_qubits, (self.sigma_h, self.sigma_j), self.sampler, self.fields,
+            READOUT_US + self.annealing_time,
+        )  # fmt: skip
 
     @property
     def machine(self) -> Machine:
@@ -116,8 +130,9 @@ class EmulatedMachine:
 
     def __init__(
         self, topology: str, size: int, dead_qubits: tuple[int, ...], noise: tuple[float, float], sampler: str,
-        fields: Mapping[str, Any],
+        fields: Mapping[str, Any], read_us: float,
     ) -> None:  # fmt: skip
+        self.read_us = read_us
         self.graph = topology_graph(topology, size)
         unknown = sorted(set(dead_qubits) - set(self.graph.nodes))
         if unknown:
@@ -127,11 +142,12 @@ class EmulatedMachine:
 
     def estimate_us(self, num_qubits: int, num_reads: int) -> float:
         """Return what a machine would charge, roughly: programming, then anneal, readout and delay a read."""
-        return PROGRAMMING_US + num_reads * READ_US
+        return PROGRAMMING_US + num_reads * self.read_us
 
     def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet:
+        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None,
+        state: Mapping[int, int] | None = None,
+    ) -> dimod.SampleSet:  # fmt: skip
         """Return reads of the perturbed model, with the energies of the one that was asked for."""
         rng = np.random.default_rng(seed)
         programmed = bqm.copy()
@@ -142,10 +158,13 @@ class EmulatedMachine:
             programmed.add_quadratic(u, v, rng.normal(0.0, self.noise[1]) if self.noise[1] else 0.0)
         import dwave.samplers
 
+        fields = dict(self.fields)
+        if state is not None:
+            fields |= {"initial_states": dict(state), "initial_states_generator": "tile"}
         draw = int(rng.integers(2**31))
         with polled(deadline) as stop:
             reads = getattr(dwave.samplers, SAMPLERS[self.sampler])().sample(
-                programmed, num_reads=num_reads, interrupt_function=stop, seed=draw, **self.fields
+                programmed, num_reads=num_reads, interrupt_function=stop, seed=draw, **fields
             )
         honest: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(
             (reads.record.sample, reads.variables), bqm, num_occurrences=reads.record.num_occurrences
@@ -160,8 +179,6 @@ def fields_of(schedule: Any, anneal_schedule: Any, num_sweeps: int, temperature_
     if schedule is None and anneal_schedule is None:
         return {"num_sweeps": num_sweeps}
     path = AnnealPath.of(1.0, anneal_schedule)
-    if path.is_reverse:
-        raise ValueError("anneal_schedule begins at s = 1; dwave-emulated anneals forward only: use 'sqa' or 'svmc'")
     return custom_fields(AnnealSchedule.of("linear" if schedule is None else schedule), path, num_sweeps, temperature)
 
 

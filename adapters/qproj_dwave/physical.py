@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dimod
 import numpy as np
+from numpy.typing import NDArray
 
 from qproj._options import nearest
+from qproj.encodings import SampledModel
 from qproj_dwave.embedding import Embedding
 
 #: Chain strengths by name; a number is in units of the largest h or J of the model's Ising form.
@@ -67,6 +69,19 @@ def unembed(
         unembed_sampleset(reads, embedding, bqm, chain_break_fraction=True)
         for embedding, bqm in zip(embeddings, bqms, strict=True)
     ]
+
+
+def chain_states(
+    models: Sequence[SampledModel], embeddings: Sequence[Embedding], starts: Sequence[NDArray[np.int8] | None]
+) -> dict[int, int] | None:
+    """Return the ±1 state of every qubit, all of a chain alike; None where a model has none to begin in."""
+    states: dict[int, int] = {}
+    for model, embedding, start in zip(models, embeddings, starts, strict=True):
+        if start is None:
+            return None
+        spins = start if model.bqm.vartype is dimod.SPIN else 2 * start - 1
+        states.update({q: int(spins[v]) for v, chain in embedding.items() for q in chain})
+    return states
 
 
 @dataclass(frozen=True)

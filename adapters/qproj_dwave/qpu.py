@@ -12,10 +12,13 @@ import dimod
 import numpy as np
 
 from qproj.solvers import Availability, Capabilities, MissingTokenError
+from qproj.solvers.annealing import AnnealPath
 from qproj.solvers.redact import logger, remember, scrub
 from qproj_dwave.annealer import Annealer, Machine
 from qproj_dwave.budget import Budget
 from qproj_dwave.emulated import SIGMA_H, SIGMA_J
+from qproj_dwave.faults import transient, turned_away
+from qproj_dwave.schedule import check_schedule
 
 LOG = logger()
 TOKEN_REMEDY = (  # nosec B105: no token
@@ -39,7 +42,11 @@ class DWave(Annealer):
         One that exists already; `config` is not used then.
     annealing_time : float, optional
         Microseconds.
-    anneal_schedule : list of (µs, s), optional
+    anneal_schedule : str or sequence of (µs, s), optional
+        With pauses; from s = 1 a reverse anneal, which begins in the state of `hint`. As text:
+        ``0:1+5:0.45+15:0.45+20:1``.
+    reinitialize_state : bool
+        Whether every read of a reverse anneal begins in the hint, or in the state of the read before.
     budget : Budget or float, optional
         Microseconds of QPU access that are never exceeded; a :class:`~qproj_dwave.budget.Budget` may be shared.
     tries : int
@@ -75,8 +82,9 @@ class DWave(Annealer):
 
     def __init__(
         self, *, config: Mapping[str, Any] | None = None, sampler: Any = None, annealing_time: float | None = None,
-        anneal_schedule: Sequence[tuple[float, float]] | None = None, budget: Budget | float | None = None,
-        tries: int = 5, encoding: str = "margin", encoding_options: Mapping[str, Any] | None = None,
+        anneal_schedule: str | Sequence[tuple[float, float]] | None = None, reinitialize_state: bool = True,
+        budget: Budget | float | None = None, tries: int = 5, encoding: str = "margin",
+        encoding_options: Mapping[str, Any] | None = None,
         chain_strength: Any = "uniform_torque_compensation", chain_prefactor: float | None = None,
         spin_reversals: int = 0, pack: bool = True, embed_timeout_s: float = 30.0,
         embedding_folder: str | Path | None = "",
@@ -94,12 +102,16 @@ class DWave(Annealer):
         if annealing_time is not None:
             self.parameters["annealing_time"] = float(annealing_time)
         if anneal_schedule is not None:
-            self.parameters["anneal_schedule"] = [tuple(point) for point in anneal_schedule]
+            path = AnnealPath.of(1.0, anneal_schedule)
+            self.parameters["anneal_schedule"] = list(zip(path.t.tolist(), path.s.tolist(), strict=True))
+            if path.is_reverse:
+                self.parameters["reinitialize_state"] = bool(reinitialize_state)
         self._machine: QPU | None = None
         super().__init__(
             encoding=encoding, encoding_options=encoding_options, chain_strength=chain_strength,
             chain_prefactor=chain_prefactor, spin_reversals=spin_reversals, pack=pack,
             embed_timeout_s=embed_timeout_s, embedding_folder=embedding_folder,
+            reverse="reinitialize_state" in self.parameters,
         )  # fmt: skip
 
     @classmethod
@@ -134,37 +146,42 @@ class QPU:
         properties = sampler.properties
         self.h_range = tuple(properties.get("h_range", (-4.0, 4.0)))
         self.j_range = tuple(properties.get("extended_j_range", properties.get("j_range", (-1.0, 1.0))))
+        if "anneal_schedule" in self.parameters:
+            check_schedule(self.parameters, sampler)
 
     def estimate_us(self, num_qubits: int, num_reads: int) -> float | None:
         """Return the client's estimate of the access time; None where the solver gives none."""
         estimate = getattr(getattr(self.sampler, "solver", None), "estimate_qpu_access_time", None)
         if estimate is None:
             return None
-        return float(estimate(num_qubits, num_reads=num_reads, **self.parameters))
+        # the client asks that there is a state, whatever it is
+        state = {"initial_state": [1]} if "reinitialize_state" in self.parameters else {}
+        return float(estimate(num_qubits, num_reads=num_reads, **self.parameters, **state))
 
     def sample(
-        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None
-    ) -> dimod.SampleSet:
+        self, bqm: dimod.BinaryQuadraticModel, num_reads: int, seed: int | None, deadline: float | None,
+        state: Mapping[int, int] | None = None,
+    ) -> dimod.SampleSet:  # fmt: skip
         """Return reads; one submission is paid, whatever happens on the way back."""
         try:
-            return self._sampled(bqm, num_reads)
+            return self._sampled(bqm, num_reads, {} if state is None else {"initial_state": dict(state)})
         except Exception as error:
             scrub(error)  # the client's message may contain the token
             raise
 
-    def _sampled(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
+    def _sampled(self, bqm: dimod.BinaryQuadraticModel, num_reads: int, state: dict[str, Any]) -> dimod.SampleSet:
         start = time.perf_counter()
-        reads: dimod.SampleSet = self._retried(lambda: self._paid(bqm, num_reads))
+        reads: dimod.SampleSet = self._retried(lambda: self._paid(bqm, num_reads, state))
         spent = time.perf_counter() - start
         timing = dict(reads.info.get("timing", {}))
         reads.info["queue_s"] = max(0.0, spent - 1e-6 * float(timing.get("qpu_access_time", 0.0)))
         return well_formed(reads, bqm, num_reads)
 
-    def _paid(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
+    def _paid(self, bqm: dimod.BinaryQuadraticModel, num_reads: int, state: dict[str, Any]) -> dimod.SampleSet:
         """Return one submission's answer; every try has its own reservation, so that all together keep the limit."""
         reserved = self.budget.reserve(self.estimate_us(bqm.num_variables, num_reads))
         try:
-            pending = self._submit(bqm, num_reads)
+            pending = self._submit(bqm, num_reads, state)
         except BaseException:
             self.budget.release(reserved)  # the client has not sent it
             raise
@@ -179,9 +196,9 @@ class QPU:
         self.budget.settle(reserved, dict(reads.info.get("timing", {})).get("qpu_access_time"))
         return reads
 
-    def _submit(self, bqm: dimod.BinaryQuadraticModel, num_reads: int) -> dimod.SampleSet:
+    def _submit(self, bqm: dimod.BinaryQuadraticModel, num_reads: int, state: dict[str, Any]) -> dimod.SampleSet:
         pending: dimod.SampleSet = self.sampler.sample(
-            bqm, num_reads=num_reads, answer_mode="histogram", label="qproj", **self.parameters
+            bqm, num_reads=num_reads, answer_mode="histogram", label="qproj", **self.parameters, **state
         )
         return pending
 
@@ -224,26 +241,6 @@ PAUSE_S = 1.0
 
 class LostAnswerError(RuntimeError):
     """A submission was accepted and, it seems, paid; its answer cannot be fetched now. The text has its id."""
-
-
-def transient() -> tuple[type[BaseException], ...]:
-    """Return the errors that another try may not meet: offline, overloaded, timed out, cut off. Others are final."""
-    from dwave.cloud.api.exceptions import InternalServerError, RequestTimeout, ResourceLimitsExceededError
-    from dwave.cloud.exceptions import PollingTimeout, SolverOfflineError
-    from requests import exceptions as requests
-
-    return (
-        SolverOfflineError, RequestTimeout, PollingTimeout, InternalServerError, ResourceLimitsExceededError,
-        ConnectionError, TimeoutError, requests.ConnectionError, requests.Timeout,
-    )  # fmt: skip
-
-
-def turned_away() -> tuple[type[BaseException], ...]:
-    """Return the errors that report a rejected submission, for which nothing is charged."""
-    from dwave.cloud.api.exceptions import ResourceAuthenticationError, ResourceLimitsExceededError
-    from dwave.cloud.exceptions import SolverOfflineError
-
-    return (SolverOfflineError, ResourceLimitsExceededError, ResourceAuthenticationError)
 
 
 def problem_id(pending: dimod.SampleSet) -> str | None:

@@ -135,9 +135,9 @@ class AnnealPath:
     def __post_init__(self) -> None:
         t, s = (np.array(column, np.float64) for column in (self.t, self.s))
         if t.ndim != 1 or t.shape != s.shape or len(t) < 2 or not np.isfinite([t, s]).all():
-            raise ValueError("anneal_schedule needs two or more points (ns, s) of finite numbers")
+            raise ValueError("anneal_schedule needs two or more points (time, s) of finite numbers")
         if t[0] != 0 or not (np.diff(t) > 0).all() or not ((s >= 0) & (s <= 1)).all() or s[-1] != 1 or s[0] % 1:
-            raise ValueError("anneal_schedule has to begin at 0 ns with s = 0 or 1, rise in time, and end at s = 1")
+            raise ValueError("anneal_schedule has to begin at time 0 with s = 0 or 1, rise in time, and end at s = 1")
         for name, column in (("t", t), ("s", s)):
             column.setflags(write=False)
             object.__setattr__(self, name, column)
@@ -154,7 +154,7 @@ class AnnealPath:
                 raise ValueError(f"anneal_schedule is {points!r}; write time:s pairs, such as 0:0+5:0.4+9:1") from None
         table = np.asarray(points, np.float64)
         if table.ndim != 2 or table.shape[1] != 2:
-            raise ValueError(f"anneal_schedule has shape {table.shape}; points (ns, s) are needed")
+            raise ValueError(f"anneal_schedule has shape {table.shape}; points (time, s) are needed")
         return cls(table[:, 0], table[:, 1])
 
     @property

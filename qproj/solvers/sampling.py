@@ -115,6 +115,16 @@ def sampled_model(problem: Any, encoding: str, options: Mapping[str, Any] | None
     return model
 
 
+def initial_state(model: SampledModel, request: Request) -> NDArray[np.int8] | None:
+    """Return the state, (N,) in the model's vartype, that a hint stands for; slack variables are drawn at random."""
+    if request.hint is None:
+        return None
+    bits = model.bits(request.hint)
+    rest = request.rng().integers(0, 2, model.bqm.num_variables - len(bits), dtype=np.int8)
+    state: NDArray[np.int8] = np.concatenate([bits, rest]).astype(np.int8)
+    return state if model.bqm.vartype is dimod.BINARY else (2 * state - 1).astype(np.int8)
+
+
 def decode_reads(reads: Reads, problem: Any) -> Found:
     """Return reads as candidates in the problem's terms, with num_occurrences kept.
 

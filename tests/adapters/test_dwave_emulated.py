@@ -139,3 +139,13 @@ def test_refinement_embeds_once_and_shares_reads_among_its_calls():
     again = qproj.Refined(small(), rounds=4).solve(problem, seed=0, num_reads=18)
     np.testing.assert_array_equal(found.candidates, again.candidates)
     assert found.gain >= qproj.Refined(emulated, rounds=1, polish=False).solve(problem, seed=0, num_reads=1).gain
+
+
+def test_the_annealing_time_is_charged_and_sets_the_sweeps():
+    short, usual, own = small(annealing_time=1.0), small(), small(annealing_time=5.0, num_sweeps=7)
+    assert (short.num_sweeps, usual.num_sweeps, own.num_sweeps) == (10, 200, 7)
+    costs = [solver.machine.estimate_us(9, 100) for solver in (short, usual, own)]
+    assert costs == [15_000 + 100 * (120 + us) for us in (1, 20, 5)]
+    for wrong in (0.0, -1.0, float("inf")):
+        with pytest.raises(ValueError, match="microseconds > 0"):
+            small(annealing_time=wrong)

@@ -18,7 +18,15 @@ from qproj.encodings import SampledModel
 from qproj.solvers.builtin.large_models import FLIPS_PER_SECOND, annealed, is_long, is_too_sparse, tabu_searched
 from qproj.solvers.contract import Capabilities, Request, Termination, check_positive
 from qproj.solvers.interrupt import polled
-from qproj.solvers.sampling import DEFAULT_READS, SAMPLING, Reads, SamplingAdapter, decode_reads, sampled_model
+from qproj.solvers.sampling import (
+    DEFAULT_READS,
+    SAMPLING,
+    Reads,
+    SamplingAdapter,
+    decode_reads,
+    initial_state,
+    sampled_model,
+)
 
 #: Reads drawn at most until a time limit: scoring more of them would overrun it.
 MOST_READS = 20_000
@@ -340,16 +348,6 @@ def descended(problem: Any, candidates: NDArray[Any]) -> NDArray[Any]:
     order = [reads.variables.index(i) for i in range(states.shape[1])]
     assignments: NDArray[Any] = model.assignments(np.asarray(reads.record.sample)[:, order])
     return assignments
-
-
-def initial_state(model: SampledModel, request: Request) -> NDArray[np.int8] | None:
-    """Return the state, (N,) in the model's vartype, that a hint stands for; slack variables are drawn at random."""
-    if request.hint is None:
-        return None
-    bits = model.bits(request.hint)
-    rest = request.rng().integers(0, 2, model.bqm.num_variables - len(bits), dtype=np.int8)
-    state: NDArray[np.int8] = np.concatenate([bits, rest]).astype(np.int8)
-    return state if model.bqm.vartype is dimod.BINARY else (2 * state - 1).astype(np.int8)
 
 
 def usual_range(bqm: dimod.BinaryQuadraticModel) -> tuple[float, float] | None:
