@@ -172,17 +172,20 @@ def rank_gaps(label: NDArray[Any], problem: NDArray[Any], gap: FloatArray) -> di
     return found
 
 
-def read_successes(own: Runs, known: References, gains: Mapping[str, FloatArray]) -> tuple[Share, dict[int, float]]:
+def read_successes(
+    own: Runs, known: References, gains: Mapping[str, FloatArray], seconds: FloatArray | None = None
+) -> tuple[Share, dict[int, float]]:
     """Return the share of optimal reads of one solver's runs, and the TTS99 in seconds by neuron.
 
     Of neurons whose optimum is proved, and runs whose reads were kept. A read's seconds are the run's wall clock, from
-    problem to weights, divided by its reads. The seconds of a failed run are charged to the others' reads; on a neuron
-    where all failed, the time is infinite.
+    problem to weights, or its entry of `seconds`, divided by its reads. The seconds of a failed run are charged to the
+    others' reads; on a neuron where all failed, the time is infinite.
     """
     counts: dict[int, tuple[int, int, float]] = {}
     sampled = any(key in gains for key in own["run"].tolist())
     lost = ~own.usable & ~own.refused & sampled
-    rows = zip(own["run"], own["problem"].tolist(), own["wall_s"].tolist(), lost.tolist(), strict=True)
+    spent_s = own["wall_s"] if seconds is None else seconds
+    rows = zip(own["run"], own["problem"].tolist(), spent_s.tolist(), lost.tolist(), strict=True)
     for key, problem, wall, failed in rows:
         values = np.empty(0) if failed else gains.get(key)
         if values is None or not (len(values) or failed) or not known.proved[problem]:

@@ -140,6 +140,24 @@ def test_the_optimal_setting_is_marked_as_inside_the_range_or_not():
     seconds = [s / 1000 * math.log(0.01) / math.log(1 - q / 10) for s, q in ((10, 1), (100, 4), (1000, 5))]
     assert row["tts99"] == pytest.approx(min(seconds))
     assert (row["best"], row["inside_the_range"], row["low"]) == (10, "no", row["tts99"])
+    assert row["clock"] == "wall clock"
+
+
+def test_the_optimal_setting_by_qpu_access_counts_what_is_charged_per_read():
+    rows, gains = [], []
+    charges = {1: 150.0, 10: 160.0, 1000: 2000.0}
+    for (time_us, charge), share in zip(charges.items(), (1, 4, 5), strict=True):
+        for neuron in range(3):
+            stats = {"stats": json.dumps({"access_us": 10 * charge})}
+            rows.append((f"dwave:annealing_time={time_us}", neuron, 1.0, "feasible", 9.0, stats))
+            gains.append([1.0] * share + [0.0] * (10 - share))
+    rows += [("cp", neuron, 1.0, "optimal", 1.0) for neuron in range(3)]
+    gains += [None] * 3
+    table = {row["clock"]: row for row in comparisons.optimal_tts_table(results_of(rows, gains)).records}
+    by_qpu = table["QPU access"]
+    assert (by_qpu["best"], by_qpu["inside_the_range"]) == (10, "yes")
+    assert by_qpu["tts99"] == pytest.approx(160e-6 * math.log(0.01) / math.log(1 - 0.4))
+    assert table["wall clock"]["best"] == 1000
 
 
 def test_cost_counts_failed_runs_and_leaves_out_waiting():
