@@ -11,7 +11,6 @@ import pytest
 import qproj
 from qproj._extras import install_hint
 from qproj.solvers import MissingTokenError
-from qproj.testing import check_solver
 from qproj_dwave import Budget, BudgetExceededError, DWave, DWaveEmulated, DWaveHybrid, LostAnswerError
 from qproj_dwave import qpu as qpu_module
 from tests.adapters._annealers import Late, Standin, client, layer, mock, neuron
@@ -178,11 +177,6 @@ def test_a_missing_dwave_system_is_told_though_the_core_brings_a_package_called_
     assert (state.installed, state.token) == (False, None)
     assert "dwave.system" in state.reason
     assert install_hint("dwave") in state.remedy
-
-
-@pytest.mark.slow
-def test_the_kit_passes_the_client_on_a_mock():
-    check_solver(client())
 
 
 def test_a_missing_token_is_not_a_missing_package(monkeypatch, tmp_path):

@@ -159,18 +159,3 @@ QUICK = ("wrapped", "one kind of projection", "sign")
 @pytest.mark.parametrize("style", [pytest.param(s, marks=() if s in QUICK else pytest.mark.slow) for s in STYLES])
 def test_correct_solvers_pass(style):
     check_solver(STYLES[style]())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    ["auto", "cpsat", "greedy", "local-search", "sa", "sqa", "tabu", "tree", "highs", "scip", "gurobi",
-     "qaoa-fast", "dwave-emulated"],
-)  # fmt: skip
-def test_built_in_solvers_and_adapters_pass(name):
-    if name not in {s.name for s in qproj.list_solvers() if s.ready}:
-        pytest.skip(f"{name} is not installed")
-    start = time.monotonic()
-    # the tree's encoding rounds real inputs, so there its result is a feasible one, without a proof
-    check_solver(qproj.get_solver(name), expected_failures=["optimum_reached"] if name == "tree" else [])
-    assert time.monotonic() - start < 240  # a search that never ends, not a matter of speed
