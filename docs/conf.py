@@ -1,6 +1,7 @@
 """Sphinx configuration. `make docs` builds with warnings as errors; notebooks run at build time."""
 
 import importlib.metadata
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ extensions = [
     "plain_attributes",
     "plain_text",
     "schema_pages",
+    "social",
     "solver_pages",
 ]
 exclude_patterns = ["_build", "conftest.py", "reference/generated/*.ipynb"]
@@ -41,14 +43,14 @@ suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
-# What a link to a page shows elsewhere. Without a picture: that would need the address of the site.
+# What a link to a page shows elsewhere; docs/_ext/social.py adds title, address and picture.
 ABOUT = importlib.metadata.metadata("qproj")["Summary"]
 myst_html_meta = {
     "description lang=en": ABOUT,
     "property=og:site_name": "qproj",
     "property=og:type": "website",
     "property=og:description": ABOUT,
-    "name=twitter:card": "summary",
+    "name=twitter:card": "summary_large_image",
 }
 # Execution failures fail the build; outputs are cached between builds.
 nb_execution_mode = "cache"
@@ -72,6 +74,7 @@ html_theme = "furo"
 html_title = f"qproj {version}"
 html_static_path = ["_static"]
 html_show_sphinx = False
+html_baseurl = os.environ.get("QPROJ_DOCS_URL", "")  # where the site is served, if it is
 html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 

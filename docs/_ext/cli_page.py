@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -12,8 +13,8 @@ def _section(path: str, command: object, depth: int) -> list[str]:
     params = [p for p in command.params if not getattr(p, "hidden", False)]  # type: ignore[attr-defined]
     lines = [f"{'#' * depth} `{path}`", ""]
     help_text = inspect.cleandoc(command.help or "")  # type: ignore[attr-defined]
-    # Typer's help is rich markup or plain text: shown as it is on a terminal.
-    lines += ["```text", help_text.replace("\b", "").strip(), "```", ""] if help_text else []
+    for paragraph in help_text.split("\n\n"):
+        lines += _paragraph(paragraph)
     if params:
         lines += ["| parameter | default | meaning |", "|---|---|---|"]
         for p in params:
@@ -29,6 +30,13 @@ def _section(path: str, command: object, depth: int) -> list[str]:
     for name, sub in sorted(getattr(command, "commands", {}).items()):
         lines += _section(f"{path} {name}", sub, min(depth + 1, 5))
     return lines
+
+
+def _paragraph(text: str) -> list[str]:
+    """Return a paragraph of help as Markdown; one that begins with a backspace keeps its lines, as on a terminal."""
+    if text.startswith("\b"):
+        return ["```text", text.removeprefix("\b").strip("\n"), "```", ""]
+    return [re.sub(r"([*_$<\[])", r"\\\1", " ".join(text.split())), ""]
 
 
 def write_page(app: Sphinx) -> None:
