@@ -75,7 +75,7 @@ def _share(share: Any) -> str:
     return "–" if not share.trials else f"{percent(share.value)} ({percent(share.low)}–{percent(share.high)})"
 
 
-def _figure(results: Results, study: str, name: str, text: str, *, width: float = 7.4, beside: bool = True) -> str:
+def shown_figure(results: Results, study: str, name: str, text: str, *, width: float = 7.4, beside: bool = True) -> str:
     """Draw one figure as SVG, its legend below it, and return the Markdown that shows it."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -123,8 +123,8 @@ def annealer_vs_exact(results: Results) -> str:
         "controls, n = 8…64 rows and fan-in 3…64, 5 s and 100 reads per run. A gap is to the proved optimum, else to the best "
         "bound, as a share of the objective's range; intervals are 95 %.\n"
         + table(["solver", "proved", "mean gap", "at optimum", "lowest energy", "wall clock", "failed"], rows)
-        + _figure(results, "annealer-vs-exact", "gaps", "Share of runs within a gap, by solver")
-        + _figure(results, "annealer-vs-exact", "sizes", "Mean gap by size and solver")
+        + shown_figure(results, "annealer-vs-exact", "gaps", "Share of runs within a gap, by solver")
+        + shown_figure(results, "annealer-vs-exact", "sizes", "Mean gap by size and solver")
         + f"""
 What it says: `{exact.label}` leaves a mean gap of {number(exact.gap_mean)}; the best emulated annealer (`{best.label}`)
 leaves {number(best.gap_mean)}. **That is {"worse" if best.gap_mean > null.gap_mean else "better"} than guessing with a
@@ -196,7 +196,7 @@ def encodings(results: Results) -> str:
         + "\nBinary variables (qubits, before any embedding) and the median ratio of the largest to the smallest "
         "coefficient:\n"
         + table(["encoding", *titles], models)
-        + _figure(results, "encodings", "scan-encoding.kappa", "Mean gap of sa against the margin's κ", width=6.5)
+        + shown_figure(results, "encodings", "scan-encoding.kappa", "Mean gap of sa against the margin's κ", width=6.5)
         + f"""
 What it says: **an exact encoding does not help a sampler.** On the majority encoding, whose minimiser is the optimum by
 proof, the best of 100 annealed reads leaves a mean gap of {number(slack.gap_mean)}, and 100 random vectors leave
@@ -250,8 +250,8 @@ def noise(results: Results) -> str:
         "four times published figures (arXiv 1410.2628), and with chains from a quarter to four times the strength of uniform "
         "torque compensation. Topology, embedding and errors are those of a machine, the physics is not.\n"
         + table(["solver", "mean gap", "at optimum", "lowest energy", "broken chains"], rows)
-        + _figure(results, "noise", "scan-sigma_h", "Mean gap and broken chains against noise", width=6.5)
-        + _figure(
+        + shown_figure(results, "noise", "scan-sigma_h", "Mean gap and broken chains against noise", width=6.5)
+        + shown_figure(
             results, "noise", "scan-chain_prefactor", "Mean gap and broken chains against chain strength", width=6.5
         )
         + f"""
@@ -288,7 +288,7 @@ def budget(results: Results) -> str:
         "\n## What time buys\n\nMean gap within a time limit per neuron, reads drawn until then, on neurons that are not proved at "
         "once (n = 32…64, d = 24…32).\n"
         + table(["solver", *(f"{limit:g} s" for limit in limits)], rows)
-        + _figure(results, "budget", "time", "Mean gap against time, by solver")
+        + shown_figure(results, "budget", "time", "Mean gap against time, by solver")
         + f"""
 What it says: local search with restarts is at {first["local-search"][1]} within {limits[0]:g} s and at the optimum soon after; `auto`
 starts at {first["auto"][1]}, because it searches for a proof as well, and ends with one. Annealing the margin surrogate
@@ -320,7 +320,7 @@ def training_cost(results: Results) -> str:
         "seeds, all else equal), its projections by one solver after another, beside that solver's gap and cosine on neurons "
         "captured from the same data.\n"
         + table(["solver", "mean gap", "cosine", "test accuracy", "a run", "in projections"], rows)
-        + _figure(results, "training-cost", "training", "Test accuracy against gap", width=6.0)
+        + shown_figure(results, "training-cost", "training", "Test accuracy against gap", width=6.0)
         + f"""
 What it says: between gaps of 0 and {number(lines["sa"].gap_mean)} accuracy does not move by more than the spread over seeds
 (`auto` {percent(trained["auto"].accuracy)}, `sa` {percent(trained["sa"].accuracy)}): on this task a good projection is good
