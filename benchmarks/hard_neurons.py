@@ -144,6 +144,11 @@ The others at {LIMITS[-1]:g} s, both sets together; all but {" and ".join(ALWAYS
 """)
     parts += [
         _by_solver(both, result["solvers"]),
+        """
+Samplers search a surrogate, the margin encoding, whose minimum is not the neuron's optimum. `exact` and `rc2` end late
+where one call of their backends outlasts the limit. `auto` alone has two threads, so other work on the machine (the
+load average below) costs it most.
+""",
         "\nBy family, at 1 s, both sets together:\n",
         _by_family(both),
     ]
