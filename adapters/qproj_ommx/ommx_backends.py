@@ -56,7 +56,7 @@ class OMMXSolver(MIPAdapter):
     name = "ommx"
     capabilities = Capabilities(
         forms=frozenset({"projection", "bqm", "cqm"}), exact=True, seed=False, time_limit=False, picklable=False,
-        note="the adapter's own seed; its limit does not cover the conversion",
+        stops=False, note="the adapter's own seed; its limit does not cover the conversion",
     )  # fmt: skip
     extra: ClassVar[str] = "ommx"
     requires: ClassVar[tuple[str, ...]] = ("ommx",)
@@ -66,7 +66,7 @@ class OMMXSolver(MIPAdapter):
         self.require_backend()
         self.adapter, self.parameters, self.time_keyword = adapter, parameters, time_keyword
         if time_keyword is not None:
-            self.capabilities = replace(self.capabilities, time_limit=True)
+            self.capabilities = replace(self.capabilities, time_limit=True, stops=True)
         self.name = f"ommx({adapter.__name__})"
 
     def optimise(
@@ -110,7 +110,7 @@ class OMMXSampler(SamplingAdapter):
 
     name = "ommx"
     capabilities = Capabilities(
-        forms=frozenset({"projection", "bqm"}), seed=False, time_limit=False, picklable=False,
+        forms=frozenset({"projection", "bqm"}), seed=False, time_limit=False, picklable=False, stops=False,
         note="the adapter's own reads, seed and limits",
     )  # fmt: skip
     extra: ClassVar[str] = "ommx"

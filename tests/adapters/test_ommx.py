@@ -231,4 +231,17 @@ def test_a_time_limit_reaches_the_adapter_by_its_keyword():
     assert solver.capabilities.time_limit
     solution = solver.solve(p, time_limit_s=0.5)
     assert solution.termination in (Termination.CLOCK, Termination.PROVED)
-    assert not adapters.from_ommx_adapter(Loose).capabilities.time_limit
+    untimed = adapters.from_ommx_adapter(Loose).capabilities
+    assert solver.capabilities.stops
+    assert not untimed.time_limit
+    assert not untimed.stops
+
+
+@pytest.mark.parametrize("module", ["ommx_highs_adapter", "ommx_pyscipopt_adapter"])
+def test_adapters_of_others_are_solvers(module):
+    theirs = pytest.importorskip(module)
+    name = {"ommx_highs_adapter": "OMMXHighsAdapter", "ommx_pyscipopt_adapter": "OMMXPySCIPOptAdapter"}[module]
+    p = sign_problem()
+    solution = adapters.from_ommx_adapter(getattr(theirs, name)).solve(p)
+    assert solution.status == "optimal"
+    assert solution.gain == qproj.get_solver("auto").solve(p, seed=0).gain
