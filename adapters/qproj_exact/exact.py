@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ class Exact(MIPAdapter):
     Parameters
     ----------
     proof_log : path, optional
-        Where the last search's proof is written: PATH.formula and PATH.proof, which VeriPB checks.
+        Where the last search's proof is written: PATH.formula and PATH.proof, which VeriPB checks. In a folder that
+        exists, every search has files of its own, named after its model, so that a study keeps all of them;
+        ``stats["proof"]`` is the path.
     options : mapping, optional
         Further options of Exact, as on its command line, such as {"opt-ratio": "0.5"}.
 
@@ -69,6 +72,14 @@ class Exact(MIPAdapter):
             if real:
                 raise ValueError(f"variable {real[0]!r} is REAL; exact takes whole numbers: use 'highs' or 'scip'")
 
+    def _proof_of(self, model: LinearModel) -> Path | None:
+        """Return where a search's proof goes."""
+        if self.proof_log is None or not self.proof_log.is_dir():
+            return self.proof_log
+        parts = (model.cost, model.lower, model.upper, model.rows.indptr, model.rows.indices, model.rows.data)
+        digest = sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in (*parts, model.row_lower)))
+        return self.proof_log / digest.hexdigest()[:16]
+
     def optimise(
         self, model: LinearModel, *, start: FloatArray | None, seed: int | None, deadline: float | None,
         watch: LinearWatch | None = None,
@@ -76,8 +87,9 @@ class Exact(MIPAdapter):
         import exact
 
         settings = {"seed": str((seed or 0) % 2**31 + 1), **self.options}
-        if self.proof_log is not None:
-            settings["proof-log"] = str(self.proof_log)
+        proof = self._proof_of(model)
+        if proof is not None:
+            settings["proof-log"] = str(proof)
         native = exact.Exact(list(settings.items()))
         if not fill(native, model, deadline):
             return mip_found(
@@ -90,6 +102,8 @@ class Exact(MIPAdapter):
             native.setSolutionHints([(name, int(x)) for name, x in zip(names, start.tolist(), strict=True)])
         answer = run(native, deadline)
         stats = {"status": answer, "whole_numbers": True, **_figures(native)}
+        if proof is not None:
+            stats["proof"] = str(proof)
         solved = bool(native.hasSolution())
         values = np.array(native.getLastSolutionFor(names), np.float64) if solved else None
         termination = TERMINATIONS.get(answer, Termination.FAILED)

@@ -2,14 +2,17 @@
 
 import importlib.util
 import itertools
+import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import dimod
 import numpy as np
 import pytest
 
 from qproj import MetricProjection, SignProjection, get_solver
+from qproj.lab import Study, run
 from qproj.solvers import TooLargeError
 
 MODULES = {"exact": "exact", "rc2": "pysat"}
@@ -120,3 +123,17 @@ def test_exact_writes_its_proof(tmp_path):
     assert proof.read_text().startswith("pseudo-Boolean proof")
     if shutil.which("veripb"):
         subprocess.run(["veripb", formula, proof], check=True)
+
+
+def test_a_study_keeps_the_proof_of_every_run(tmp_path):
+    proofs = tmp_path / "proofs"
+    proofs.mkdir()
+    study = Study(
+        tmp_path / "study", ["random:n=8,d=5,neurons=2"], [f"exact:proof_log={proofs}"], seeds=1, nulls=False
+    )  # fmt: skip
+    results = run(study)
+    named = [Path(json.loads(text)["proof"]) for text in results.runs["stats"].tolist()]
+    assert len(set(named)) == 2
+    for path in named:
+        assert path.with_name(path.name + ".proof").read_text().startswith("pseudo-Boolean proof")
+        assert path.with_name(path.name + ".formula").is_file()
