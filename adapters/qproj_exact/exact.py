@@ -63,6 +63,7 @@ class Exact(MIPAdapter):
     def __init__(self, *, proof_log: str | Path | None = None, options: dict[str, str] | None = None) -> None:
         self.require_backend()
         self.proof_log = None if proof_log is None else Path(proof_log)
+        self.narrows = proof_log is None  # a proof is to be one of the whole model
         self.options = {str(name): str(value) for name, value in (options or {}).items()}
 
     def check(self, problem: Any, request: Request) -> None:

@@ -126,6 +126,25 @@ class LinearModel:
         factor = np.exp2(np.where(keep, 0, exponent))
         return csr_array(self.rows.multiply(factor[:, None])), self.row_lower * factor, self.row_upper * factor
 
+    def no_worse_than(self, values: FloatArray) -> LinearModel:
+        """Return the model without values of single variables that cost more than all of `values`, (N,), feasible.
+
+        Where every other variable is at its cheapest bound, one of cost c may still leave its own by what `values` lose
+        beside all cheapest bounds, over |c|. Whole variables alone are narrowed, and what is lost is rounded up.
+        """
+        if not self.is_bounded:
+            return self
+        least = np.minimum(self.cost * self.lower, self.cost * self.upper)
+        paid = self.cost * values
+        lost = math.fsum((paid - least).tolist()) + 8.0 * self.error + 4.0 * _EPS * float(np.abs([paid, least]).sum())
+        lower, upper = self.lower.copy(), self.upper.copy()
+        at = np.flatnonzero((self.kinds != REAL) & (self.cost != 0))
+        steps = np.floor(lost / np.abs(self.cost[at]) * (1.0 + 1e-9))
+        falls = self.cost[at] < 0  # with the variable
+        lower[at] = np.where(falls, np.maximum(lower[at], upper[at] - steps), lower[at])
+        upper[at] = np.where(falls, upper[at], np.minimum(upper[at], lower[at] + steps))
+        return replace(self, lower=lower, upper=upper)
+
     def with_row(self, coefficients: FloatArray, lower: float) -> LinearModel:
         """Return the model with one row more: coefficients·x ≥ lower."""
         return replace(
@@ -138,11 +157,12 @@ class LinearModel:
     def excluding(self, own: FloatArray) -> LinearModel:
         """Return the model without one assignment of the own variables, which have to be whole and bounded.
 
-        A binary differs or not; a wider integer gets two binaries more, for "greater" and "less".
+        A binary differs or not, a fixed variable never; a wider integer gets two binaries more, "greater" and "less".
         """
         n, N = self.num_own, len(self.cost)
         low, high = self.lower[:n], self.upper[:n]
-        wide = np.flatnonzero((low != 0) | (high != 1))
+        fixed, is_binary = low == high, (low == 0) & (high == 1)
+        wide = np.flatnonzero(~fixed & ~is_binary)
         W = len(wide)
         greater, less = N + np.arange(W), N + W + np.arange(W)
         # x − (own + 1 − low)·greater ≥ low;  x + (high − own + 1)·less ≤ high;  Σ (differs) ≥ 1
@@ -152,10 +172,9 @@ class LinearModel:
         rows[at, greater] = -(own[wide] + 1.0 - low[wide])
         rows[W + at, wide] = 1.0
         rows[W + at, less] = high[wide] - own[wide] + 1.0
-        rows[-1, :n] = np.where(own > 0.5, -1.0, 1.0)
-        rows[-1, wide] = 0.0
+        rows[-1, :n] = np.where(is_binary, np.where(own > 0.5, -1.0, 1.0), 0.0)
         rows[-1, N:] = 1.0
-        ones = float((np.delete(own, wide) > 0.5).sum())
+        ones = float((own[is_binary] > 0.5).sum())
         padded = hstack([self.rows, csr_array((self.rows.shape[0], 2 * W))], format="csr") if W else self.rows
         return replace(
             self,

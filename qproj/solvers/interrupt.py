@@ -94,6 +94,12 @@ def is_over() -> bool:
     return own is not None and own.over
 
 
+def end_of_race() -> Callable[[], bool]:
+    """Return what tells, in any thread, whether the race that this thread takes part in has been settled."""
+    own = _RACE.get()
+    return lambda: own is not None and own.over
+
+
 def interruptible(run: Callable[[], T], stop: Callable[[], object], patience_s: float | None = None) -> T:
     """Return ``run()``; at a Ctrl-C call ``stop()``, wait for `run` to come back, and raise KeyboardInterrupt.
 

@@ -50,6 +50,8 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
     doubted: ClassVar[bool] = False
     #: Seconds per coefficient of a model before the backend begins to search, measured at 1024 rows of 1024 weights.
     term_s: ClassVar[float] = 3e-7
+    #: Whether values that cost more than the whole start are taken out of the model: its proof is then of what is left.
+    narrows: bool = True
 
     @abstractmethod
     def optimise(
@@ -91,7 +93,7 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
         if not task.model.num_own or not _constants_hold(task.model):
             return search.without_variables()
         start, optimise = search.first_incumbent(), self.optimise
-        linear = task.model
+        linear = task.model if start is None or not self.narrows else task.model.no_worse_than(start)
         for round_number in range(MAX_ROUNDS):
             if round_number and request.deadline is not None and time.perf_counter() >= request.deadline:
                 return search.found(Termination.CLOCK, "stopped by the clock between near ties")

@@ -89,6 +89,37 @@ def test_a_row_that_every_better_assignment_meets():
         assert all(holds(cut, model.complete(np.array(c, float))) for c in better)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_costs_more_than_an_assignment_is_left_out_and_nothing_else_is(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.choice([-1, 1], (9, 5)) if seed < 4 else rng.normal(size=(9, 5))
+    p = SignProjection(np.repeat(X, 2, axis=1) if seed % 2 else X, rng.normal(size=9) ** 3)
+    model = linear_of_rows(p.rows)
+    cost_of = {c: float(model.cost @ model.complete(np.array(c, float))) for c in assignments(model)}
+    for counts in sorted(cost_of, key=cost_of.get)[:40:8]:
+        narrow = model.no_worse_than(model.complete(np.array(counts, float)))
+        for other, cost in cost_of.items():
+            assert cost > cost_of[counts] or holds(narrow, model.complete(np.array(other, float)))
+        if counts == min(cost_of, key=cost_of.get):
+            assert (narrow.lower == narrow.upper).sum() > (model.lower == model.upper).sum()
+
+
+def test_whole_variables_are_narrowed_from_their_cheaper_end_real_ones_and_unbounded_models_not():
+    cqm = dimod.ConstrainedQuadraticModel()
+    i, j = (dimod.Integer(v, lower_bound=-3, upper_bound=9) for v in "ij")
+    cqm.set_objective(2 * i - 3 * j + 0.5 * dimod.Real("r", upper_bound=9))
+    model, _, _ = linear_of(cqm)
+    values = np.array([{"i": -2, "j": 8, "r": 1}[str(v)] for v in cqm.variables], float)
+    narrow = model.no_worse_than(values)
+    place = {str(v): k for k, v in enumerate(cqm.variables)}
+    # 5.5 is lost beside i = −3, j = 9, r = 0
+    assert (narrow.lower[place["i"]], narrow.upper[place["i"]]) == (-3, -1)
+    assert (narrow.lower[place["j"]], narrow.upper[place["j"]]) == (8, 9)
+    assert narrow.upper[place["r"]] == 9
+    unbounded = replace(model, upper=np.full(3, np.inf))
+    assert unbounded.no_worse_than(values) is unbounded
+
+
 @pytest.mark.parametrize("spin", [False, True])
 def test_products_cost_what_the_quadratic_form_does(spin):
     rng = np.random.default_rng(0)

@@ -87,10 +87,11 @@ class LayerSearch:
         """Take a step where neurons are left, and count what it proves."""
         if self.proved.all():
             return
-        before = int(self.proved.sum())
-        step()
+        before = int(self.proved.sum()) - sum(self.steps.values())
+        self.steps.setdefault(name, 0)
+        step()  # which may count proofs of others
         self.report()
-        self.steps[name] = self.steps.get(name, 0) + int(self.proved.sum()) - before
+        self.steps[name] += int(self.proved.sum()) - sum(self.steps.values()) - before
 
     @property
     def message(self) -> str:
@@ -249,7 +250,9 @@ class LayerSearch:
 
         return self.options.threads or int(numba.get_num_threads())
 
-    def _search(self, neuron: int, deadline: float | None, threads: int) -> BranchBoundResult:
+    def _search(
+        self, neuron: int, deadline: float | None, threads: int, stop: Callable[[], bool] | None = None
+    ) -> BranchBoundResult:
         from qproj.solvers.builtin.kernels.branch_bound import branch_bound
 
         merged = self.problems[neuron].aggregated
@@ -263,6 +266,7 @@ class LayerSearch:
             node_limit=nodes if deadline is None else None,
             deadline=deadline,
             threads=threads,
+            stop=stop,
         )
 
     def _take(self, neuron: int, result: BranchBoundResult) -> None:

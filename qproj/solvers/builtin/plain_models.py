@@ -50,6 +50,8 @@ LEAST_EXACT_S = 0.05
 EXACT = ("gurobi", "cpsat")
 #: For constrained models, first what counts in whole numbers; CP-SAT takes no real variables.
 CONSTRAINED = ("cpsat", "highs", "scip", "gurobi")
+#: Share of a limit that annealing gets first, and of the rest that walks go on beside more than one exact search.
+FIRST_SHARE, BESIDE_SHARE = 0.1, 0.3
 _SLICE_S = 0.2
 
 
@@ -120,18 +122,22 @@ def _in_a_race(problem: Any, request: Request) -> Found:
     begin = time.perf_counter()
     assert request.deadline is not None
     left = request.deadline - begin
-    first_end = begin + (0.5 * left if _size(problem) > LARGE else min(0.25 * left, 0.5))
+    first_end = begin + (0.5 * left if _size(problem) > LARGE else min(FIRST_SHARE * left, 0.5))
     candidates = _annealed(problem, request, READS, first_end)
     heuristic = Found(candidates, Termination.CLOCK, message="annealing")
     left = request.deadline - time.perf_counter()
     if problem.meets_bound(candidates[0]) or left <= 1e-3:
         return heuristic
-    searches: list[Callable[[], Any]] = [lambda: _walked(problem, request, candidates)]
-    names = [name for name in EXACT if _takes(name, problem)]
-    if left >= LEAST_EXACT_S and _terms(problem) <= MOST_TERMS:
-        searches += [lambda name=name: _exact(name, problem, request, candidates[0]) for name in names]  # type: ignore[misc]
-    found = race(searches, lambda one: isinstance(one, Solution) and one.termination is Termination.PROVED)
+    asked = left >= LEAST_EXACT_S and _terms(problem) <= MOST_TERMS
+    names = [name for name in EXACT if asked and _takes(name, problem)]
+    # two exact searches that may well end get both cores; where one alone runs, it hardly ends, and walks go on
+    end = request.deadline if len(names) < len(EXACT) else time.perf_counter() + BESIDE_SHARE * left
+    searches: list[Callable[[], Any]] = [lambda: _walked(problem, request, candidates, end)]
+    searches += [lambda name=name: _exact(name, problem, request, candidates[0]) for name in names]  # type: ignore[misc]
+    found = race(searches, _is_proof)
     walked = _better(problem, candidates, found[0])
+    if not any(map(_is_proof, found)) and time.perf_counter() < request.deadline - LEAST_EXACT_S:  # they refused
+        walked = _walked(problem, request, walked, request.deadline)
     heuristic = Found(walked, Termination.CLOCK, message="annealing, tabu search")
     answers = [(name, one) for name, one in zip(names, found[1:]) if isinstance(one, Solution)]
     return _joined(problem, heuristic, answers)
@@ -149,12 +155,11 @@ def _annealed(problem: Any, request: Request, reads: int, end: float | None) -> 
     return _better(problem, candidates, descended(problem, candidates))
 
 
-def _walked(problem: Any, request: Request, candidates: NDArray[Any]) -> NDArray[Any]:
-    """Return (1, n): the best of annealing and tabu search by turns until the deadline or the end of the race."""
-    assert request.deadline is not None
+def _walked(problem: Any, request: Request, candidates: NDArray[Any], end: float) -> NDArray[Any]:
+    """Return (1, n): the best of annealing and tabu search by turns until `end` or the end of the race."""
     turn, best, large = 0, candidates, _size(problem) > LARGE
     while not is_over():
-        left = request.deadline - time.perf_counter()
+        left = end - time.perf_counter()
         if left <= 0:
             break
         solver = Tabu() if turn % 2 == large else SimulatedAnnealing()
@@ -178,6 +183,10 @@ def _exact(name: str, problem: Any, request: Request, hint: NDArray[Any]) -> Sol
     except (MissingPackageError, MissingLicenceError, TooLargeError):
         return None
     return answer
+
+
+def _is_proof(one: Any) -> bool:
+    return isinstance(one, Solution) and one.termination is Termination.PROVED
 
 
 def _takes(name: str, problem: Any) -> bool:

@@ -8,20 +8,21 @@ Narrow neurons are proved before all that, in milliseconds.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qproj.solvers.builtin.backends import Backends, is_proof
 from qproj.solvers.builtin.layer_rows import LayerRows
-from qproj.solvers.builtin.layer_search import LayerSearch, Options
-from qproj.solvers.contract import MissingLicenceError, MissingPackageError, Status, Termination, TooLargeError
-from qproj.solvers.interrupt import race
+from qproj.solvers.builtin.layer_search import Options
+from qproj.solvers.builtin.timed_walks import TimedWalks
+from qproj.solvers.contract import Termination
+from qproj.solvers.interrupt import end_of_race, race
 from qproj.solvers.layers import LayerRequest
-from qproj.solvers.registry import get_solver
 
 #: Share of the time that is left which walks get before exact search, and where no second thread continues beside it.
 WALK_SHARE, ALONE_SHARE = 0.2, 0.6
@@ -29,32 +30,29 @@ WALK_SHARE, ALONE_SHARE = 0.2, 0.6
 MESSAGE_SHARE, ATTEMPTS = 0.1, 10
 #: Iterations and memory of the later attempts: at n = 0.75 d they meet twice as many neurons as the defaults.
 SLOWLY = (1200, 0.995)
-#: Share of the walks' time for the anneal that they begin at, and its sweeps at most.
-ANNEAL_SHARE, ANNEAL_SWEEPS = 0.1, 200
 #: Narrow neurons are proved first where a tree is expected to take at most this share of their time. Measured at 64
 #: rows: 1.7 nodes more a weight bit, 50 million nodes a second; the incumbent is found in some sweeps of annealing.
 NARROW_SHARE, GROWTH, NODES_A_SECOND, NARROW_SWEEPS = 0.5, 1.7, 5e7, 400
 #: A tree expected to take this many times the time that is left is not begun.
 HOPELESS = 100.0
-#: Up to so many groups per column class, CP-SAT is asked before branch and bound.
-NEAR_CAPACITY = 1.25
-#: Shares of the time that is left for the first exact search and the second.
-PROOF_SHARES = (0.7, 1.0)
-#: Other exact solvers that are asked; the last is always there. Gurobi's cuts prove most where a linear relaxation is
-#: tight, as on sparse inputs; its package's own licence takes 2000 rows and columns.
-ASKED, MOST_ROWS = ("gurobi", "cpsat"), 2000
-#: Seconds below which CP-SAT, or Gurobi, is not worth its start, and what a term of a model takes before and after.
-LEAST_ASKED_S, LEAST_FLOATING_S, TERM_S = 0.02, 0.1, 5e-7
-#: Entries of rows, all neurons', up to which the search is finished after the deadline, and by how many sweeps.
-LATE, LAST_SWEEPS = 1 << 20, 16
+#: Other exact solvers are asked first, and walks are short, up to so many groups per column class, and where incumbents
+#: lose at most this share of what they can: those that Gurobi or CP-SAT proved within seconds lost less than .01, those
+#: that none proved more than .03 (digits and a1a, 32 to 256 rows).
+NEAR_CAPACITY, CLOSE = 1.25, 0.02
+#: Share of the time left that walks get before exact search there, and of a neuron's time that they go on beside it.
+SHORT_SHARE, BESIDE_SHARE = 0.1, 0.3
+#: Share of the time that is left for the first exact search where one follows another.
+FIRST_SHARE = 0.7
+#: What a term takes Gurobi and CP-SAT, before their search and after it, in seconds, and the least limit to ask them.
+TERM_S, LEAST_ASKED_S = 5e-7, 0.02
 
 
-class TimedSearch(LayerSearch):
-    """A search that the clock ends; `request.deadline` is set."""
+class TimedSearch(TimedWalks):
+    """A search that the clock ends."""
 
     def __init__(self, options: Options, rows: LayerRows, problems: Any, request: LayerRequest) -> None:
         super().__init__(options, rows, problems, request)
-        self._refused: set[str] = set()
+        self.backends = Backends()
 
     def run(self) -> None:
         """Enumerate, or learn and pass messages, prove what is narrow, walk, and search exactly beside the walks."""
@@ -74,24 +72,15 @@ class TimedSearch(LayerSearch):
         self._take_step("descent", self._finish)
 
     def _walk_first(self) -> None:
-        """Walk before any exact search."""
+        """Walk before any exact search: shortly where other solvers probably end it."""
+        begin, left = time.perf_counter(), self._left_s
         share = WALK_SHARE if self._walks_beside or not self.rows.is_binary else ALONE_SHARE
-        self._walk(self.left, time.perf_counter() + share * self._left_s)
-
-    def _finish(self) -> None:
-        """Anneal for some sweeps, and descend: where the clock came before any walk, that is much for little."""
-        from qproj.solvers.builtin.kernels.sharing import Limits
-        from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
-
-        left, rows = self.left, self.rows
-        if not len(left) or len(left) * rows.A.size > LATE:
-            return
-        found = soft_anneal_layer(
-            rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seeds=self.seeds[left],
-            sweeps=LAST_SWEEPS, init=rows.columns.counts_from_weights(self.weights[left]),
-            limits=Limits(threads=self.options.threads, watch=self.watch),
-        )  # fmt: skip
-        self._improved(left, found.counts, found.met)
+        short = min(SHORT_SHARE, share) if self.rows.is_binary else share
+        self._walk(self.left, begin + short * left)
+        far = self.left if short < share and not self._is_near else self.left[:0]
+        far = far[self._gaps(far) > CLOSE]
+        if len(far):
+            self._walk(far, begin + share * left)
 
     def _repeat_messages(self) -> None:
         """Pass messages from several starts: near capacity not every one ends where all signs are met."""
@@ -101,20 +90,6 @@ class TimedSearch(LayerSearch):
             if time.perf_counter() >= end or not len(self.left):
                 break
             self._pass_messages(attempt, iterations=SLOWLY[0], memory=SLOWLY[1])
-
-    @property
-    def _deadline(self) -> float:
-        assert self.request.deadline is not None
-        return self.request.deadline
-
-    @property
-    def _left_s(self) -> float:
-        return self._deadline - time.perf_counter()
-
-    @property
-    def _walks_beside(self) -> bool:
-        """Whether a thread walks while another searches exactly."""
-        return self.rows.is_binary and self._threads > 1
 
     @property
     def _expected_s(self) -> float:
@@ -142,76 +117,9 @@ class TimedSearch(LayerSearch):
             if not self.proved[neuron]:
                 self._branch(neuron, time.perf_counter() + NARROW_SHARE * self._left_s / (len(left) - place))
 
-    def _walk(self, left: NDArray[np.intp], end: float) -> None:
-        """Anneal a little and walk until `end`; one neuron alone is walked on by every thread."""
-        from qproj.solvers.builtin.kernels.exchange import PAIR_S
-        from qproj.solvers.builtin.kernels.sharing import Limits
-        from qproj.solvers.builtin.kernels.soft_annealing import anneal_until, soft_anneal_layer
-
-        rows, threads = self.rows, self.options.threads
-        init = rows.columns.counts_from_weights(self.weights[left])
-        tau = np.ascontiguousarray(rows.tau[:, left])
-        common: dict[str, Any] = {"seeds": self.seeds[left], "init": init}
-        now = time.perf_counter()
-        pairs_s = PAIR_S * len(rows.A) * rows.A.shape[1] ** 2 * len(left) / self._threads
-        if not rows.is_binary or pairs_s > end - now:  # walks take rows of ±1, and time for a first descent
-            found = anneal_until(
-                rows.A, rows.columns.sizes, tau, limits=Limits(end, threads, watch=self.watch), **common
-            )
-            self._improved(left, found.counts, found.met)
-            return
-        first = Limits(now + ANNEAL_SHARE * (end - now), threads, watch=self.watch)
-        found = soft_anneal_layer(rows.A, rows.columns.sizes, tau, sweeps=ANNEAL_SWEEPS, limits=first, **common)
-        self._improved(left, found.counts, found.met)
-        left = left[~self.proved[left]]
-        if len(left) > 1 or self._threads == 1:
-            self._step_in_pairs(left, 0, end)
-        elif len(left):
-            stop = Event()
-            with ThreadPoolExecutor(self._threads) as pool:
-                walks = [pool.submit(self._pairs, left, i, end, stop) for i in range(self._threads)]
-                try:
-                    for walk in walks:
-                        self._better(left, *walk.result())
-                finally:
-                    stop.set()  # Ctrl-C does not wait for the other walks
-
-    def _step_in_pairs(self, left: NDArray[np.intp], walk: int, end: float) -> None:
-        self._improved(left, *self._pairs(left, walk, end))
-
-    def _pairs(
-        self, left: NDArray[np.intp], walk: int, end: float, stop: Event | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return counts (k, C) of the incumbents improved by walks, and which meet every sign; `walk` numbers them."""
-        from qproj.solvers.builtin.kernels.exchange import exchange_layer
-        from qproj.solvers.builtin.kernels.sharing import Limits, derived_seeds
-
-        rows = self.rows
-        found = exchange_layer(
-            rows.A,
-            rows.columns.sizes,
-            np.ascontiguousarray(rows.tau[:, left]),
-            rows.columns.counts_from_weights(self.weights[left]),
-            seeds=derived_seeds(self.seeds[left], walk),
-            kicks=None,
-            limits=Limits(end, self.options.threads, None if stop is None else stop.is_set, self.watch),
-        )
-        return found.counts, found.met
-
-    def _better(self, left: NDArray[np.intp], counts: NDArray[np.int64], met: NDArray[np.bool_]) -> None:
-        """Take over those counts that gain more than the incumbents."""
-        from qproj.solvers.builtin.kernels.scoring import score
-
-        rows = self.rows
-        tau, before = rows.tau[:, left].T, rows.columns.counts_from_weights(self.weights[left])
-        gains = [score(rows.A, rows.columns.sizes, tau, each)[0] for each in (counts, before)]
-        better = met | (gains[0] > gains[1])
-        self.weights[left[better]] = rows.columns.weights_from_counts(counts[better])
-        self.proved[left[met]] = True
-
     def _prove(self) -> None:
         """Search exactly, neuron by neuron, each in its share of the time, and walk on beside."""
-        left = self.left.tolist()
+        left = self.left[np.argsort(self._gaps(self.left), kind="stable")].tolist()  # soonest proved first
         for place, neuron in enumerate(left):
             share = self._left_s / (len(left) - place)
             if share <= 0:
@@ -219,10 +127,13 @@ class TimedSearch(LayerSearch):
             end = time.perf_counter() + share
             if not self._walks_beside:
                 self._exactly(neuron, end)
+                if not self.proved[neuron] and time.perf_counter() < end:
+                    self._walk(np.array([neuron]), end)
                 continue
             stop, alone = Event(), np.array([neuron])
+            until = end - (1.0 - BESIDE_SHARE) * share if self._is_close(neuron) else end
             with ThreadPoolExecutor(1) as pool:
-                beside = pool.submit(self._pairs, alone, self._threads, end, stop)
+                beside = pool.submit(self._pairs, alone, self._threads, until, stop)
                 try:
                     self._exactly(neuron, end)
                     if not self.proved[neuron] and time.perf_counter() < end:
@@ -235,54 +146,65 @@ class TimedSearch(LayerSearch):
             self.terminations[neuron] = Termination.CLOCK
 
     def _exactly(self, neuron: int, end: float) -> None:
-        """Search by branch and bound and by other solvers, the likelier first."""
-        # where nearly all signs can be met CP-SAT's bounds close the rest, beyond that its search is too slow
-        near = len(self.rows.A) <= NEAR_CAPACITY * self.rows.A.shape[1]
-        steps = (self._ask, self._branch) if near else (self._branch, self._ask)
-        if self._expected_s > HOPELESS * (end - time.perf_counter()):
-            steps = (self._ask,) * 2
-        for share, step in zip(PROOF_SHARES, steps, strict=True):
-            now = time.perf_counter()
-            if now < end and not self.proved[neuron]:
-                step(neuron, now + share * (end - now))
+        """Search by branch and bound and by other solvers: the likelier first, or side by side."""
+        begin = time.perf_counter()
+        close = self._is_close(neuron)
+        if self._expected_s > HOPELESS * (end - begin):
+            self._ask(neuron, end, close=close)
+        elif close and self._threads > 1:
+            self._ask(neuron, end, close=True, branch=True)
+        else:
+            first = begin + FIRST_SHARE * (end - begin)
+            ask = partial(self._ask, close=close)
+            steps: tuple[Callable[[int, float], None], ...] = (ask, self._branch) if close else (self._branch, ask)
+            for step, until in zip(steps, (first, end), strict=True):
+                if not self.proved[neuron] and time.perf_counter() < until:
+                    step(neuron, until)
+
+    def _is_close(self, neuron: int) -> bool:
+        """Whether a relaxation's bound is probably near: there are few rows, or the incumbent meets nearly all of Σ|τ|.
+
+        There cuts and clause learning close the rest; beyond, they are too slow.
+        """
+        return self._is_near or bool(self._gaps(np.array([neuron]))[0] <= CLOSE)
+
+    @property
+    def _is_near(self) -> bool:
+        return bool(len(self.rows.A) <= NEAR_CAPACITY * self.rows.A.shape[1])
 
     def _branch(self, neuron: int, deadline: float) -> None:
         self._take(neuron, self._search(neuron, deadline, self._threads))
 
-    def _ask(self, neuron: int, deadline: float) -> None:
-        """Ask CP-SAT and, where it is installed and takes the model, Gurobi beside it: the first proof ends both."""
+    def _ask(self, neuron: int, deadline: float, *, close: bool = False, branch: bool = False) -> None:
+        """Ask CP-SAT and Gurobi, and search by branch and bound beside them: the first proof ends all."""
+        from qproj.solvers.builtin.kernels.branch_bound import BranchBoundResult
+
         limit = deadline - time.perf_counter() - TERM_S * self.rows.A.size
         if not self.rows.is_binary or limit < LEAST_ASKED_S:
+            if branch:
+                self._branch(neuron, deadline)
             return
         problem = self.problems[neuron]
-        asked = [name for name in ASKED if name == "cpsat" or self._is_worth(name, problem, limit)]
-        searches = [partial(self._answer, name, neuron, limit) for name in asked]
-        answers = [searches[0]()] if len(searches) == 1 else race(searches, _is_proof)
+        names = self.backends.chosen(problem, limit, several=close and self._threads > 1)
+        ask = partial(
+            self.backends.answer, problem=problem, limit=limit, seed=int(self.seeds[neuron] >> np.uint64(33)),
+            hint=self.weights[neuron], progress=self.request.progress,
+        )  # fmt: skip
+        searches: list[Callable[[], Any]] = [partial(ask, name) for name in names]
+        if branch:
+            threads = max(1, self._threads - 1)
+            searches.append(lambda: self._search(neuron, deadline, threads, end_of_race()))
+        for name in names:
+            self.steps.setdefault(name, 0)
+        answers = [searches[0]()] if len(searches) == 1 else race(searches, is_proof)
+        if answers == [None] and names != ["cpsat"]:  # it refuses from now on
+            self._ask(neuron, deadline)
         for found in answers:
-            if found is not None and found.best is not None and found.gain_bound is not None:
-                self._learnt(neuron, found.best, found.gain_bound, proved=found.status is Status.OPTIMAL)
-            if _is_proof(found):
-                self.steps[found.solver] = self.steps.get(found.solver, 0) + 1
-
-    def _is_worth(self, name: str, problem: Any, limit: float) -> bool:
-        merged = problem.aggregated
-        return limit >= LEAST_FLOATING_S and sum(merged.A.shape) <= MOST_ROWS and name not in self._refused
-
-    def _answer(self, name: str, neuron: int, limit: float) -> Any:
-        """Return a solver's solution of one neuron; None where it is not installed, or refuses."""
-        seed, hint = int(self.seeds[neuron] >> np.uint64(33)), self.weights[neuron]
-        try:
-            return get_solver(name).solve(
-                self.problems[neuron], time_limit_s=limit, seed=seed, hint=hint,
-                on_progress=None if self.request.progress is None else self.request.progress.event,
-            )  # fmt: skip
-        except (MissingPackageError, MissingLicenceError, TooLargeError):
-            self._refused.add(name)
-            return None
-
-
-def _is_proof(found: Any) -> bool:
-    return found is not None and found.status is Status.OPTIMAL
+            if isinstance(found, BranchBoundResult):
+                self._take(neuron, found)
+            elif found is not None and found.best is not None and found.gain_bound is not None:
+                self._learnt(neuron, found.best, found.gain_bound, proved=is_proof(found))
+                self.steps[found.solver] += is_proof(found)
 
 
 __all__ = ["TimedSearch"]

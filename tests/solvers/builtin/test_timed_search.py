@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import qproj
-from qproj.solvers.builtin import timed_search
+from qproj.solvers.builtin import backends, timed_search
+from qproj.solvers.builtin.kernels.branch_bound import branch_bound
 from qproj.solvers.builtin.timed_search import TimedSearch
 
 
@@ -91,6 +92,41 @@ def test_every_neuron_of_a_layer_gets_a_share():
     layer = qproj.project(X, T, time_limit_s=0.4, seed=0)
     sign = qproj.project(X, T, "sign")
     assert (layer.gain > sign.gain).all()
+
+
+@pytest.mark.parametrize("groups", [20, 60])
+def test_where_gurobi_refuses_cpsat_is_asked(monkeypatch, groups):
+    asked = []
+
+    def named(name, **options):
+        asked.append(name)
+        if name == "gurobi" and asked.count(name) > 1:  # it is there, but its licence has ended
+            raise qproj.solvers.contract.MissingLicenceError("ended")
+        return qproj.get_solver("cpsat", **options)
+
+    monkeypatch.setattr(backends, "get_solver", named)
+    monkeypatch.setattr(TimedSearch, "_walk", lambda *_: None)
+    rng = np.random.default_rng(5)
+    X, t = rng.choice(np.array([-1, 1]), (groups, 30)), rng.standard_normal(groups)
+    problem = qproj.SignProjection(X, t * 0.1 ** np.arange(groups))
+    search = qproj.get_solver("auto", threads=1)
+    monkeypatch.setattr(timed_search, "HOPELESS", 0.0)
+    for step in ("_learn", "_repeat_messages", "_prove_narrow"):
+        monkeypatch.setattr(TimedSearch, step, lambda _: None)
+    solution = search.solve(problem, time_limit_s=20, seed=0)
+    assert "cpsat" in asked
+    assert "cpsat" in solution.message
+    assert solution.status == "optimal"
+
+
+def test_branch_and_bound_hears_the_end_of_a_race():
+    rng = np.random.default_rng(6)
+    X, t, ones = rng.choice(np.array([-1, 1], np.int8), (96, 60)), rng.standard_normal(96), np.ones(60, np.int64)
+    begin = time.perf_counter()
+    for A in (X, X.astype(float)):
+        found = branch_bound(A, ones, t, incumbent=ones, deadline=begin + 3600, stop=lambda: True)
+        assert not found.proved
+        assert found.upper_bound >= found.gain
 
 
 @pytest.mark.slow

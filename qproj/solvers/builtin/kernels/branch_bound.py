@@ -8,6 +8,7 @@ less than a float64 sum of Σ|τ| does, and `upper_bound` contains it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,7 @@ def branch_bound(
     node_limit: int | None = None,
     deadline: float | None = None,
     threads: int = 1,
+    stop: Callable[[], bool] | None = None,
 ) -> BranchBoundResult:
     """Return argmax over integer 0 ≤ c ≤ M of Σ_g tau_g σ(Σ_j A[g, j] (2c_j − M_j)), σ(0) = +1.
 
@@ -75,6 +77,8 @@ def branch_bound(
         `time.perf_counter()` instant at which to stop.
     threads : int
         They change the time, not the result, unless the clock ends the search.
+    stop : callable, optional
+        Asked now and then where there is a deadline; True ends the search.
 
     Returns
     -------
@@ -98,9 +102,9 @@ def branch_bound(
         gain = gain_of(A, M, tau, best)
         return BranchBoundResult(best, gain, max(gain, neuron.upper_bound(lost)), 0, True)
     if neuron.is_real or M.sum() > MAX_LENGTH:
-        found = search_rows(neuron, best, node_limit, deadline)
+        found = search_rows(neuron, best, node_limit, deadline, stop)
     else:
-        found = search_chunks(neuron, best, node_limit, deadline, threads)
+        found = search_chunks(neuron, best, node_limit, deadline, threads, stop)
     gains = [gain_of(A, M, tau, best), gain_of(A, M, tau, found.c)]
     pick = int(gains[1] > gains[0])
     bound = max(neuron.upper_bound(found.open_lost), gains[pick])

@@ -9,6 +9,7 @@ search over groups of rows.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,10 @@ class _Path(NamedTuple):
         return least
 
 
-def search_rows(neuron: Neuron, best: CountArray, node_limit: int | None, deadline: float | None) -> TreeOutcome:
+def search_rows(
+    neuron: Neuron, best: CountArray, node_limit: int | None, deadline: float | None,
+    stop: Callable[[], bool] | None = None,
+) -> TreeOutcome:  # fmt: skip
     """Return argmin over 0 ≤ c ≤ M of what c loses; `best` (C,) is where to begin, and kept unless beaten.
 
     Parameters
@@ -90,6 +94,8 @@ def search_rows(neuron: Neuron, best: CountArray, node_limit: int | None, deadli
         Partial count vectors to look at; ended by it, the result depends on nothing else.
     deadline : float, optional
         `time.perf_counter()` instant.
+    stop : callable, optional
+        Asked now and then where there is a deadline; True ends the search.
     """
     tree, order = _tree(neuron)
     C, G = tree.columns.shape
@@ -109,7 +115,7 @@ def search_rows(neuron: Neuron, best: CountArray, node_limit: int | None, deadli
             if lost < path.known[0]:
                 path.known[0], found = lost, leaf
             path.place[-1] += 1
-        elif room <= 0 or (deadline is not None and time.perf_counter() >= deadline):
+        elif room <= 0 or (deadline is not None and (time.perf_counter() >= deadline or (stop is not None and stop()))):
             break
         state = int(_advance(tree, path, max(room, 0)))
     lost, nodes = path.known.tolist()

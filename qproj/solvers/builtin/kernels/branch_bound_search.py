@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -26,8 +27,9 @@ _ROUND = 16  # tasks that run with the same incumbent: results do not depend on 
 
 
 def search_chunks(
-    neuron: Neuron, best: CountArray, node_limit: int | None, deadline: float | None, threads: int
-) -> TreeOutcome:
+    neuron: Neuron, best: CountArray, node_limit: int | None, deadline: float | None, threads: int,
+    stop: Callable[[], bool] | None = None,
+) -> TreeOutcome:  # fmt: skip
     """Return argmin over 0 ≤ c ≤ M of what c loses, for ±1 rows with Σ M ≤ 254.
 
     Parameters
@@ -40,6 +42,8 @@ def search_chunks(
         `time.perf_counter()` instant.
     threads : int
         They change the time, not the result (unless the clock ends the search).
+    stop : callable, optional
+        Asked now and then where there is a deadline; True ends the search.
     """
     kept, lost, nodes = best.copy(), neuron.lost(best), 0
     room = np.inf if node_limit is None else float(node_limit)
@@ -49,7 +53,7 @@ def search_chunks(
         return TreeOutcome(kept, lost, 0, 0, False)
     plan = Plan.of(neuron)
     while True:
-        search = _TreeSearch(plan, max(1, -(-lost // LEVELS)), deadline)
+        search = _TreeSearch(plan, max(1, -(-lost // LEVELS)), deadline, stop)
         found = search.run(lost, None if node_limit is None else node_limit - nodes, threads)
         nodes += found.nodes
         if found.lost < lost:
@@ -76,8 +80,8 @@ class _Part(TreeOutcome):
 class _TreeSearch:
     """One pass over the tree with losses in one unit."""
 
-    def __init__(self, plan: Plan, unit: int, deadline: float | None) -> None:
-        self.plan, self.tree, self.deadline = plan, Tree.of(plan, unit), deadline
+    def __init__(self, plan: Plan, unit: int, deadline: float | None, stop: Callable[[], bool] | None) -> None:
+        self.plan, self.tree, self.deadline, self.stop = plan, Tree.of(plan, unit), deadline, stop
         self.free: SimpleQueue[Buffers] = SimpleQueue()
 
     def run(self, lost: int, node_limit: int | None, threads: int) -> _Part:
@@ -111,7 +115,7 @@ class _TreeSearch:
         while not buffers.done:
             spent = int(buffers.state[3])
             room = slice_ if budget is None else min(slice_, budget - spent)
-            if room <= 0 or (self.deadline is not None and time.perf_counter() >= self.deadline):
+            if room <= 0 or (self.deadline is not None and self._is_over(self.deadline)):
                 break
             advance(self.tree, buffers, room)
             if int(buffers.state[3]) == spent and not buffers.done:
@@ -122,6 +126,9 @@ class _TreeSearch:
         result = TreeOutcome(found, best, buffers.open_cost * self.tree.unit, nodes, buffers.done)
         self.free.put(buffers)
         return result
+
+    def _is_over(self, deadline: float) -> bool:
+        return time.perf_counter() >= deadline or (self.stop is not None and self.stop())
 
     def _tasks(self) -> list[CountArray]:
         """Return the values of the classes above some level, one array per task."""
