@@ -139,7 +139,8 @@ class LinearModel:
         lost = math.fsum((paid - least).tolist()) + 8.0 * self.error + 4.0 * _EPS * float(np.abs([paid, least]).sum())
         lower, upper = self.lower.copy(), self.upper.copy()
         at = np.flatnonzero((self.kinds != REAL) & (self.cost != 0))
-        steps = np.floor(lost / np.abs(self.cost[at]) * (1.0 + 1e-9))
+        with np.errstate(over="ignore"):  # of a cost that is next to nothing
+            steps = np.floor(lost / np.abs(self.cost[at]) * (1.0 + 1e-9))
         falls = self.cost[at] < 0  # with the variable
         lower[at] = np.where(falls, np.maximum(lower[at], upper[at] - steps), lower[at])
         upper[at] = np.where(falls, upper[at], np.minimum(upper[at], lower[at] + steps))
