@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "first-hour.md"
 KEPT = 24  # lines of a step's answer
 TUTORIALS = ("annealer-and-exact", "your-own-optimiser", "write-a-solver")
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(?:\{code-cell\} )?(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 #: Run by the new environment's Python: one page's blocks in one namespace, as readers paste them.
 PASTED = """
