@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 SignArray = NDArray[np.int8]
 
+#: Numbers that are hashed at a time.
+_BLOCK = 1 << 16
+
 
 def as_numpy(value: ArrayLike, name: str) -> NDArray[Any]:
     """Return `value` as a numpy array of a real dtype, on the host, detached from any autograd graph.
@@ -117,6 +120,16 @@ def as_signs(value: ArrayLike, name: str, columns: int) -> SignArray:
     if not is_sign_matrix(array):
         raise ValueError(f"{name} holds entries other than -1 and +1; weights are ±1: use numpy.where(v >= 0, 1, -1)")
     return array.astype(np.int8)
+
+
+def feed(digest: Any, array: NDArray[Any], dtype: Any = None) -> None:
+    """Add an array's numbers to a hash, block by block: little-endian, in C order, −0 as +0, as `dtype` where given."""
+    flat = array.reshape(-1) if array.flags.c_contiguous else array.flat
+    wanted = np.dtype(array.dtype if dtype is None else dtype).newbyteorder("<")
+    for low in range(0, array.size, _BLOCK):
+        block = np.asarray(flat[low : low + _BLOCK])
+        plain = block + 0.0 if block.dtype.kind == "f" else block
+        digest.update(np.ascontiguousarray(plain, wanted))
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

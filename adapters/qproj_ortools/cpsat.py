@@ -43,6 +43,7 @@ class CPSAT(MIPAdapter):
     name = "cpsat"
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True, progress=True)
     requires = ("ortools",)
+    product_bytes = 6000
     floating = False
 
     def __init__(
@@ -73,7 +74,8 @@ class CPSAT(MIPAdapter):
         return state if state.installed else replace(state, remedy="pip install ortools, which qproj depends on")
 
     def check(self, problem: Any, request: Request) -> None:
-        """Refuse real variables, of which CP-SAT has none."""
+        """Refuse real variables, of which CP-SAT has none, and more products than memory holds."""
+        super().check(problem, request)
         if problem.kind == "cqm":
             real = [v for v in problem.variables if problem.cqm.vartype(v).name == "REAL"]
             if real:

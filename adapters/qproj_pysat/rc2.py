@@ -51,6 +51,7 @@ class RC2(MIPAdapter):
     )
     extra = "sat"
     requires = ("pysat",)
+    product_bytes = 3000
     floating = False
 
     def __init__(self, *, oracle: str = "g4") -> None:

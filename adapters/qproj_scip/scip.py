@@ -55,6 +55,7 @@ class SCIP(MIPAdapter):
     capabilities = Capabilities(forms=frozenset({"projection", "bqm", "cqm"}), exact=True, hint=True, progress=True)
     extra = "scip"
     requires = ("pyscipopt",)
+    product_bytes = 11000
     row_bits = 12
 
     def __init__(self, *, node_limit: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj._arrays import FloatArray
+from qproj._arrays import FloatArray, feed
 from qproj._sums import split, total
 
 #: Products of variables that are held at once while many assignments are evaluated.
@@ -65,6 +66,30 @@ class Expression:
         return Expression(
             at[kept], self.linear[kept], ends[0][pairs], ends[1][pairs], self.products[pairs], self.offset
         )
+
+    def feed(self, digest: Any, place: NDArray[np.intp]) -> None:
+        """Add the arrays of ``renumbered(place)`` to a hash, block by block, without a copy of the terms."""
+        n = len(place)
+        kept = np.flatnonzero(self.linear)
+        kept = kept[np.argsort(place[self.place[kept]], kind="stable")]
+        ends = np.empty(len(self.products), np.int64)  # both variables of a product in one number, the earlier first
+        for part in _parts_of(len(ends)):
+            one, other = place[self.first[part]], place[self.second[part]]
+            ends[part] = np.minimum(one, other) * n + np.maximum(one, other)
+        pairs = np.argsort(ends, kind="stable")
+        if not self.products.all():
+            pairs = pairs[self.products[pairs] != 0.0]
+        takes: list[tuple[int, Callable[[slice], NDArray[Any]]]] = [
+            (len(kept), lambda part: place[self.place[kept[part]]]),
+            (len(kept), lambda part: self.linear[kept[part]]),
+            (len(pairs), lambda part: ends[pairs[part]] // n),
+            (len(pairs), lambda part: ends[pairs[part]] % n),
+            (len(pairs), lambda part: self.products[pairs[part]]),
+        ]
+        for count, take in takes:
+            for part in _parts_of(count):
+                feed(digest, take(part))
+        feed(digest, np.array([self.offset]))
 
     def dense_linear(self, count: int) -> FloatArray:
         """Return the linear coefficients of variables 0, …, count − 1."""
@@ -131,3 +156,7 @@ class Expression:
     def _exact(self, terms: list[float]) -> Fraction:
         pairs = zip(self.coefficients.tolist(), terms, strict=True)
         return sum((Fraction(a) * Fraction(x) for a, x in pairs), Fraction(0))
+
+
+def _parts_of(count: int) -> Iterator[slice]:
+    return (slice(low, low + _BLOCK) for low in range(0, count, _BLOCK))

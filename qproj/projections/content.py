@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from qproj._arrays import feed
+
 
 class Immutable:
     """A value whose attributes and arrays stay as they are, also after pickling."""
@@ -49,9 +51,8 @@ class ByContent(Immutable):
         header, arrays = self._content()
         digest = hashlib.sha256(f"qproj {type(self).__name__} 1 {header!r}".encode())
         for array in arrays:
-            plain = array + 0.0 if array.dtype.kind == "f" else array  # −0 and +0 are one number
-            digest.update(f"{plain.shape} {plain.dtype.kind}{plain.dtype.itemsize}".encode())
-            digest.update(np.ascontiguousarray(plain, plain.dtype.newbyteorder("<")).tobytes())
+            digest.update(f"{array.shape} {array.dtype.kind}{array.dtype.itemsize}".encode())
+            feed(digest, array)
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,9 +16,9 @@ from dimod.higherorder.polynomial import BinaryPolynomial
 from numpy.typing import ArrayLike, NDArray
 
 from qproj._arrays import FloatArray
-from qproj._labels import canonical_order, label_text
+from qproj._labels import canonical_order, label_text, numbered
 from qproj.encodings import SampledModel
-from qproj.encodings.constrained_model import ConstrainedModel, plain_bytes, require_range
+from qproj.encodings.constrained_model import ConstrainedModel, require_range
 from qproj.encodings.expression import Expression
 from qproj.projections.base import Problem
 from qproj.projections.foreign import bqm_of
@@ -109,10 +109,11 @@ class BQMProblem(PlainModel):
     kind = "bqm"
 
     def __init__(self, model: dimod.BinaryQuadraticModel) -> None:
-        vectors = model.to_numpy_vectors(variable_order=list(model.variables))
+        self._variables: Sequence[Hashable] = list(model.variables)
+        vectors = model.to_numpy_vectors(variable_order=self._variables)
         row, column, values = vectors.quadratic
         self._model: dimod.BinaryQuadraticModel | None = model
-        self._variables, self.is_spin = list(model.variables), model.vartype is dimod.SPIN
+        self.is_spin = model.vartype is dimod.SPIN
         self.form = Expression(
             np.arange(len(self._variables)),
             np.asarray(vectors.linear_biases, np.float64),
@@ -138,7 +139,7 @@ class BQMProblem(PlainModel):
         return self.model
 
     @property
-    def variables(self) -> list[Hashable]:
+    def variables(self) -> Sequence[Hashable]:
         return self._variables
 
     @property
@@ -166,11 +167,19 @@ class BQMProblem(PlainModel):
         """The model with sorted variables and sorted interactions, those that are 0 left out."""
         if self._is_canonical:
             return self
-        order = canonical_order(self.variables)
+        order = np.argsort(self.place).tolist()
         other = BQMProblem.__new__(BQMProblem)
         other._model, other.is_spin, other._is_canonical = None, self.is_spin, True
         other._variables = [self.variables[i] for i in order]
         other.form = self.form.renumbered(self.place)
+        return other
+
+    @cached_property
+    def unlabelled(self) -> BQMProblem:
+        """The same model over 0, …, n − 1: dimod keeps no table of such labels, for which solvers would ask again."""
+        other = BQMProblem.__new__(BQMProblem)
+        other._model, other.is_spin, other._is_canonical = None, self.is_spin, True
+        other._variables, other.form = range(self.num_variables), self.form
         return other
 
     def _bare(self, V: NDArray[Any]) -> FloatArray:
@@ -207,12 +216,11 @@ class BQMProblem(PlainModel):
     @cached_property
     def key(self) -> str:
         """SHA-256 of vartype, sorted labels and coefficients."""
-        canonical = self.canonical
         digest = hashlib.sha256(b"bqm 1 SPIN" if self.is_spin else b"bqm 1 BINARY")
-        for label in canonical.variables:
+        for i in np.argsort(self.place).tolist():
+            label = self.variables[i]
             digest.update(f"{type(label).__name__} {label_text(label)}\n".encode())
-        for array in canonical.form.arrays():
-            digest.update(plain_bytes(array))
+        self.form.feed(digest, self.place)
         return digest.hexdigest()
 
 
@@ -351,11 +359,16 @@ def _has(problem: object, name: str) -> bool:
     return inspect.getattr_static(problem, name, None) is not None
 
 
+def labelled(samples: NDArray[Any], labels: Sequence[Hashable]) -> tuple[NDArray[Any], Sequence[Hashable]]:
+    """Return samples (k, n) and the labels of their columns for a dimod sample set; labels that are 0…n−1 in order."""
+    place = numbered(labels)
+    return (samples, list(labels)) if place is None else (samples[:, place], range(len(labels)))
+
+
 def sampleset_of(problem: Problem, candidates: NDArray[Any], gains: FloatArray) -> dimod.SampleSet:
     """Return the candidates as a sample set over the problem's own variables, energies being objectives."""
     objectives = problem.objective_of_gain(gains)
-    labels = list(problem.variables)
-    samples: NDArray[Any] = candidates
+    samples, labels = labelled(candidates, problem.variables)
     vartype: Any = "INTEGER"
     if problem.kind == "projection":
         samples, vartype = ((candidates + 1) // 2).astype(np.int8), dimod.BINARY

@@ -8,6 +8,7 @@ backend calls a model infeasible, CP-SAT, which counts in whole numbers, has to 
 
 from __future__ import annotations
 
+import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable
@@ -22,9 +23,9 @@ from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.encodings.linear_task import LinearTask
 from qproj.encodings.units import dyadic_unit
 from qproj.projections import SignProjection
-from qproj.projections.models import hook
+from qproj.projections.models import BQMProblem, hook
 from qproj.solvers.adapter import Adapter
-from qproj.solvers.contract import MissingPackageError, Request, Termination
+from qproj.solvers.contract import MissingPackageError, Request, Termination, TooLargeError
 from qproj.solvers.found import Found
 from qproj.solvers.layers import MOST_LATE_S
 from qproj.solvers.mip_watch import LinearWatch, floating_lowest
@@ -52,6 +53,8 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
     term_s: ClassVar[float] = 3e-7
     #: Whether values that cost more than the whole start are taken out of the model: its proof is then of what is left.
     narrows: bool = True
+    #: Bytes per product of two variables that is linearised, as measured on sparse models.
+    product_bytes: ClassVar[int] = 8000
 
     @abstractmethod
     def optimise(
@@ -69,6 +72,16 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
         state = cls.availability()
         if not state.installed:
             raise MissingPackageError(f"solver {cls.name!r}: {state.reason}; {state.remedy}")
+
+    def check(self, problem: Any, request: Request) -> None:
+        """Refuse a model whose products, each a variable with rows of its own, would not fit into memory."""
+        products = _products(problem)
+        need, limit = products * self.product_bytes, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        if need > limit:
+            raise TooLargeError(
+                f"{self.name} would linearise {products:,} products, in about {need / 2**30:.3g} GiB; "
+                f"{limit / 2**30:.3g} GiB are allowed: use 'sa', 'tabu' or 'auto', or a model of fewer products"
+            )
 
     def build(self, problem: Any, request: Request) -> tuple[Any, LinearTask | None]:
         if request.deadline is not None:
@@ -272,6 +285,18 @@ class _Rounds:
 
     def _ceiling_of(self, answer: Found) -> float:
         return (np.inf if answer.gain_bound is None else answer.gain_bound) + self.task.model.error
+
+
+def _products(problem: Any) -> int:
+    """Return how many products of variables a problem's linear model has; those of sign projections are rows."""
+    if problem.kind == "cqm":
+        model = problem.constrained
+        return len(model.objective.products) + sum(len(row.expression.products) for row in model.rows)
+    if isinstance(problem, BQMProblem):
+        return len(problem.form.products)
+    if problem.kind == "bqm":
+        return int(problem.bqm.num_interactions)
+    return 0 if isinstance(problem, SignProjection) else problem.num_variables * (problem.num_variables - 1) // 2
 
 
 def whole_number_search(deadline: float | None) -> Callable[..., Found]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qproj.encodings import SampledModel
 from qproj.projections import Layer, SignProjection
-from qproj.projections.models import hook, is_spin
+from qproj.projections.models import hook, is_spin, labelled
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination
 from qproj.solvers.found import Found
@@ -132,7 +132,9 @@ def decode_reads(reads: Reads, problem: Any) -> Found:
     problem's own units.
     """
     model, sampleset = reads.model, reads.sampleset
-    if not len(sampleset) or set(sampleset.variables) != set(model.bqm.variables):
+    # as from most samplers: sets of labels weigh more than a chain
+    in_order = sampleset.variables == model.bqm.variables == range(len(model.labels))
+    if not len(sampleset) or not (in_order or set(sampleset.variables) == set(model.bqm.variables)):
         empty = not len(sampleset)
         return Found(
             np.empty((0, problem.num_variables)),
@@ -140,17 +142,18 @@ def decode_reads(reads: Reads, problem: Any) -> Found:
             message="the sampler returned no reads" if empty else "the sampler's answer lacks variables of the model",
             stats=reads.stats,
         )
-    order = [sampleset.variables.index(i) for i in range(len(model.labels))]
     record = sampleset.record
-    samples: NDArray[Any] = np.asarray(record.sample)[:, order]
+    samples: NDArray[Any] = np.asarray(record.sample)
+    if not in_order:
+        samples = samples[:, [sampleset.variables.index(i) for i in range(len(model.labels))]]
     if sampleset.vartype is not model.bqm.vartype:
         samples = 2 * samples - 1 if model.bqm.vartype is dimod.SPIN else (samples + 1) // 2
     # without the offset, beside which the energies of tiny or huge targets would all round to the same number
     bare = np.asarray(model.bqm.energies((samples, range(samples.shape[1]))), np.float64)
     known = "chain_break_fraction" in (record.dtype.names or ())
     chains = {"chain_break_fraction": record.chain_break_fraction} if known else {}
-    labelled = dimod.SampleSet.from_samples(
-        (samples, list(model.labels)),
+    sampled = dimod.SampleSet.from_samples(
+        labelled(samples, model.labels),
         energy=bare * model.scale + model.offset,
         vartype=model.bqm.vartype,
         num_occurrences=record.num_occurrences,
@@ -162,7 +165,7 @@ def decode_reads(reads: Reads, problem: Any) -> Found:
         model.assignments(samples),
         reads.termination,
         energies=bare,
-        sampleset=labelled,
+        sampleset=sampled,
         stats={"reads": int(record.num_occurrences.sum()), **model.size, **reads.stats},
         queue_s=reads.queue_s,
         embed_s=reads.embed_s,

@@ -120,11 +120,9 @@ solver = qproj.get_solver(name)
 qubits = name in ("qaoa", "qaoa-fast", "schrodinger")
 small, large = (neuron(20, 5), neuron(60, 18)) if qubits else (chain(12), dense(300))
 if name == "tree":
-    large = chain(5000)  # its tables, which nothing interrupts, take 1.5 s
+    large = chain(40_000)
 if name == "dwave-emulated":
     large = dense(50)
-if name == "exact":
-    large = dense(150)  # to free its model of 300 takes another two seconds
 solver.solve(small, seed=0, time_limit_s=5.0)
 print("go", flush=True)
 try:

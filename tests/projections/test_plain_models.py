@@ -1,8 +1,10 @@
 """Plain models as problems: exact energies, feasibility in the rows' own units, soft constraints, keys."""
 
+import hashlib
 import itertools
 import math
 import random
+import tracemalloc
 from fractions import Fraction
 
 import dimod
@@ -11,6 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import qproj
+from qproj import _arrays
+from qproj._labels import canonical_order, label_text, numbered
+from qproj.encodings import expression
+from qproj.encodings.constrained_model import plain_bytes
 from qproj.encodings.expression import Expression
 from qproj.encodings.units import quantum
 from qproj.projections import as_problem
@@ -224,3 +231,63 @@ def test_an_expression_keeps_its_value_under_renumbering():
     np.testing.assert_array_equal(form.values(V), form.renumbered(place).values(moved))
     for v, value in zip(V, form.values(V), strict=True):
         assert float(form.exact(v)) == value
+
+
+def test_the_key_of_a_model_is_hashed_in_blocks_without_a_second_copy(monkeypatch):
+    rng = np.random.default_rng(0)
+    bqm = dimod.BinaryQuadraticModel("SPIN")
+    bqm.add_linear_from({f"v{i}": float(rng.integers(-1, 2)) for i in rng.permutation(40)})
+    for u, v in rng.integers(0, 40, (100, 2)):
+        if u != v:
+            bqm.add_quadratic(f"v{u}", f"v{v}", float(rng.integers(-1, 2)))
+    bqm.offset = -0.0
+    problem = as_problem(bqm)
+    digest = hashlib.sha256(b"bqm 1 SPIN")
+    digest.update("".join(f"str {label!r}\n" for label in problem.canonical.variables).encode())
+    for array in problem.canonical.form.arrays():
+        digest.update(plain_bytes(array))
+    for block in (7, 1 << 16):
+        monkeypatch.setattr(_arrays, "_BLOCK", block)
+        monkeypatch.setattr(expression, "_BLOCK", block)
+        assert as_problem(bqm).key == digest.hexdigest()
+
+    first, second = np.divmod(np.arange(200_000), 400)
+    large = as_problem(
+        dimod.BinaryQuadraticModel.from_numpy_vectors(
+            np.ones(900), (first, second + 500, rng.normal(size=200_000)), 0.0, "SPIN"
+        )
+    )
+    tracemalloc.start()
+    try:
+        assert large.key
+        assert tracemalloc.get_traced_memory()[1] < 0.7 * large.bqm.nbytes()
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_key_of_a_layer_is_hashed_in_blocks(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.choice([-1, 1], (300, 700))
+    one = qproj.LayerProjection(X, rng.normal(size=(300, 5)))
+    header, arrays = one._content()
+    digest = hashlib.sha256(f"qproj LayerProjection 1 {header!r}".encode())
+    for array in arrays:
+        plain = array + 0.0 if array.dtype.kind == "f" else array
+        digest.update(f"{plain.shape} {plain.dtype.kind}{plain.dtype.itemsize}".encode())
+        digest.update(np.ascontiguousarray(plain).tobytes())
+    assert one.key == digest.hexdigest()
+    halves = [qproj.LayerProjection(X, one.T[:, part]) for part in (slice(0, 3), slice(3, 5))]
+    assert [half.key for half in halves] == [one.part(0, 3).key, one.part(3, 5).key]  # strided
+
+
+def test_labels_that_are_numbers_are_sorted_as_their_texts_are():
+    rng = np.random.default_rng(0)
+    for count in range(0, 400, 37):
+        labels = [*map(int, rng.choice(np.arange(-900, 9000), count, replace=False)), 10**17, -(10**17), 10**18 - 1]
+        random.Random(count).shuffle(labels)
+        keys = [(type(label).__name__, label_text(label)) for label in labels]
+        assert canonical_order(labels) == sorted(range(len(labels)), key=keys.__getitem__)
+    assert canonical_order([10**18, True, 1]) == [1, 2, 0]
+    assert numbered([2, 0, 1]).tolist() == [1, 2, 0]
+    assert numbered([0, 2]) is None
+    assert numbered([False, True]) is None

@@ -6,8 +6,8 @@ import dimod
 import numpy as np
 import pytest
 
-from qproj import SignProjection, get_solver
-from qproj.solvers import Capabilities, Termination
+from qproj import MetricProjection, SignProjection, get_solver
+from qproj.solvers import Capabilities, Termination, TooLargeError
 from qproj.solvers.mip import MIPAdapter, floating_found, mip_found
 
 
@@ -136,3 +136,17 @@ def test_a_linear_model_that_takes_far_longer_than_the_time_limit_is_not_built(h
     assert solution.best.tolist() == (np.sign(p.linear_direction()) if hint is None else hint).tolist()
     solver.term_s = 0.0
     assert solver.solve(p, time_limit_s=60.0, hint=hint).status == "optimal"
+
+
+@pytest.mark.parametrize("name", ["coarse", "cpsat", "highs"])
+def test_products_that_memory_does_not_hold_are_refused_before_it_is_spent(name, monkeypatch):
+    pytest.importorskip("highspy")
+    solver = Coarse() if name == "coarse" else get_solver(name)
+    bqm = dimod.BinaryQuadraticModel({}, {(i, j): 1.0 for i in range(30) for j in range(i)}, 0.0, "BINARY")
+    cqm = dimod.ConstrainedQuadraticModel.from_bqm(bqm)
+    monkeypatch.setattr(type(solver), "product_bytes", 2**40)
+    for model in (bqm, cqm, MetricProjection(np.eye(30), np.ones(30))):
+        with pytest.raises(TooLargeError, match=rf"{name} would linearise 435 products.*GiB are allowed: use 'sa'"):
+            solver.solve(model)
+    neuron = SignProjection([[1, -1, 1], [1, 1, 1]], [1.0, -0.4])  # its rows are linear
+    assert solver.solve(neuron).status == "optimal"

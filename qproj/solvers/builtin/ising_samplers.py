@@ -39,7 +39,8 @@ class IsingSampler(SamplerSolver):
             spins = self._draw(Ising.of(model.bqm), model.exact, num_reads, np.random.default_rng(seed), stop)
         bqm = model.bqm
         values = spins if bqm.vartype is dimod.SPIN else (spins + 1) // 2
-        reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm((values, range(spins.shape[1])), bqm)
+        labelled = (values, range(spins.shape[1]))
+        reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(labelled, bqm, sort_labels=False)
         return reads
 
     @abstractmethod

@@ -135,5 +135,6 @@ def _fields(model: object, spins: FloatArray) -> FloatArray:
 
 def _reads(bqm: dimod.BinaryQuadraticModel, spins: NDArray[np.int8]) -> dimod.SampleSet:
     values = spins if bqm.vartype is dimod.SPIN else ((spins + 1) // 2).astype(np.int8)
-    reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm((values, range(values.shape[1])), bqm)
+    labelled = (values, range(values.shape[1]))
+    reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(labelled, bqm, sort_labels=False)
     return reads

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qproj.projections.models import BQMProblem
+from qproj.solvers.builtin.bucket_elimination import VARIABLE_S, SparseForm, least_degree_first, minimised
 from qproj.solvers.builtin.exhaustive import Exhaustive
 from qproj.solvers.builtin.samplers import SimulatedAnnealing, Tabu, descended
-from qproj.solvers.builtin.tree import TreeDecomposition, elimination, table_seconds
 from qproj.solvers.contract import (
     MissingLicenceError,
     MissingPackageError,
@@ -61,6 +62,13 @@ def solve_model(problem: Any, request: Request) -> Found:
         return _constrained(problem, request)
     if not problem.num_variables:  # the empty assignment is the only one
         return Found(np.empty((1, 0), np.int8), Termination.PROVED, message="no variables")
+    if not isinstance(problem, BQMProblem):
+        return _by_portfolio(problem, request)
+    # every solver that is asked makes a sample set, whose table of labels weighs more than a sparse model
+    return replace(_by_portfolio(problem.unlabelled, request), sampleset=None)
+
+
+def _by_portfolio(problem: Any, request: Request) -> Found:
     for step in (_enumerated, _by_tree):
         found = step(problem, request)
         if found is not None:
@@ -81,18 +89,18 @@ def _by_tree(problem: Any, request: Request) -> Found | None:
         return None
     left = _left(request)
     most_s = TREE_S if left is None else TREE_SHARE * left
-    if table_seconds([0] * problem.num_variables) > most_s:
+    if VARIABLE_S * problem.num_variables > most_s:
         return None
-    widths = elimination(problem.sampled_model("", {}).bqm, most_s=most_s)[1]
-    if len(widths) < problem.num_variables or table_seconds(widths) > most_s:
+    linear, first, second, products, _ = problem.arrays
+    form = SparseForm.of(linear, first, second, products, -1 if problem.is_spin else 0)
+    tried = least_degree_first(form, most_s)
+    if len(tried.order) < problem.num_variables or tried.seconds > most_s:
         return None
-    try:
-        found = Found.of(TreeDecomposition().solve(problem, time_limit_s=left, on_progress=_listener(request)))
-    except TooLargeError:
+    best = minimised(form, tried.order, lambda: request.deadline is not None and time.perf_counter() > request.deadline)
+    if best is None:
         return None
-    if found.termination is not Termination.PROVED:
-        return None
-    return replace(found, message=f"tree decomposition of width {max(widths, default=0)}")
+    text = f"tree decomposition of width {tried.width}"
+    return Found(best[None, :], Termination.PROVED, float(problem.gain(best)), message=text)
 
 
 def _in_steps(problem: Any, request: Request) -> Found:
