@@ -36,7 +36,7 @@ reads: in MB beyond what was there when everything was imported, and as a multip
 says that the solver does not take the model, and said so. More than 10 times is bold. Labels and reads are objects of
 Python and weigh more than the numbers of a chain, which has one interaction per variable; solvers that linearise
 products (`cpsat`, `exact`, `highs`, `rc2`, `scip`) hold a variable per interaction, and
-`auto` asks one of them on the chain.
+`auto` asks none of them beyond 60,000 interactions.
 """
 
 
