@@ -85,8 +85,9 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
 
     def build(self, problem: Any, request: Request) -> tuple[Any, LinearTask | None]:
         if request.deadline is not None:
-            late = time.perf_counter() + self.least_seconds(problem) - request.deadline
-            if late > MOST_LATE_S:
+            needed = self.least_seconds(problem)
+            late = time.perf_counter() + needed - request.deadline
+            if needed and late > MOST_LATE_S:  # other problems have no assignment to answer with
                 return problem, None
         return problem, hook(problem, "linear_task")(request.hint, self.row_bits)
 

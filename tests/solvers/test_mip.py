@@ -150,3 +150,12 @@ def test_products_that_memory_does_not_hold_are_refused_before_it_is_spent(name,
             solver.solve(model)
     neuron = SignProjection([[1, -1, 1], [1, 1, 1]], [1.0, -0.4])  # its rows are linear
     assert solver.solve(neuron).status == "optimal"
+
+
+def test_a_constrained_model_that_is_late_before_it_is_built_is_no_error(monkeypatch):
+    monkeypatch.setattr("qproj.solvers.mip.MOST_LATE_S", -1e9)
+    cqm = dimod.ConstrainedQuadraticModel()
+    x = dimod.Binary("x")
+    cqm.set_objective(-x)
+    cqm.add_constraint(x <= 1)
+    assert get_solver("cpsat").solve(cqm, time_limit_s=10.0).status == "optimal"
