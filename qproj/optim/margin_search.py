@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray, SignArray
 from qproj._compiled import FAST, compiled
-from qproj.solvers.builtin.kernels.quadratic_flips import Quadratic, anneal_quadratic
+from qproj.solvers.builtin.kernels.quadratic_flips import RISE, Quadratic, anneal_quadratic
 from qproj.solvers.builtin.kernels.sharing import (
     SeedArray,
     check_seeds,
@@ -28,6 +28,8 @@ from qproj.solvers.builtin.sign_direction import sign_direction
 
 #: Temperature of the first and last sweep over the rms of the local fields; the last two sweeps only descend.
 HOT, COLD = 0.5, 0.02
+#: Neurons on one quadratic form descend first, and then anneal from far colder, in this share of the sweeps.
+SHARED_HOT, SHARED_SWEEPS = 0.05, 0.6
 #: Rows from which neurons that weigh them alike are searched on one quadratic form.
 SHARED_ROWS = 32
 _STREAM = 5  # among the searches that draw from one neuron's seed
@@ -54,7 +56,7 @@ def margin_search(
     seeds : (dout,) uint64
         One per neuron. A neuron's result depends on its own target, seed, start and the work budget alone.
     sweeps : int
-        The work budget per neuron; 0 returns the start.
+        The work budget per neuron; 0 returns the start. On one quadratic form three fifths of it are annealing.
     init : (dout, d) int8, optional
         Where to begin; sign(Tᵀ X) by default.
     weights : (n,) float64, optional
@@ -67,14 +69,16 @@ def margin_search(
     """
     if not (math.isfinite(kappa) and kappa >= 0):
         raise ValueError(f"kappa is {kappa}; a finite number ≥ 0 is allowed: 1 to 3 is usual")
-    x = np.ascontiguousarray(X.T, np.float32)
+    if weights is not None and sweeps:
+        problem, near = _shared_problem(X, T, weights, kappa)
+        return anneal_quadratic(
+            problem, near if init is None else init, seeds=check_seeds(seeds, T.shape[1]),
+            sweeps=math.ceil(SHARED_SWEEPS * sweeps), starts=1, hot=SHARED_HOT,
+        )  # fmt: skip
+    V = np.ascontiguousarray(sign_direction(X, T) if init is None else init, np.int8).copy()
+    x = np.ascontiguousarray(X.T, np.int8 if X.dtype == np.int8 else np.float32)  # signs fit the cache
     largest = np.abs(T).max(axis=0)
     scaled = np.ascontiguousarray((T / np.where(largest > 0, largest, 1.0)).T, np.float32)
-    start = sign_direction(X, T) if init is None else init
-    V = np.ascontiguousarray(start, np.int8).copy()
-    if weights is not None and sweeps:
-        problem = _shared_problem(X, T, weights, kappa)
-        return anneal_quadratic(problem, V, seeds=check_seeds(seeds, T.shape[1]), sweeps=sweeps, starts=1)
     states = generator_states(check_seeds(seeds, T.shape[1]), _STREAM)
     warm = np.geomspace(HOT, COLD, sweeps - 2) if sweeps > 2 else np.empty(0)
     heat = np.concatenate([warm, np.zeros(min(sweeps, 2))]).astype(np.float32)
@@ -102,11 +106,21 @@ def shared_weights(T: FloatArray) -> FloatArray | None:
     return a if bool((np.abs(product - size) <= 1e-9 * size.max()).all()) else None
 
 
-def _shared_problem(X: NDArray[np.generic], T: FloatArray, a: FloatArray, kappa: float) -> Quadratic:
-    """Return every neuron's objective over b_j without its constant: vᵀ(Xᵀ diag(a) X)v − 2κ√d (a∘sign t_j)ᵀX v."""
-    rows = X.astype(np.float64)
-    H = 2.0 * kappa * math.sqrt(X.shape[1]) * ((a[:, None] * np.sign(T)).T @ rows)
-    return Quadratic.of(rows.T @ (a[:, None] * rows), H, np.full(T.shape[1], 2.0))
+def _shared_problem(
+    X: NDArray[np.generic], T: FloatArray, weights: FloatArray, kappa: float
+) -> tuple[Quadratic, SignArray]:
+    """Return vᵀ(Xᵀ diag(a) X)v − 2κ√d (a∘sign t_j)ᵀX v for every neuron j, and where to begin, sign(Xᵀt).
+
+    That is the objective over b_j without its constant, scaled so that the largest a_i is 1.
+    """
+    a = weights / weights.max()
+    U = (a[:, None] * np.sign(T)).T @ X.astype(np.float64)
+    rows = np.sqrt(a).astype(np.float32)[:, None] * X.astype(np.float32)
+    A = rows.T @ rows  # BLAS computes half of such a product
+    problem = Quadratic.of(A, 2.0 * kappa * math.sqrt(X.shape[1]) * U, np.full(T.shape[1], 2.0))
+    # BLAS may round a sum of 0 differently beside another number of neurons
+    rounding = 1e-12 * np.abs(U).max(axis=1, keepdims=True)
+    return problem, np.where(U + rounding >= 0, np.int8(1), np.int8(-1))
 
 
 def margin_energy(X: NDArray[np.generic], T: FloatArray, V: SignArray, kappa: float) -> FloatArray:
@@ -128,7 +142,7 @@ def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
             r[g] = np.float32(0)
         for k in range(d):  # in this order: a product by BLAS may depend on the number of neurons
             for g in range(n):
-                r[g] += v[k] * x[k, g]
+                r[g] += v[k] * np.float32(x[k, g])
         for g in range(n):
             r[g] = a[g] * r[g] - margin * T[i, g]
         square = np.float32(0)
@@ -136,8 +150,9 @@ def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
             p = np.float32(0)
             h = np.float32(0)
             for g in range(n):
-                p += a[g] * x[k, g] * x[k, g]
-                h += x[k, g] * r[g]
+                entry = np.float32(x[k, g])
+                p += a[g] * entry * entry
+                h += entry * r[g]
             power[k] = p
             square += h * h
         unit = math.sqrt(square / d)
@@ -146,21 +161,21 @@ def _search(x, T, margin, heat, states, V):  # type: ignore[no-untyped-def]
         kept = v.copy()
         state = states[i]
         for s in range(heat.size):
-            temperature = heat[s] * unit
+            temperature = np.float32(heat[s] * unit)
             for k in range(d):
                 h = np.float32(0)
                 for g in range(n):
-                    h += x[k, g] * r[g]
+                    h += np.float32(x[k, g]) * r[g]
                 change = power[k] - v[k] * h
                 accept = change < 0
-                if not accept and temperature > 0:
+                if not accept and change < RISE * temperature:
                     state = next_state(state)
-                    u = (word_of(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-                    accept = u < math.exp(-change / temperature)
+                    u = np.float32((word_of(state) >> np.uint64(40)) + 1) * np.float32(2.0**-24)
+                    accept = change < -temperature * np.log(u)
                 if accept:
                     step = np.float32(2 * v[k])
                     for g in range(n):
-                        r[g] -= step * a[g] * x[k, g]
+                        r[g] -= step * a[g] * np.float32(x[k, g])
                     v[k] = -v[k]
                     energy += change
             if energy < best:

@@ -29,6 +29,8 @@ from qproj.solvers.builtin.kernels.sharing import (
 HOT, COLD = 0.5, 0.02
 #: Sweeps of a descent at most; those of the first anneal under a time limit, whose duration the later ones follow.
 DESCENT_SWEEPS, FIRST_SWEEPS = 1000, 4
+#: −log u of the smallest u that is drawn: a rise by more temperatures than that is never accepted.
+RISE = np.float32(16.64)
 #: Seconds that looking at a flip and making it take, per weight of a neuron.
 FLIP_S = 2e-10
 
@@ -50,7 +52,7 @@ class Quadratic(NamedTuple):
     rho: NDArray[np.float32]
 
     @staticmethod
-    def of(A: FloatArray, H: FloatArray, rho: FloatArray) -> Quadratic:
+    def of(A: NDArray[np.floating], H: FloatArray, rho: FloatArray) -> Quadratic:
         """Return the problem in float32, every neuron scaled so that its largest coefficient is about 1."""
         top = float(np.abs(A).max(initial=0.0)) or 1.0
         scale = np.maximum(np.abs(H).max(axis=1, initial=0.0), rho * top)
@@ -101,6 +103,7 @@ def anneal_quadratic(
     sweeps: int,
     starts: int,
     limits: Limits = NO_LIMITS,
+    hot: float = HOT,
 ) -> SignArray:
     """Return the best vector found for every neuron: descent from V, then anneals that begin at the incumbent.
 
@@ -114,6 +117,8 @@ def anneal_quadratic(
         The work budget per neuron: `starts` anneals of `sweeps` sweeps; every second one begins at random.
     limits : Limits
         With a deadline, anneals of at most `sweeps` sweeps fill the time.
+    hot : float
+        Temperature of an anneal's first sweep.
     """
     check_seeds(seeds, len(V))
     best = V.astype(np.float32)
@@ -130,7 +135,9 @@ def anneal_quadratic(
         now, states = best.copy(), generator_states(seeds, done)
         if done % 2:
             _randomise(now, states)
-        found = _annealed(problem, now, states, count, limits)
+        fields = now @ problem.A if done else F.copy()
+        _anneal_all(problem, now, fields, states, np.geomspace(hot, COLD, max(count, 1)), limits)
+        found = _energies(problem, now, fields)
         better = found < energy
         best[better], energy[better] = now[better], found[better]
         limits.report(best)
@@ -139,19 +146,18 @@ def anneal_quadratic(
     return best.astype(np.int8)
 
 
-def _annealed(
-    problem: Quadratic, V: NDArray[np.float32], states: NDArray[np.uint64], sweeps: int, limits: Limits
-) -> FloatArray:
-    """Anneal every neuron once, in place, and return the objectives."""
-    F = V @ problem.A
-    heat = np.geomspace(HOT, COLD, max(sweeps, 1)).astype(np.float32)
+def _anneal_all(
+    problem: Quadratic, V: NDArray[np.float32], F: NDArray[np.float32], states: NDArray[np.uint64],
+    temperatures: FloatArray, limits: Limits,
+) -> None:  # fmt: skip
+    """Anneal every neuron once and let it descend, in place."""
+    heat = temperatures.astype(np.float32)
 
     def run(low: int, high: int) -> int:
         return int(_anneal(problem.part(low, high), V[low:high], F[low:high], heat, states[low:high]))
 
-    in_threads(run, len(V), limits.threads, FLIP_S * sweeps * V.shape[1] ** 2)
+    in_threads(run, len(V), limits.threads, FLIP_S * len(heat) * V.shape[1] ** 2)
     descend_quadratic(problem, V, F, DESCENT_SWEEPS, limits)
-    return _energies(problem, V, F)
 
 
 def _energies(problem: Quadratic, V: NDArray[np.float32], F: NDArray[np.float32]) -> FloatArray:
@@ -218,6 +224,8 @@ def _anneal(problem, V, F, heat, states):
                 change = np.float32(2) * (v[k] * (h[k] - rho * f[k]) + rho * problem.diagonal[k])
                 if change > 0:
                     x = next_state(x)
+                    if change > RISE * temperature:
+                        continue
                     u = np.float32((word_of(x) >> np.uint64(40)) + 1) * np.float32(2.0**-24)
                     if change > -temperature * np.log(u):
                         continue
