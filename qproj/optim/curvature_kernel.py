@@ -17,6 +17,9 @@ from qproj.solvers.builtin.kernels.sharing import in_threads
 
 #: Seconds per weight of a neuron: that of looking at it in one sweep, and of changing one entry of F in all of them.
 LOOK_S, CHANGE_S = 1e-9, 2e-11
+#: Seconds of a layer from which its neurons are shared among threads: torch's own keep the cores busy for some
+#: milliseconds after an operation, so that short searches end no sooner with helpers.
+SHARED_S = 10e-3
 
 
 def single_flips(
@@ -36,6 +39,7 @@ def single_flips(
     figures = np.empty((groups, neurons, 2))
     arrays = [x.numpy() for x in (A, H.contiguous(), power, V, F, found)]
     seconds = d * (LOOK_S * sweeps + CHANGE_S * d)
+    threads = torch.get_num_threads() if seconds * neurons > SHARED_S else 1
     for group in range(groups):
         a, *rows = (x[group] for x in (*arrays, figures))
         diagonal = np.ascontiguousarray(np.diagonal(a))
@@ -43,7 +47,7 @@ def single_flips(
         def run(low: int, high: int) -> int:
             return int(_directions(a, diagonal, *(x[low:high] for x in rows), tau, sweeps))  # noqa: B023
 
-        in_threads(run, neurons, torch.get_num_threads(), seconds)
+        in_threads(run, neurons, threads, seconds)
     objective, agreeing = figures.sum(axis=(0, 1)).tolist()
     return found, objective, agreeing / H.numel()
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from qproj.nn.binary_layer import BinaryLayer
 from qproj.nn.patches import drawn
 from qproj.nn.recording import RecordedRows
+from qproj.optim.cpu_passes import mean_on_cpu
 from qproj.optim.distributed import sum_over_ranks
 from qproj.optim.projection_report import is_finite
 
@@ -104,10 +105,12 @@ def averaged_gradient(state: CurvatureState, grad: Tensor, beta: float) -> tuple
     A gradient that is not finite leaves the mean as it was.
     """
     flat = grad.detach().reshape(state.mean.shape).float()
+    if flat.is_cpu:
+        H, usable = mean_on_cpu(state.mean, state.weight, flat.contiguous(), 1.0 - beta)
+        return H, torch.tensor(usable)
     finite = is_finite(flat)
-    usable, one = flat, torch.ones_like(state.weight)
-    if not (flat.is_cpu and finite):  # on other devices nobody asks
-        usable, one = torch.where(finite, flat, state.mean), torch.where(finite, one, state.weight)
+    one = torch.ones_like(state.weight)
+    usable, one = torch.where(finite, flat, state.mean), torch.where(finite, one, state.weight)  # nobody asks
     state.mean.lerp_(usable, 1.0 - beta)
     state.weight.lerp_(one, 1.0 - beta)
     return state.mean / state.weight.clamp(min=1e-30).neg_(), finite

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qproj.optim.cpu_passes import alignment_on_cpu
+
 
 @dataclass(frozen=True)
 class LayerReport:
@@ -142,6 +144,8 @@ class Direction:
 def alignment(grad: Tensor, V: Tensor) -> dict[str, Any]:
     """Return c = ⟨−∇f, V⟩/‖∇f‖ of a layer, not yet read from the device, and the number of weights."""
     slope, step = grad.detach().reshape(-1).float(), V.detach().reshape(-1).float()
+    if slope.is_cpu:
+        return {"alignment": alignment_on_cpu(slope, step), "size": grad.numel()}
     return {"alignment": torch.dot(slope, step).neg_() / torch.dot(slope, slope).sqrt_(), "size": grad.numel()}
 
 

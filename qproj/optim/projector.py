@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.join import Joinable, JoinHook
 
 from qproj.nn.binary_layer import BinaryLayer, binary_layers, require_binary_layers
+from qproj.optim.cpu_passes import negate_on_cpu_
 from qproj.optim.curvature_directions import CurvatureDirections
 from qproj.optim.distributed import UnevenBatches, sum_over_ranks
 from qproj.optim.projection_report import Direction, ProjectionReport, is_finite
@@ -163,7 +164,7 @@ class Projector(Joinable):
             grad = layer.weight.grad
             V = step.V.reshape(grad.shape)
             if grad.is_cpu and step.finite:
-                grad.copy_(V).neg_()
+                _negate_(grad, V)
             else:
                 grad.copy_(torch.where(step.finite, V.neg().to(grad.dtype), grad))
             layer.recorder.take()
@@ -255,6 +256,14 @@ class Projector(Joinable):
             if fnmatchcase(name, pattern):
                 return solver
         raise ValueError(f"no solver for layer {name!r}; patterns are {', '.join(map(repr, self._solvers))}: add '*'")
+
+
+def _negate_(grad: Tensor, V: Tensor) -> None:
+    """Set grad ← −V."""
+    if grad.is_contiguous() and V.is_contiguous() and grad.dtype == V.dtype == torch.float32:
+        negate_on_cpu_(grad, V)
+    else:
+        grad.copy_(V).neg_()
 
 
 class _SharedTime:

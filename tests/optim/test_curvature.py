@@ -14,6 +14,7 @@ from torch import nn
 import qproj
 from qproj.nn import BinaryConv2d, BinaryLinear, SignActivation, binary_layers
 from qproj.optim import QPSBGD, Projector, project_grad_, projector_of
+from qproj.optim.cpu_passes import alignment_on_cpu, mean_on_cpu, negate_on_cpu_
 from qproj.optim.curvature_search import descend_in_blocks_, direction, direction_by_products, scaled
 from qproj.optim.curvature_state import CurvatureState, filtered, refresh, second_moment
 from tests.optim._nets import loss_of, mixed, plain, signs
@@ -459,3 +460,36 @@ def test_without_a_closure_tau_is_one():
         optimizer.step()
     assert optimizer.projector.settings.tau == 1.0
     assert optimizer.look_ahead.looks == 0
+
+
+# One thread's passes on the CPU beside torch's operations
+
+
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+def test_passes_on_the_cpu_agree_with_torch(size):
+    torch.manual_seed(0)
+    mean, grad, weight = torch.randn(1, 5, 70) * size, torch.randn(1, 5, 70) * size, torch.tensor(0.36)
+    expected = torch.lerp(mean, grad, 0.2)
+    H, finite = mean_on_cpu(mean, weight, grad, 0.2)
+    assert finite
+    assert float(weight) == pytest.approx(0.488)
+    torch.testing.assert_close(mean, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(H, -expected / weight, rtol=1e-6, atol=0)
+    V = signs(5, 70)
+    along = -(grad.double().flatten() @ V.double().flatten()) / grad.double().norm()
+    assert alignment_on_cpu(grad, V) == pytest.approx(float(along), rel=1e-5)
+    version = grad._version
+    negate_on_cpu_(grad, V)
+    assert torch.equal(grad[0], -V)
+    assert grad._version == version + 1
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_gradient_that_is_not_finite_changes_no_mean(bad):
+    mean, weight, grad = torch.full((1, 1, 3), 2.0), torch.tensor(0.5), torch.tensor([[[1.0, bad, 0.0]]])
+    H, finite = mean_on_cpu(mean, weight, grad, 0.2)
+    assert not finite
+    assert torch.equal(mean, torch.full((1, 1, 3), 2.0))
+    assert torch.equal(H, torch.full((1, 1, 3), -4.0))
+    assert float(weight) == 0.5
+    assert np.isnan(alignment_on_cpu(torch.zeros(3), torch.ones(3)))
