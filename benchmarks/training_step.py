@@ -177,9 +177,9 @@ ratio is that of a step which takes it. Memory: the process's peak, and how much
 Without a sweep that meets a flip, the curvature projection reads its matrices once; each flip adds one row of A. The
 sign projection solves an NP-hard problem per neuron, within a work budget; it stands here for comparison.
 
-At batch 64 some 54,000 flips per step decide: with the gradients of so few rows a sixth of all weights changes its sign.
+At batch 64 some 54,000 flips per step decide: with the gradients of so few rows a sixth of all weights changes sign.
 In one thread they take 4.4 ms, more than forward and backward together. Margins share one quadratic form where
-|T_ij| = a_i b_j, as with one output; elsewhere each sweep of a neuron costs n·d, and fewer sweeps end at higher energies.
+|T_ij| = a_i b_j, as with one output; elsewhere each sweep of a neuron costs n·d, and fewer sweeps end higher.
 """
     )
 
