@@ -170,7 +170,8 @@ Forward and backward of a network, and the projection of its gradients: the curv
 another one is named. Networks of 784 inputs train on MNIST with SGD and η = 0.02, the others see random ±1 rows, new
 ones each step. {threads} threads, {result["steps"]} steps after 5 that
 compile; ratios are those of single steps. The second moment of the inputs is taken every eighth step, so the largest
-ratio is that of a step which takes it. Memory: the process's peak, and how much of it training added.
+ratio is that of a step which takes it. Memory: the peak of the process, and how much of it came after the model was
+made, the libraries that the first projection loads included.
 """
         + table(["network", "forward + backward", "projection", "ratio", "aim", "met", "peak memory"], rows)
         + """

@@ -106,8 +106,8 @@ def averaged_gradient(state: CurvatureState, grad: Tensor, beta: float) -> tuple
     """
     flat = grad.detach().reshape(state.mean.shape).float()
     if flat.is_cpu:
-        H, usable = mean_on_cpu(state.mean, state.weight, flat.contiguous(), 1.0 - beta)
-        return H, torch.tensor(usable)
+        H, known = mean_on_cpu(state.mean, state.weight, flat.contiguous(), 1.0 - beta)
+        return H, torch.tensor(known)
     finite = is_finite(flat)
     one = torch.ones_like(state.weight)
     usable, one = torch.where(finite, flat, state.mean), torch.where(finite, one, state.weight)  # nobody asks
