@@ -14,8 +14,6 @@ from qproj.solvers.search_progress import SearchProgress
 MOST_ROWS, LEAST_FLOATING_S = 2000, 0.1
 #: Groups of rows up to which CP-SAT mostly ends before Gurobi, where one core is all there is.
 SMALL = 48
-#: Equal columns are merged already, so that CP-SAT's symmetries and probing find little, and take a fifth of its time.
-OPTIONS: dict[str, dict[str, Any]] = {"cpsat": {"parameters": {"symmetry_level": 0, "cp_model_probing_level": 0}}}
 
 
 class Backends:
@@ -38,7 +36,7 @@ class Backends:
     ) -> Any:
         """Return a solver's solution of one neuron; None where it is not installed, or refuses."""
         try:
-            return get_solver(name, **OPTIONS.get(name, {})).solve(
+            return get_solver(name).solve(
                 problem, time_limit_s=limit, seed=seed, hint=hint,
                 on_progress=None if progress is None else progress.event,
             )  # fmt: skip

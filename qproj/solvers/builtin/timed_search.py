@@ -27,7 +27,7 @@ from qproj.solvers.layers import LayerRequest
 #: Share of the time that is left which walks get before exact search, and where no second thread continues beside it.
 WALK_SHARE, ALONE_SHARE = 0.2, 0.6
 #: Share of the time that is left within which message passing begins again, and how often at most.
-MESSAGE_SHARE, ATTEMPTS = 0.1, 10
+MESSAGE_SHARE, ATTEMPTS = 0.06, 10
 #: Iterations and memory of the later attempts: at n = 0.75 d they meet twice as many neurons as the defaults.
 SLOWLY = (1200, 0.995)
 #: Narrow neurons are proved first where a tree is expected to take at most this share of their time. Measured at 64
@@ -40,7 +40,7 @@ HOPELESS = 100.0
 #: that none proved more than .03 (digits and a1a, 32 to 256 rows).
 NEAR_CAPACITY, CLOSE = 1.25, 0.02
 #: Share of the time left that walks get before exact search there, and of a neuron's time that they go on beside it.
-SHORT_SHARE, BESIDE_SHARE = 0.1, 0.3
+SHORT_SHARE, BESIDE_SHARE = 0.05, 0.3
 #: Share of the time that is left for the first exact search where one follows another.
 FIRST_SHARE = 0.7
 #: What a term takes Gurobi and CP-SAT, before their search and after it, in seconds, and the least limit to ask them.
