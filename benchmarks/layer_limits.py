@@ -58,7 +58,7 @@ def section(result: dict[str, Any]) -> str:
         below += [f"n = {row['n']}, {name} s" for name, cells in row["cells"].items() if min(c[1] for c in cells) < 0]
     seeds = len(result["rows"][0]["cells"]["sign"])
     return f"""
-Layer 0 of 784-256-256-10 on MNIST at step {STEP}, 256 neurons, batches of n rows, means over {seeds} trainings. Gains are
-shares of Σ|τ|. The mean gain falls with a longer limit at: {", ".join(falls) or "none"}. A neuron below `sign`'s gain
-at: {", ".join(below) or "none"}.
+Layer 0 of 784-256-256-10 on MNIST at step {STEP}, 256 neurons, batches of n rows, means over {seeds} trainings. Gains
+are shares of Σ|τ|. The mean gain falls with a longer limit at: {", ".join(falls) or "none"}. A neuron below `sign`'s
+gain at: {", ".join(below) or "none"}.
 """ + table(["n", "solver", "gain", "proved", "time"], lines)

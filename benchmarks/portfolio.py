@@ -98,7 +98,7 @@ def _solve(name: str, problem: Any, limit: float) -> list[Any] | None:
     begin = time.perf_counter()
     try:
         solution = qproj.get_solver(name).solve(problem, time_limit_s=limit, seed=0)
-    except ValueError:
+    except (TypeError, ValueError):  # not its form, or too large
         return None
     took = time.perf_counter() - begin
     if solution.best is None:
@@ -135,17 +135,17 @@ def section(result: dict[str, Any]) -> str:
         lost += [f"{family}: {who}" for who in sorted({name for row in rows for name in _beaten(row)})]
     header = ["family", "`auto` ≥ every other", "`auto` proved", *(f"`{name}` proved" for name in EXACT)]
     late = max(row["reached"]["auto"][2] for row in result["rows"]) - result["limit"]
+    others = ", ".join(f"`{name}`" for name in result["solvers"])
+    always = " and ".join(f"`{name}`" for name in EXACT)
+    better = "No solver found a better objective than `auto`."
+    if lost:
+        better = f"An objective better than that of `auto` was found by {'; '.join(lost)}."
     return f"""
 {len(result["rows"])} problems, {result["limit"]:g} s of the clock for each solver and problem, two cores:
-neurons of recipes that `auto` was not tuned on, all neurons of the demo's largest layers, dense and sparse models with
-whole coefficients, and QUBOs of the Biq Mac library. Beside `auto`: {", ".join(f"`{n}`" for n in result["solvers"])};
-all but {" and ".join(f"`{name}`" for name in EXACT)} ran only where `auto` has no proof. The last column counts
-problems that one of those two proves and `auto` does not. `auto` was at most {1000 * max(late, 0):.0f} ms late.
-{
-        "An objective better than that of `auto` was found by " + "; ".join(lost) + "."
-        if lost
-        else "No solver found a better objective than `auto`."
-    }
+neurons of recipes that `auto` was not tuned on, neurons of the demo's largest layers, dense and sparse models with
+whole coefficients, and QUBOs of the Biq Mac library. Beside `auto`: {others};
+all but {always} ran only where `auto` has no proof. The last column counts problems that one of those two proves and
+`auto` does not. `auto` was at most {1000 * max(late, 0):.0f} ms late. {better}
 """ + table([*header, "proved by others alone"], lines)
 
 

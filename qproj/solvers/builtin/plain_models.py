@@ -53,6 +53,8 @@ EXACT = ("gurobi", "cpsat")
 CONSTRAINED = ("cpsat", "highs", "scip", "gurobi")
 #: Share of a limit that annealing gets first, and of the rest that walks go on beside more than one exact search.
 FIRST_SHARE, BESIDE_SHARE = 0.1, 0.3
+#: Variables up to which Gurobi and CP-SAT prove most models that Gurobi's own licence takes within a second.
+MIDDLING = 100
 _SLICE_S = 0.2
 
 
@@ -138,8 +140,9 @@ def _in_a_race(problem: Any, request: Request) -> Found:
         return heuristic
     asked = left >= LEAST_EXACT_S and _terms(problem) <= MOST_TERMS
     names = [name for name in EXACT if asked and _takes(name, problem)]
-    # two exact searches that may well end get both cores; where one alone runs, it hardly ends, and walks go on
-    end = request.deadline if len(names) < len(EXACT) else time.perf_counter() + BESIDE_SHARE * left
+    # two exact searches that may well end get both cores; of larger models they hardly do, and walks go on
+    ends_soon = len(names) == len(EXACT) and problem.num_variables <= MIDDLING
+    end = time.perf_counter() + BESIDE_SHARE * left if ends_soon else request.deadline
     searches: list[Callable[[], Any]] = [lambda: _walked(problem, request, candidates, end)]
     searches += [lambda name=name: _exact(name, problem, request, candidates[0]) for name in names]  # type: ignore[misc]
     found = race(searches, _is_proof)

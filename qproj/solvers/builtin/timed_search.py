@@ -26,8 +26,8 @@ from qproj.solvers.layers import LayerRequest
 
 #: Share of the time that is left which walks get before exact search, and where no second thread continues beside it.
 WALK_SHARE, ALONE_SHARE = 0.2, 0.6
-#: Share of the time that is left within which message passing begins again, and how often at most.
-MESSAGE_SHARE, ATTEMPTS = 0.06, 10
+#: Share of the time that is left for message passing once, and within which it begins again, and how often at most.
+FIRST_MESSAGE_SHARE, MESSAGE_SHARE, ATTEMPTS = 0.2, 0.06, 10
 #: Iterations and memory of the later attempts: at n = 0.75 d they meet twice as many neurons as the defaults.
 SLOWLY = (1200, 0.995)
 #: Narrow neurons are proved first where a tree is expected to take at most this share of their time. Measured at 64
@@ -74,6 +74,9 @@ class TimedSearch(TimedWalks):
     def _walk_first(self) -> None:
         """Walk before any exact search: shortly where other solvers probably end it."""
         begin, left = time.perf_counter(), self._left_s
+        if self._is_crowded:
+            self._walk(self.left, self._deadline)
+            return
         share = WALK_SHARE if self._walks_beside or not self.rows.is_binary else ALONE_SHARE
         short = min(SHORT_SHARE, share) if self.rows.is_binary else share
         self._walk(self.left, begin + short * left)
@@ -82,10 +85,19 @@ class TimedSearch(TimedWalks):
         if len(far):
             self._walk(far, begin + share * left)
 
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether a neuron's share of the time is too short for any exact search, and for walks of one alone."""
+        share = self._left_s / max(1, len(self.left))
+        return len(self.left) > 1 and share < min(LEAST_ASKED_S, self._expected_s)
+
     def _repeat_messages(self) -> None:
         """Pass messages from several starts: near capacity not every one ends where all signs are met."""
-        end = time.perf_counter() + MESSAGE_SHARE * self._left_s
-        self._pass_messages()
+        from qproj.solvers.builtin.kernels.sharing import Limits
+
+        begin, left = time.perf_counter(), self._left_s
+        end = begin + MESSAGE_SHARE * left
+        self._pass_messages(limits=Limits(begin + FIRST_MESSAGE_SHARE * left))
         for attempt in range(1, ATTEMPTS):
             if time.perf_counter() >= end or not len(self.left):
                 break

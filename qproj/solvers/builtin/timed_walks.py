@@ -15,6 +15,8 @@ from qproj.solvers.builtin.layer_search import LayerSearch
 
 #: Share of the walks' time for the anneal that they begin at, and its sweeps at most.
 ANNEAL_SHARE, ANNEAL_SWEEPS = 0.1, 200
+#: Descents by pairs that there has to be time for: one alone ends below what annealing reaches in that time.
+DESCENTS = 8
 #: Entries of rows, all neurons', up to which the search is finished after the deadline, and by how many sweeps.
 LATE, LAST_SWEEPS = 1 << 20, 16
 #: Entries of rows, all neurons', up to which incumbents are scored between two steps: some ten milliseconds.
@@ -50,7 +52,7 @@ class TimedWalks(LayerSearch):
         common: dict[str, Any] = {"seeds": self.seeds[left], "init": init}
         now = time.perf_counter()
         pairs_s = PAIR_S * len(rows.A) * rows.A.shape[1] ** 2 * len(left) / self._threads
-        if not rows.is_binary or pairs_s > end - now:  # walks take rows of ±1, and time for a first descent
+        if not rows.is_binary or DESCENTS * pairs_s > end - now:  # walks take rows of ±1, and time for descents
             found = anneal_until(
                 rows.A, rows.columns.sizes, tau, limits=Limits(end, threads, watch=self.watch), **common
             )
