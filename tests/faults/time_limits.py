@@ -71,11 +71,11 @@ def sparse(n: int, degree: int = 6) -> dimod.BinaryQuadraticModel:
 
 #: Name → (the problem, smaller ones of its kind on which everything is imported and compiled).
 CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
-    "neuron of 24 weights, 2,000 rows": (lambda: neuron(2000, 24), lambda: neuron(40, 12)),
+    "neuron of 24 weights, 2,000 rows": (lambda: neuron(2000, 24), lambda: neuron(20, 6)),
     "dense BQM of 300": (lambda: dense(300), lambda: dense(12)),
     "sparse BQM of 5,000": (lambda: sparse(5000), lambda: sparse(16)),
-    "layer 1024 × 4096, 1,024 rows": (lambda: layer(1024, 1024, 4096), lambda: layer(40, 12, 3)),
-    "neuron of 36 weights, 100,000 rows": (lambda: neuron(100_000, 36), lambda: neuron(60, 12)),
+    "layer 1024 × 4096, 1,024 rows": (lambda: layer(1024, 1024, 4096), lambda: layer(20, 6, 3)),
+    "neuron of 36 weights, 100,000 rows": (lambda: neuron(100_000, 36), lambda: neuron(20, 6)),
 }
 
 
