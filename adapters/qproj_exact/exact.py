@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
@@ -99,10 +102,10 @@ class Exact(MIPAdapter):
         if proof is not None:
             settings["proof-log"] = str(proof)
         _LEFT.clear()
-        native = exact.Exact(list(settings.items()))
-        _hear_interrupts()
+        with _Interrupts() as interrupts:
+            native = exact.Exact(list(settings.items()))
         try:
-            found = _searched(native, model, start, deadline)
+            found = _searched(native, model, start, deadline, interrupts)
         except KeyboardInterrupt:
             _LEFT.append(native)
             raise
@@ -120,14 +123,48 @@ def _leave() -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(native))
 
 
-def _hear_interrupts() -> None:
-    """Give SIGINT back to Python: Exact takes it as soon as it is made, and would look at it only once it searches."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is threading.main_thread() and handler is not None:
-        signal.signal(signal.SIGINT, handler)
+class _Interrupts:
+    """Whose a Ctrl-C is: Exact takes SIGINT as soon as it is made, and looks at it only while it searches.
+
+    Entered while Exact is made, this keeps Exact's handler and gives the signal back to Python; :meth:`to_exact` lends
+    it to a search, whose slices may overrun their time by minutes.
+    """
+
+    def __enter__(self) -> _Interrupts:
+        self._main = threading.current_thread() is threading.main_thread() and os.name == "posix"
+        self._python: Any = signal.getsignal(signal.SIGINT) if self._main else None
+        self._exact: int | None = None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._python is not None:  # None: neither Python's nor the system's
+            self._exact = _handled_by(signal.SIG_DFL)
+            signal.signal(signal.SIGINT, self._python)
+
+    @contextmanager
+    def to_exact(self) -> Iterator[None]:
+        """Let Exact hear a Ctrl-C: its search then ends with an error."""
+        if self._exact is None:
+            yield
+            return
+        _handled_by(self._exact)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, self._python)
 
 
-def _searched(native: Any, model: LinearModel, start: FloatArray | None, deadline: float | None) -> Found:
+def _handled_by(handler: int) -> int | None:
+    """Install a handler of compiled code for SIGINT, and return the one before."""
+    function = ctypes.CDLL(None).signal
+    function.argtypes, function.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    before: int | None = function(signal.SIGINT, int(handler))
+    return before
+
+
+def _searched(
+    native: Any, model: LinearModel, start: FloatArray | None, deadline: float | None, interrupts: _Interrupts
+) -> Found:
     if not fill(native, model, deadline):
         text = "the time limit came before the model was built"
         return mip_found(model, Termination.CLOCK, None, -np.inf, text, {})
@@ -136,7 +173,7 @@ def _searched(native: Any, model: LinearModel, start: FloatArray | None, deadlin
     native.setObjective([(c, name) for c, name in zip(whole, names, strict=True) if c], True)
     if start is not None:
         native.setSolutionHints([(name, int(x)) for name, x in zip(names, start.tolist(), strict=True)])
-    answer = run(native, deadline)
+    answer = run(native, deadline, interrupts)
     stats = {"status": answer, "whole_numbers": True, **_figures(native)}
     solved = bool(native.hasSolution())
     values = np.array(native.getLastSolutionFor(names), np.float64) if solved else None
@@ -180,16 +217,17 @@ def fill(native: Any, model: LinearModel, deadline: float | None) -> bool:
     return True
 
 
-def run(native: Any, deadline: float | None) -> str:
+def run(native: Any, deadline: float | None, interrupts: _Interrupts) -> str:
     """Search to the end or the deadline, in pieces between which Python hears a Ctrl-C; return Exact's last word."""
     while True:
         left = np.inf if deadline is None else deadline - time.perf_counter()
         if left <= 0:
             return "TIMEOUT"
         try:
-            answer = str(native.runFull(True, min(SLICE_S, float(max(left, 1e-3)))))
+            with interrupts.to_exact():
+                answer = str(native.runFull(True, min(SLICE_S, float(max(left, 1e-3)))))
         except RuntimeError as error:
-            if "interrupted by user" in str(error):  # Exact takes SIGINT for itself while it runs
+            if "interrupted by user" in str(error):
                 raise KeyboardInterrupt from error
             raise
         if answer != "TIMEOUT":

@@ -110,7 +110,7 @@ def test_a_decision_diagram_is_the_row(bound):
 
 def test_rows_whose_diagram_is_too_large_are_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(TooLargeError, match="61 literals is too large; use 'cpsat'"):
+    with pytest.raises(TooLargeError, match="60 literals is too large; use 'cpsat'"):
         get_solver("rc2").solve(SignProjection(rng.normal(size=(4, 60)), np.ones(4)), time_limit_s=60)
 
 
