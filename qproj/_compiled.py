@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -47,12 +48,14 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         global _kept
         try:
-            return _njit(cache=True, **_OPTIONS, **options)(function)
+            dispatcher = _njit(cache=True, **_OPTIONS, **options)(function)
         except RuntimeError as error:
             if "no locator" not in str(error):
                 raise
             _kept = False
-            return _njit(**_OPTIONS, **options)(function)
+            dispatcher = _njit(**_OPTIONS, **options)(function)
+        dispatcher.compile = _interrupts_held()(dispatcher.compile)
+        return dispatcher
 
     return decorate
 
@@ -81,51 +84,57 @@ def inlined(function: Callable[..., Any]) -> Any:
 _kept = True
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let a Ctrl-C wait for the end: numba drops an exception in its callbacks, of the cache's too, and goes on."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    came = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
 class _Compiling(event.Listener):
-    """Logs, once per process, that a function of this project is compiled; meanwhile collects nothing, holds a Ctrl-C.
+    """Logs, once per process, that a function of this project is compiled, and pauses the garbage collector meanwhile.
 
     The compiler creates some hundred thousand objects that live until it ends; collecting among them again and again
-    would take a tenth of its time. An exception within its callbacks is dropped, so a Ctrl-C waits for the end of the
-    function. Compilations are nested, and numba lets one thread compile at a time.
+    would take a tenth of its time. Compilations are nested, and numba lets one thread compile at a time.
     """
 
     def __init__(self) -> None:
-        self.depth, self.collects, self.logged, self.interrupted = 0, False, False, False
-        self.handler: Any = None
+        self.depth, self.collects, self.logged = 0, False, False
 
     def on_start(self, event: Any) -> None:
-        """Pause the collector and hold signals at the outermost function, if it is one of this project's."""
+        """Pause the collector at the outermost function, if it is one of this project's."""
         module = str(getattr(event.data["dispatcher"], "__module__", ""))
         if not self.depth and not module.startswith("qproj"):
             return
         if not self.depth:
             self.collects = gc.isenabled()
             gc.disable()
-            if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
-                self.interrupted = False
-                self.handler = signal.signal(signal.SIGINT, self._note)
         self.depth += 1
         if not self.logged:
             self.logged = True
             logging.getLogger("qproj").warning(_REMARK[_kept])
 
     def on_end(self, event: Any) -> None:
-        """Let the collector work again after the outermost function, and pass on a Ctrl-C that came."""
-        if not self.depth:
-            return
-        self.depth -= 1
+        """Let the collector work again after the outermost function."""
         if self.depth:
-            return
-        if self.collects:
-            gc.enable()
-        if self.handler is not None:
-            signal.signal(signal.SIGINT, self.handler)
-            self.handler = None
-            if self.interrupted:
-                signal.raise_signal(signal.SIGINT)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.interrupted = True
+            self.depth -= 1
+            if not self.depth and self.collects:
+                gc.enable()
 
 
 #: By whether compiled code can be kept.

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import pytest
 
@@ -298,18 +297,37 @@ def test_an_interrupt_during_the_start_of_a_thread_leaves_none_behind(monkeypatc
 
 
 def test_an_interrupt_waits_for_the_end_of_a_compilation():
-    listener = _compiled._Compiling()
-    function = SimpleNamespace(data={"dispatcher": SimpleNamespace(__module__="qproj.solvers.builtin.kernels.ising")})
-    for _ in range(2):
-        listener.on_start(function)
-        listener.on_start(function)
+    ended = []
+
+    @_compiled._interrupts_held()
+    def compiled(depth):
         signal.raise_signal(signal.SIGINT)
-        listener.on_end(function)
+        if depth:
+            compiled(depth - 1)
+        ended.append(depth)
+
+    for _ in range(2):
+        ended.clear()
         with pytest.raises(KeyboardInterrupt):
-            listener.on_end(function)
+            compiled(0)
+        assert ended == [0]
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    listener.on_start(function)
-    listener.on_end(function)
+    thread = threading.Thread(target=_compiled._interrupts_held()(lambda: ended.append("in a thread")))
+    thread.start()
+    thread.join()
+    assert ended[-1] == "in a thread"
+
+
+def test_compiled_functions_hold_interrupts_while_they_are_compiled_or_loaded(monkeypatch):
+    compiles = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: compiles.append(number))
+
+    @_compiled.compiled()
+    def twice(x):
+        return 2 * x
+
+    assert twice(3) == 6
+    assert len(compiles) == 1
 
 
 @pytest.mark.slow
