@@ -86,7 +86,7 @@ _kept = True
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let a Ctrl-C wait for the end: numba drops an exception in its callbacks, of the cache's too, and goes on."""
+    """Let a Ctrl-C wait for the end: numba drops an exception in its callbacks, of the cache's too, and continues."""
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield

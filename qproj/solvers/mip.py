@@ -74,7 +74,7 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
             raise MissingPackageError(f"solver {cls.name!r}: {state.reason}; {state.remedy}")
 
     def check(self, problem: Any, request: Request) -> None:
-        """Refuse a model whose products, each a variable with rows of its own, would not fit into memory."""
+        """Refuse a model whose products, which become variables with rows of their own, would not fit into memory."""
         products = _products(problem)
         need, limit = products * self.product_bytes, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         if need > limit:
@@ -289,7 +289,7 @@ class _Rounds:
 
 
 def _products(problem: Any) -> int:
-    """Return how many products of variables a problem's linear model has; those of sign projections are rows."""
+    """Return the number of products in the linear model of a problem; those of sign projections are rows."""
     if problem.kind == "cqm":
         model = problem.constrained
         return len(model.objective.products) + sum(len(row.expression.products) for row in model.rows)

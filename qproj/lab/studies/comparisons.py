@@ -211,8 +211,8 @@ WALL, QPU = "wall clock", "QPU access"
 def times_by_setting(results: Results, family: SolverFamily, clock: str = WALL) -> dict[float, dict[int, float]]:
     """Return TTS99 by neuron for each value of a family's option, as far as reads were kept and optima proved.
 
-    By QPU access a read takes its share of what its run was charged, programming included; a setting without a charge
-    is left out.
+    By QPU access, every read takes its share of what its run was charged, programming included; a setting without a
+    charge is left out.
     """
     found = {}
     for value, line in family.members:
