@@ -54,7 +54,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
                 raise
             _kept = False
             dispatcher = _njit(**_OPTIONS, **options)(function)
-        dispatcher.compile = _interrupts_held()(dispatcher.compile)
+        if hasattr(dispatcher, "compile"):  # with NUMBA_DISABLE_JIT it is the function itself
+            dispatcher.compile = _interrupts_held()(dispatcher.compile)
         return dispatcher
 
     return decorate
