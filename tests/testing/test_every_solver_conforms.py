@@ -58,11 +58,15 @@ MADE = {
     "ommx, sampler": ommx_sampler,
 }
 NAMES = sorted({info.name for info in qproj.list_solvers() if info.distribution == "qproj"} | set(MADE))
+#: Those that take minutes: limits that nothing stops are waited for.
+LONG = {"rc2", "ommx"}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.nightly if name in LONG else ()) for name in NAMES]
+)
 def test_it_passes_the_whole_kit(name):
     if name.startswith("ommx") and importlib.util.find_spec("ommx") is None:
         pytest.skip("ommx is not installed")
