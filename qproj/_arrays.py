@@ -122,6 +122,20 @@ def as_signs(value: ArrayLike, name: str, columns: int) -> SignArray:
     return array.astype(np.int8)
 
 
+def both_ways(
+    count: int, first: NDArray[Any], second: NDArray[Any], values: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+    """Return the symmetric sparse matrix of pairs, both ways: (start (count + 1,), other (2P,), values (2P,)).
+
+    Row i has the entries start[i], …, start[i + 1] − 1, its columns `other` sorted.
+    """
+    ends, others = np.concatenate([first, second]), np.concatenate([second, first])
+    order = np.lexsort((others, ends))
+    start = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(ends, minlength=count), out=start[1:])
+    return start, others[order].astype(np.int64), np.concatenate([values, values])[order].astype(np.float64)
+
+
 def feed(digest: Any, array: NDArray[Any], dtype: Any = None) -> None:
     """Add an array's numbers to a hash, block by block: little-endian, in C order, −0 as +0, as `dtype` where given."""
     flat = array.reshape(-1) if array.flags.c_contiguous else array.flat

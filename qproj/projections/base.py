@@ -106,6 +106,10 @@ class Problem(ABC):
         """Return u, (d,), such that sign(u) maximises the linear part of the gain."""
         raise TypeError(f"{type(self).__name__} has no linear direction; use 'auto'")
 
+    def num_products(self) -> int:
+        """Return how many products of two variables a linear model of the problem has; all pairs by default."""
+        return self.num_variables * (self.num_variables - 1) // 2
+
 
 class Projection(ByContent, Problem):
     """argmin over v ∈ {±1}^d of objective(v) = constant − 2·gain(v).

@@ -204,6 +204,9 @@ class BQMProblem(PlainModel):
         )
         return SampledModel(bqm, scale, offset, self.variables)
 
+    def num_products(self) -> int:
+        return len(self.form.products)
+
     def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
         """Return the model with its products linearised."""
         from qproj.encodings.linear_task import QuadraticForm, task_of_form
@@ -285,6 +288,10 @@ class CQMProblem(PlainModel):
     def _bare(self, V: NDArray[Any]) -> FloatArray:
         return self.constrained.objectives(V, offset=False)
 
+    def num_products(self) -> int:
+        form = self.constrained
+        return len(form.objective.products) + sum(len(row.expression.products) for row in form.rows)
+
     def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
         """Return the model with its products linearised; without a start, none is known."""
         from qproj.encodings.linear_task import task_of_constrained
@@ -307,7 +314,7 @@ def hook(problem: Any, name: str) -> Callable[..., Any]:
     found: Callable[..., Any] | None = getattr(problem, name, None)
     if found is not None:
         return found
-    if name in ("sampled_model", "linear_task"):
+    if name in ("sampled_model", "linear_task", "num_products"):
         method: Callable[..., Any] = getattr(BQMProblem(problem.bqm), name)
         return method
     return partial(getattr(Problem, name), problem)

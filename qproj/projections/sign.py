@@ -177,6 +177,9 @@ class SignProjection(Projection):
         """Return the scaled BQM of the named encoding."""
         return SampledModel.of_encoding(self.encode(encoding, **options))
 
+    def num_products(self) -> int:
+        return 0  # its linear model has a row per sign instead
+
     def linear_task(self, start: NDArray[Any] | None, row_bits: int) -> LinearTask:
         """Return the one-sided model, which begins at `start` or at the direction of signSGD."""
         from qproj.encodings.linear_task import task_of_rows

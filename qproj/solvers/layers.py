@@ -74,11 +74,6 @@ class LayerRequest:
         """Return the request for some of the neurons."""
         return replace(self, seeds=self.seeds[part], hints=None if self.hints is None else self.hints[part])
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the time limit has passed."""
-        return self.deadline is not None and time.perf_counter() >= self.deadline
-
     def left_s(self, share: float = 1.0) -> float | None:
         """Return a share of the seconds that are left; None without a deadline."""
         return None if self.deadline is None else max(share * (self.deadline - time.perf_counter()), LEAST_S)
@@ -227,7 +222,8 @@ def solve_part(
         # every neuron asks for the same, which is checked once
         check_capabilities(solver.name, solver.capabilities, layer[0], request.num_reads, request.hints)
     for i, problem in enumerate(problems):
-        if layer is not None and not _is_time(request, i, solver.least_seconds(problem) if trusted else 0.0):
+        least_s = solver.least_seconds(problem) if trusted and request.deadline is not None else 0.0
+        if layer is not None and not _is_time(request, i, least_s):
             if not i:
                 return not_reached(layer, request, solver)
             first = LayerSolution.of(layer.num_weights, solutions, solver_name(solver))

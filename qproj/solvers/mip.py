@@ -23,7 +23,7 @@ from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.encodings.linear_task import LinearTask
 from qproj.encodings.units import dyadic_unit
 from qproj.projections import SignProjection
-from qproj.projections.models import BQMProblem, hook
+from qproj.projections.models import hook
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import MissingPackageError, Request, Termination, TooLargeError
 from qproj.solvers.found import Found
@@ -75,7 +75,7 @@ class MIPAdapter(Adapter[tuple[Any, LinearTask | None], Found]):
 
     def check(self, problem: Any, request: Request) -> None:
         """Refuse a model whose products, which become variables with rows of their own, would not fit into memory."""
-        products = _products(problem)
+        products = hook(problem, "num_products")()
         need, limit = products * self.product_bytes, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         if need > limit:
             raise TooLargeError(
@@ -286,18 +286,6 @@ class _Rounds:
 
     def _ceiling_of(self, answer: Found) -> float:
         return (np.inf if answer.gain_bound is None else answer.gain_bound) + self.task.model.error
-
-
-def _products(problem: Any) -> int:
-    """Return the number of products in the linear model of a problem; those of sign projections are rows."""
-    if problem.kind == "cqm":
-        model = problem.constrained
-        return len(model.objective.products) + sum(len(row.expression.products) for row in model.rows)
-    if isinstance(problem, BQMProblem):
-        return len(problem.form.products)
-    if problem.kind == "bqm":
-        return int(problem.bqm.num_interactions)
-    return 0 if isinstance(problem, SignProjection) else problem.num_variables * (problem.num_variables - 1) // 2
 
 
 def whole_number_search(deadline: float | None) -> Callable[..., Found]:

@@ -291,3 +291,29 @@ def test_labels_that_are_numbers_are_sorted_as_their_texts_are():
     assert numbered([2, 0, 1]).tolist() == [1, 2, 0]
     assert numbered([0, 2]) is None
     assert numbered([False, True]) is None
+
+
+def test_the_number_of_products_is_that_of_the_linear_model():
+    x, y, z = dimod.Binaries("xyz")
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(x * y + z)
+    cqm.add_constraint(x * z + y * z + x <= 1, label="row")
+    rng = np.random.default_rng(0)
+    X, t = rng.choice([-1, 1], (8, 5)), rng.normal(size=8)
+    sparse = dimod.BinaryQuadraticModel({}, {"ab": 1.0, "bc": 2.0}, 0.0, "SPIN")
+    problems = [(sparse, 2), (cqm, 3), (qproj.SignProjection(X, t), 0), (qproj.LinearProjection(X, t), 10)]
+    assert [as_problem(model).num_products() for model, _ in problems] == [count for _, count in problems]
+
+
+def test_a_matrix_both_ways_is_symmetric_with_sorted_columns():
+    rng = np.random.default_rng(0)
+    pairs = np.array([pair for pair in itertools.combinations(range(9), 2) if rng.random() < 0.4])
+    flipped = np.where(rng.random((len(pairs), 1)) < 0.5, pairs, pairs[:, ::-1])
+    values = rng.normal(size=len(pairs))
+    start, other, both = _arrays.both_ways(10, *flipped.T, values)
+    dense = np.zeros((10, 10))
+    dense[tuple(pairs.T)] = dense[tuple(pairs[:, ::-1].T)] = values
+    for i in range(10):
+        row = slice(start[i], start[i + 1])
+        assert other[row].tolist() == np.flatnonzero(dense[i]).tolist()
+        assert both[row].tolist() == dense[i][dense[i] != 0].tolist()

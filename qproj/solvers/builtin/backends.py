@@ -1,11 +1,12 @@
-"""Exact solvers of other packages that `auto` asks for the proof of one neuron."""
+"""Exact solvers of other packages that `auto` asks for a proof."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from qproj._arrays import SignArray
-from qproj.solvers.contract import MissingLicenceError, MissingPackageError, Status, TooLargeError
+from qproj.solvers.contract import MissingLicenceError, MissingPackageError, Solution, Status, TooLargeError
 from qproj.solvers.registry import get_solver
 from qproj.solvers.search_progress import SearchProgress
 
@@ -33,16 +34,13 @@ class Backends:
 
     def answer(
         self, name: str, problem: Any, limit: float, seed: int, hint: SignArray, progress: SearchProgress | None
-    ) -> Any:
+    ) -> Solution | None:
         """Return a solver's solution of one neuron; None where it is not installed, or refuses."""
-        try:
-            return get_solver(name).solve(
-                problem, time_limit_s=limit, seed=seed, hint=hint,
-                on_progress=None if progress is None else progress.event,
-            )  # fmt: skip
-        except (MissingPackageError, MissingLicenceError, TooLargeError):
+        listener = None if progress is None else progress.event
+        found = answer_of(name, problem, time_limit_s=limit, seed=seed, hint=hint, on_progress=listener)
+        if found is None:
             self._refused.add(name)
-            return None
+        return found
 
     def _has(self, name: str) -> bool:
         if name not in self._refused:
@@ -53,8 +51,17 @@ class Backends:
         return name not in self._refused
 
 
+def answer_of(name: str, problem: Any, options: Mapping[str, Any] | None = None, **limits: Any) -> Solution | None:
+    """Return a solver's solution; None where it is not installed, lacks a licence, or refuses the problem's size."""
+    try:
+        found: Solution = get_solver(name, **(options or {})).solve(problem, **limits)
+    except (MissingPackageError, MissingLicenceError, TooLargeError):
+        return None
+    return found
+
+
 def is_proof(found: Any) -> bool:
     """Whether an answer, of a solver or of branch and bound, is proved to be the optimum."""
-    if hasattr(found, "proved"):
-        return bool(found.proved)
-    return found is not None and found.status is Status.OPTIMAL
+    if isinstance(found, Solution):
+        return found.status is Status.OPTIMAL
+    return bool(getattr(found, "proved", False))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj._arrays import FloatArray
+from qproj._arrays import FloatArray, both_ways
 
 #: Others that a variable may meet: beyond, a table (2^width floats) does not fit.
 MAX_WIDTH = 22
@@ -29,16 +29,16 @@ class SparseForm:
     Attributes
     ----------
     linear : (n,) float64
-    start : (n + 1,) intp
+    start : (n + 1,) int64
         Variable i has the products start[i], …, start[i + 1] − 1 of the arrays below.
-    other : (2P,) intp
+    other : (2P,) int64
     products : (2P,) float64
     low : {−1, 0}
     """
 
     linear: FloatArray
-    start: NDArray[np.intp]
-    other: NDArray[np.intp]
+    start: NDArray[np.int64]
+    other: NDArray[np.int64]
     products: FloatArray
     low: int
 
@@ -47,12 +47,7 @@ class SparseForm:
         cls, linear: FloatArray, first: NDArray[np.intp], second: NDArray[np.intp], products: FloatArray, low: int
     ) -> SparseForm:
         """Return the form with every product listed at both of its variables."""
-        ends = np.concatenate([first, second])
-        place = np.argsort(ends, kind="stable")
-        start = np.zeros(len(linear) + 1, np.intp)
-        np.cumsum(np.bincount(ends, minlength=len(linear)), out=start[1:])
-        other = np.concatenate([second, first])[place]
-        return cls(linear, start, other, np.concatenate([products, products])[place], low)
+        return cls(linear, *both_ways(len(linear), first, second, products), low)
 
 
 @dataclass(frozen=True, eq=False)

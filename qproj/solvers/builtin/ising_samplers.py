@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
 from qproj.encodings import SampledModel
+from qproj.solvers.builtin.large_models import reads_of
 from qproj.solvers.builtin.samplers import WATCHED, SamplerSolver
 from qproj.solvers.contract import check_positive
 from qproj.solvers.interrupt import polled
@@ -37,11 +38,7 @@ class IsingSampler(SamplerSolver):
 
         with polled(deadline) as stop:
             spins = self._draw(Ising.of(model.bqm), model.exact, num_reads, np.random.default_rng(seed), stop)
-        bqm = model.bqm
-        values = spins if bqm.vartype is dimod.SPIN else (spins + 1) // 2
-        labelled = (values, range(spins.shape[1]))
-        reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(labelled, bqm, sort_labels=False)
-        return reads
+        return reads_of(model.bqm, spins)
 
     @abstractmethod
     def _draw(self, model: Any, exact: bool, num_reads: int, rng: np.random.Generator, stop: Any) -> Any:

@@ -82,7 +82,7 @@ def annealed(
                 if left < len(betas):
                     chosen = betas[np.linspace(0, len(betas) - 1, left).astype(np.intp)]
         found.append(best[:N].astype(np.int8))
-    return _reads(bqm, np.stack(found))
+    return reads_of(bqm, np.stack(found))
 
 
 def tabu_searched(
@@ -118,7 +118,7 @@ def tabu_searched(
             if walk.energies[1] < lowest:
                 best, lowest = walk.found(), float(walk.energies[1])
         found.append(best.astype(np.int8))
-    return _reads(bqm, np.stack(found))
+    return reads_of(bqm, np.stack(found))
 
 
 def _signs(state: NDArray[np.int8]) -> FloatArray:
@@ -133,7 +133,8 @@ def _fields(model: object, spins: FloatArray) -> FloatArray:
     return fields
 
 
-def _reads(bqm: dimod.BinaryQuadraticModel, spins: NDArray[np.int8]) -> dimod.SampleSet:
+def reads_of(bqm: dimod.BinaryQuadraticModel, spins: NDArray[np.int8]) -> dimod.SampleSet:
+    """Return ±1 states, (k, N), as reads of a model over 0…N−1 in its own vartype."""
     values = spins if bqm.vartype is dimod.SPIN else ((spins + 1) // 2).astype(np.int8)
     labelled = (values, range(values.shape[1]))
     reads: dimod.SampleSet = dimod.SampleSet.from_samples_bqm(labelled, bqm, sort_labels=False)

@@ -16,18 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj.projections.models import BQMProblem
+from qproj.projections.models import BQMProblem, hook
+from qproj.solvers.builtin.backends import answer_of, is_proof
 from qproj.solvers.builtin.bucket_elimination import VARIABLE_S, SparseForm, least_degree_first, minimised
 from qproj.solvers.builtin.exhaustive import Exhaustive
 from qproj.solvers.builtin.samplers import SimulatedAnnealing, Tabu, descended
-from qproj.solvers.contract import (
-    MissingLicenceError,
-    MissingPackageError,
-    Request,
-    Solution,
-    Termination,
-    TooLargeError,
-)
+from qproj.solvers.contract import MissingPackageError, Request, Solution, Termination
 from qproj.solvers.found import Found
 from qproj.solvers.interrupt import is_over, race
 from qproj.solvers.registry import get_solver
@@ -119,12 +113,11 @@ def _in_steps(problem: Any, request: Request) -> Found:
     if problem.meets_bound(candidates[0]) or _terms(problem) > MOST_TERMS:
         return heuristic
     work = WORK if problem.num_variables <= SMALL else MORE_WORK
-    try:
-        exact = get_solver("cpsat", deterministic_time=work)
-    except MissingPackageError:
-        return heuristic
-    solution = exact.solve(problem, seed=request.seed, hint=candidates[0], on_progress=_listener(request))
-    return _joined(problem, heuristic, [("cpsat", solution)])
+    options = {"deterministic_time": work}
+    solution = answer_of(
+        "cpsat", problem, options, seed=request.seed, hint=candidates[0], on_progress=_listener(request)
+    )
+    return heuristic if solution is None else _joined(problem, heuristic, [("cpsat", solution)])
 
 
 def _in_a_race(problem: Any, request: Request) -> Found:
@@ -145,9 +138,9 @@ def _in_a_race(problem: Any, request: Request) -> Found:
     end = time.perf_counter() + BESIDE_SHARE * left if ends_soon else request.deadline
     searches: list[Callable[[], Any]] = [lambda: _walked(problem, request, candidates, end)]
     searches += [lambda name=name: _exact(name, problem, request, candidates[0]) for name in names]  # type: ignore[misc]
-    found = race(searches, _is_proof)
+    found = race(searches, is_proof)
     walked = _better(problem, candidates, found[0])
-    if not any(map(_is_proof, found)) and time.perf_counter() < request.deadline - LEAST_EXACT_S:  # they refused
+    if not any(map(is_proof, found)) and time.perf_counter() < request.deadline - LEAST_EXACT_S:  # they refused
         walked = _walked(problem, request, walked, request.deadline)
     heuristic = Found(walked, Termination.CLOCK, message="annealing, tabu search")
     answers = [(name, one) for name, one in zip(names, found[1:]) if isinstance(one, Solution)]
@@ -185,19 +178,10 @@ def _walked(problem: Any, request: Request, candidates: NDArray[Any], end: float
 
 
 def _exact(name: str, problem: Any, request: Request, hint: NDArray[Any]) -> Solution | None:
-    """Return an exact solver's answer; None where it refuses the model, or lacks a licence."""
-    left = _left(request)
-    try:
-        answer: Solution = get_solver(name).solve(
-            problem, time_limit_s=left, seed=request.seed, hint=hint, on_progress=_listener(request)
-        )
-    except (MissingPackageError, MissingLicenceError, TooLargeError):
-        return None
-    return answer
-
-
-def _is_proof(one: Any) -> bool:
-    return isinstance(one, Solution) and one.termination is Termination.PROVED
+    """Return an exact solver's answer within the time that is left; None where it refuses the model."""
+    return answer_of(
+        name, problem, time_limit_s=_left(request), seed=request.seed, hint=hint, on_progress=_listener(request)
+    )
 
 
 def _takes(name: str, problem: Any) -> bool:
@@ -214,11 +198,10 @@ def _constrained(problem: Any, request: Request) -> Found:
     real = any(problem.cqm.vartype(v).name == "REAL" for v in problem.variables)
     for name in CONSTRAINED[1:] if real else CONSTRAINED:
         limits: dict[str, Any] = {} if request.deadline is not None else _work_of(name)
-        try:
-            solution = get_solver(name, **limits).solve(
-                problem, time_limit_s=_left(request), seed=request.seed, on_progress=_listener(request)
-            )
-        except (MissingPackageError, MissingLicenceError, TooLargeError):
+        solution = answer_of(
+            name, problem, limits, time_limit_s=_left(request), seed=request.seed, on_progress=_listener(request)
+        )
+        if solution is None:
             continue
         found = Found.of(solution)
         return replace(found, message=f"{name}: {found.message}")
@@ -262,10 +245,8 @@ def _size(problem: Any) -> int:
 
 
 def _terms(problem: Any) -> int:
-    """The number of products of a problem that is quadratic in its variables."""
-    if problem.kind == "bqm":
-        return len(problem.arrays[3])
-    return int(problem.num_variables * (problem.num_variables - 1)) // 2
+    """The number of products of variables."""
+    return int(hook(problem, "num_products")())
 
 
 def _listener(request: Request) -> Any:

@@ -137,17 +137,18 @@ class TimedSearch(TimedWalks):
             if share <= 0:
                 break
             end = time.perf_counter() + share
+            close = self._is_close(neuron)
             if not self._walks_beside:
-                self._exactly(neuron, end)
+                self._exactly(neuron, end, close)
                 if not self.proved[neuron] and time.perf_counter() < end:
                     self._walk(np.array([neuron]), end)
                 continue
             stop, alone = Event(), np.array([neuron])
-            until = end - (1.0 - BESIDE_SHARE) * share if self._is_close(neuron) else end
+            until = end - (1.0 - BESIDE_SHARE) * share if close else end
             with ThreadPoolExecutor(1) as pool:
                 beside = pool.submit(self._pairs, alone, self._threads, until, stop)
                 try:
-                    self._exactly(neuron, end)
+                    self._exactly(neuron, end, close)
                     if not self.proved[neuron] and time.perf_counter() < end:
                         self._step_in_pairs(alone, self._threads + 1, end)
                 finally:
@@ -157,10 +158,9 @@ class TimedSearch(TimedWalks):
         for neuron in self.left.tolist():
             self.terminations[neuron] = Termination.CLOCK
 
-    def _exactly(self, neuron: int, end: float) -> None:
+    def _exactly(self, neuron: int, end: float, close: bool) -> None:
         """Search by branch and bound and by other solvers: the likelier first, or side by side."""
         begin = time.perf_counter()
-        close = self._is_close(neuron)
         if self._expected_s > HOPELESS * (end - begin):
             self._ask(neuron, end, close=close)
         elif close and self._threads > 1:

@@ -12,7 +12,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj._arrays import FloatArray
+from qproj._arrays import FloatArray, both_ways
 from qproj._compiled import FAST, compiled, inlined
 from qproj.solvers.builtin.kernels.sharing import next_state, word_of
 
@@ -42,16 +42,8 @@ class Ising(NamedTuple):
         spins = bqm if bqm.vartype is dimod.SPIN else bqm.change_vartype(dimod.SPIN, inplace=False)
         N = spins.num_variables
         vectors = spins.to_numpy_vectors(variable_order=range(N))
-        row, column, values = (np.asarray(part) for part in vectors.quadratic)
-        ends, others = np.concatenate([row, column]), np.concatenate([column, row])
-        order = np.lexsort((others, ends))
-        counts = np.bincount(ends, minlength=N)
-        return Ising(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            others[order].astype(np.int64),
-            np.concatenate([values, values])[order].astype(np.float64),
-            np.asarray(vectors.linear_biases, np.float64),
-        )
+        couplings = both_ways(N, *(np.asarray(part) for part in vectors.quadratic))
+        return Ising(*couplings, np.asarray(vectors.linear_biases, np.float64))
 
     @property
     def rms(self) -> FloatArray:
