@@ -14,6 +14,7 @@ from qproj_dwave.physical import chain_strength_of
 from tests.adapters._annealers import neuron, small
 
 
+@pytest.mark.slow
 def test_without_noise_small_neurons_reach_the_models_minimum():
     for seed in range(4):
         problem = neuron(4, 6, seed)

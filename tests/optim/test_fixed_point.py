@@ -55,6 +55,7 @@ def _fixed_point(seed):
     return None
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6), st.sampled_from([0.25, 0.125, 0.0625]), st.integers(0, 10**6))
 @settings(max_examples=15)
 def test_a_fixed_point_attracts_its_whole_orthant_in_2_over_eta_steps_at_most(seed, eta, start):

@@ -116,7 +116,14 @@ def test_records_of_a_table_are_the_numbers_of_the_lines(results):
     assert all(row["remedy"] for row in failed.records)
 
 
-@pytest.mark.parametrize(("kind", "begin"), [("pdf", b"%PDF-"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
+@pytest.mark.parametrize(
+    ("kind", "begin"),
+    [
+        pytest.param("pdf", b"%PDF-", marks=pytest.mark.slow),
+        pytest.param("svg", b"<?xml", marks=pytest.mark.slow),
+        ("png", b"\x89PNG"),
+    ],
+)
 def test_every_figure_is_written(results, tmp_path, kind, begin):
     pytest.importorskip("matplotlib")
     written = write_figures(results, tmp_path, kind)
