@@ -7,6 +7,7 @@ Narrow neurons are proved before all that, in milliseconds.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,9 +31,12 @@ WALK_SHARE, ALONE_SHARE = 0.2, 0.6
 FIRST_MESSAGE_SHARE, MESSAGE_SHARE, ATTEMPTS = 0.2, 0.06, 10
 #: Iterations and memory of the later attempts: at n = 0.75 d they meet twice as many neurons as the defaults.
 SLOWLY = (1200, 0.995)
-#: Narrow neurons are proved first where a tree is expected to take at most this share of their time. Measured at 64
-#: rows: 1.7 nodes more a weight bit, 50 million nodes a second; the incumbent is found in some sweeps of annealing.
-NARROW_SHARE, GROWTH, NODES_A_SECOND, NARROW_SWEEPS = 0.5, 1.7, 5e7, 400
+#: Narrow neurons are proved first where a tree is expected to take at most the first share of their time, and then gets
+#: the second one; the incumbent is found in some sweeps of annealing.
+NARROW_SHARE, TREE_SHARE, NARROW_SWEEPS = 0.5, 0.8, 400
+#: Measured on random rows: a tree has 2^(c·bits) nodes, c = 0.12 + 0.1·log₂ groups and at most 1 (within a factor of
+#: three for 32 to 256 groups), and a thread looks at 50 million nodes of 64 groups a second.
+NODE_BITS, NODES_A_SECOND = (0.12, 0.1), 5e7
 #: A tree expected to take this many times the time that is left is not begun.
 HOPELESS = 100.0
 #: Other exact solvers are asked first, and walks are short, up to so many groups per column class, and where incumbents
@@ -106,8 +110,9 @@ class TimedSearch(TimedWalks):
     @property
     def _expected_s(self) -> float:
         """Roughly how long a neuron's tree takes."""
-        bits = float(np.log2(self.rows.columns.sizes + 1.0).sum())
-        return float(GROWTH ** min(bits, 256.0)) / NODES_A_SECOND
+        groups = len(self.rows.A)
+        nodes = expected_nodes(groups, float(np.log2(self.rows.columns.sizes + 1.0).sum()))
+        return nodes * max(1.0, groups / 64.0) / (NODES_A_SECOND * self._threads)
 
     def _prove_narrow(self) -> None:
         """Prove what takes milliseconds, before walks use their share of the time."""
@@ -127,7 +132,7 @@ class TimedSearch(TimedWalks):
         self._improved(left, found.counts, found.met)
         for place, neuron in enumerate(left.tolist()):
             if not self.proved[neuron]:
-                self._branch(neuron, time.perf_counter() + NARROW_SHARE * self._left_s / (len(left) - place))
+                self._branch(neuron, time.perf_counter() + TREE_SHARE * self._left_s / (len(left) - place))
 
     def _prove(self) -> None:
         """Search exactly, neuron by neuron, each in its share of the time, and walk on beside."""
@@ -219,4 +224,10 @@ class TimedSearch(TimedWalks):
                 self.steps[found.solver] += is_proof(found)
 
 
-__all__ = ["TimedSearch"]
+def expected_nodes(groups: int, bits: float) -> float:
+    """Return roughly how many nodes the tree of a neuron has whose counts take so many bits."""
+    share = min(1.0, NODE_BITS[0] + NODE_BITS[1] * math.log2(max(groups, 1)))
+    return float(2.0 ** min(share * bits, 256.0))
+
+
+__all__ = ["TimedSearch", "expected_nodes"]

@@ -11,7 +11,7 @@ import pytest
 import qproj
 from qproj.solvers.builtin import backends, timed_search
 from qproj.solvers.builtin.kernels.branch_bound import branch_bound
-from qproj.solvers.builtin.timed_search import TimedSearch
+from qproj.solvers.builtin.timed_search import TimedSearch, expected_nodes
 
 
 @pytest.fixture
@@ -92,6 +92,24 @@ def test_every_neuron_of_a_layer_gets_a_share():
     layer = qproj.project(X, T, time_limit_s=0.4, seed=0)
     sign = qproj.project(X, T, "sign")
     assert (layer.gain > sign.gain).all()
+
+
+@pytest.mark.parametrize(("groups", "weights"), [(32, 24), (64, 24), (128, 20)])
+def test_trees_have_about_as_many_nodes_as_expected(groups, weights):
+    counts = []
+    for seed in range(3):
+        rng = np.random.default_rng([groups, weights, seed])
+        X, t = rng.choice(np.array([-1, 1], np.int8), (groups, weights)), rng.standard_normal(groups)
+        counts.append(branch_bound(X, np.ones(weights, np.int64), t, deadline=time.perf_counter() + 3600).nodes)
+    assert 0.1 < np.median(counts) / expected_nodes(groups, float(weights)) < 10
+
+
+def test_a_tree_that_ends_in_time_is_searched_without_walks_before_it():
+    rng = np.random.default_rng(7)
+    problem = qproj.SignProjection(rng.choice(np.array([-1, 1]), (64, 24)), rng.standard_normal(64))
+    solution = qproj.get_solver("auto").solve(problem, time_limit_s=60, seed=0)
+    assert solution.status == "optimal"
+    assert "walks" not in solution.message
 
 
 @pytest.mark.parametrize("groups", [20, 60])
