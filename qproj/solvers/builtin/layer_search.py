@@ -83,15 +83,17 @@ class LayerSearch:
         self._take_step("annealing", self._anneal)
         self._take_step("branch and bound", self._prove)
 
-    def _take_step(self, name: str, step: Callable[[], None]) -> None:
-        """Take a step where neurons are left, and count what it proves."""
+    def _take_step(self, name: str, step: Callable[[], bool | None]) -> None:
+        """Take a step where neurons are left, and count what it proves; False says that it was not for them."""
         if self.proved.all():
             return
         before = int(self.proved.sum()) - sum(self.steps.values())
         self.steps.setdefault(name, 0)
-        step()  # which may count proofs of others
+        taken = step()  # which may count proofs of others
         self.report()
         self.steps[name] += int(self.proved.sum()) - sum(self.steps.values()) - before
+        if taken is False:
+            del self.steps[name]
 
     @property
     def message(self) -> str:
@@ -192,20 +194,21 @@ class LayerSearch:
         better = gains[0] > gains[1]
         self.weights[left[better]] = rows.columns.weights_from_counts(counts[better])
 
-    def _pass_messages(self, attempt: int = 0, **options: Any) -> None:
+    def _pass_messages(self, attempt: int = 0, **options: Any) -> bool:
         from qproj.solvers.builtin.kernels.message_passing import message_passing
         from qproj.solvers.builtin.kernels.sharing import Limits, derived_seeds
 
         left = self.left
         rows = self.rows
         if not rows.is_binary or not self._is_satisfiable:
-            return
+            return False
         X = rows.A if rows.columns.is_plain else rows.expanded
         given = {"iterations": self.options.iterations, "limits": Limits(self.request.deadline), **options}
         V, met = message_passing(X, rows.tau[:, left], seeds=derived_seeds(self.seeds[left], attempt), **given)
         V = V if rows.columns.is_plain else V * rows.columns.sign_of
         self.weights[left[met]] = V[met]
         self.proved[left[met]] = True
+        return True
 
     def _anneal(self) -> None:
         from qproj.solvers.builtin.kernels.sharing import Limits

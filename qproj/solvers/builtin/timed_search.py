@@ -95,17 +95,19 @@ class TimedSearch(TimedWalks):
         share = self._left_s / max(1, len(self.left))
         return len(self.left) > 1 and share < min(LEAST_ASKED_S, self._expected_s)
 
-    def _repeat_messages(self) -> None:
+    def _repeat_messages(self) -> bool:
         """Pass messages from several starts: near capacity not every one ends where all signs are met."""
         from qproj.solvers.builtin.kernels.sharing import Limits
 
         begin, left = time.perf_counter(), self._left_s
         end = begin + MESSAGE_SHARE * left
-        self._pass_messages(limits=Limits(begin + FIRST_MESSAGE_SHARE * left))
+        if not self._pass_messages(limits=Limits(begin + FIRST_MESSAGE_SHARE * left)):
+            return False
         for attempt in range(1, ATTEMPTS):
             if time.perf_counter() >= end or not len(self.left):
                 break
             self._pass_messages(attempt, iterations=SLOWLY[0], memory=SLOWLY[1])
+        return True
 
     @property
     def _expected_s(self) -> float:
@@ -114,14 +116,14 @@ class TimedSearch(TimedWalks):
         nodes = expected_nodes(groups, float(np.log2(self.rows.columns.sizes + 1.0).sum()))
         return nodes * max(1.0, groups / 64.0) / (NODES_A_SECOND * self._threads)
 
-    def _prove_narrow(self) -> None:
+    def _prove_narrow(self) -> bool:
         """Prove what takes milliseconds, before walks use their share of the time."""
         from qproj.solvers.builtin.kernels.sharing import Limits
         from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
         left, rows = self.left, self.rows
         if not len(left) or self._expected_s * len(left) > NARROW_SHARE * self._left_s:
-            return
+            return False
         init = rows.columns.counts_from_weights(self.weights[left])
         tau = np.ascontiguousarray(rows.tau[:, left])
         end = time.perf_counter() + WALK_SHARE * self._left_s
@@ -133,6 +135,7 @@ class TimedSearch(TimedWalks):
         for place, neuron in enumerate(left.tolist()):
             if not self.proved[neuron]:
                 self._branch(neuron, time.perf_counter() + TREE_SHARE * self._left_s / (len(left) - place))
+        return True
 
     def _prove(self) -> None:
         """Search exactly, neuron by neuron, each in its share of the time, and walk on beside."""

@@ -119,20 +119,21 @@ class TimedWalks(LayerSearch):
         gaps: FloatArray = (most - score(rows.A, rows.columns.sizes, tau, counts)[0]) / np.maximum(2.0 * most, 1e-300)
         return gaps
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
         """Anneal for some sweeps, and descend: where the clock came before any walk, that is much for little."""
         from qproj.solvers.builtin.kernels.sharing import Limits
         from qproj.solvers.builtin.kernels.soft_annealing import soft_anneal_layer
 
         left, rows = self.left, self.rows
         if not len(left) or len(left) * rows.A.size > LATE:
-            return
+            return False
         found = soft_anneal_layer(
             rows.A, rows.columns.sizes, np.ascontiguousarray(rows.tau[:, left]), seeds=self.seeds[left],
             sweeps=LAST_SWEEPS, init=rows.columns.counts_from_weights(self.weights[left]),
             limits=Limits(threads=self.options.threads, watch=self.watch),
         )  # fmt: skip
         self._improved(left, found.counts, found.met)
+        return True
 
 
 __all__ = ["TimedWalks"]
