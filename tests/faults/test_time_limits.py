@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import time_limits as limits
-from solver_tables import PAGE, REMOTE, names
+from solver_tables import PAGE, REMOTE, is_refusal, names
 
 import qproj
 
@@ -24,6 +24,15 @@ def test_what_was_measured_names_problems_and_solvers_that_exist():
         assert case in limits.CASES
         assert set(row) <= set(names()) | REMOTE
         assert all(set(outcome) == {"0.01", "0.1", "1.0"} for outcome in row.values())
+
+
+def test_every_solver_was_measured_on_every_problem_and_none_was_late():
+    assert set(stored()) == set(limits.CASES)
+    for case, row in stored().items():
+        assert set(names()) - set(row) <= REMOTE, case
+        for name, outcome in row.items():
+            late = [one["late_s"] for one in outcome.values() if not is_refusal(one["status"])]
+            assert all(seconds is not None and seconds <= limits.LATE_S for seconds in late), (case, name, outcome)
 
 
 def test_what_cannot_be_stopped_is_ended_with_its_process():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,9 +28,13 @@ class TransverseFieldSampler(SamplerSolver):
     Without a schedule, dwave-samplers' own fields and temperatures are used. With one, h and J are scaled into a
     machine's ranges and A(s), B(s) follow `anneal_schedule` at a temperature in millikelvin. A reverse anneal, which
     begins at s = 1, begins in the state that `hint` gives.
+
+    dwave-samplers end between reads. Where one read would take longer than the time that is left, it has fewer sweeps.
     """
 
     capabilities = WATCHED
+    #: Seconds of one sweep per spin and neighbour, measured on dense models of 100 to 1,024 spins.
+    sweep_s: float
 
     def __init__(
         self, *, encoding: str = "margin", num_sweeps: int, schedule: Any = None,
@@ -60,13 +65,14 @@ class TransverseFieldSampler(SamplerSolver):
         self, model: SampledModel, num_reads: int, seed: int | None, deadline: float | None,
         start: NDArray[np.int8] | None = None,
     ) -> dimod.SampleSet:  # fmt: skip
-        """Return reads; a deadline stops between reads."""
+        """Return reads; a deadline stops between reads, and shortens one that is longer."""
         bqm, arguments = model.bqm, dict(self.parameters)
+        sweeps = self._sweeps_in_time(bqm, deadline)
         if self.schedule is None:
-            arguments["num_sweeps"] = self.num_sweeps
+            arguments["num_sweeps"] = sweeps
         else:
             bqm = programmed(model.bqm)
-            arguments |= custom_fields(self.schedule, self.path, self.num_sweeps, self.temperature_mk)
+            arguments |= custom_fields(self.schedule, self.path, sweeps, self.temperature_mk)
         if start is not None:
             spins = start if model.bqm.vartype is bqm.vartype else 2 * start - 1
             arguments |= {"initial_states": (spins[None, :], range(len(spins))), "initial_states_generator": "tile"}
@@ -75,6 +81,13 @@ class TransverseFieldSampler(SamplerSolver):
                 bqm, num_reads=num_reads, seed=seed, interrupt_function=stop, **arguments
             )
         return reads
+
+    def _sweeps_in_time(self, bqm: dimod.BinaryQuadraticModel, deadline: float | None) -> int:
+        """Return how many of the sweeps of one read there is time for, one at least."""
+        if deadline is None:
+            return self.num_sweeps
+        one_s = self.sweep_s * (2 * bqm.num_interactions + bqm.num_variables)
+        return max(1, min(self.num_sweeps, int((deadline - time.perf_counter()) / one_s)))
 
 
 class PathIntegralAnnealing(TransverseFieldSampler):
@@ -94,6 +107,7 @@ class PathIntegralAnnealing(TransverseFieldSampler):
     """
 
     name = "sqa"
+    sweep_s = 4e-8
 
     def __init__(
         self, *, encoding: str = "margin", num_sweeps: int = 50, schedule: Any = None,
@@ -130,6 +144,7 @@ class SpinVectorAnnealing(TransverseFieldSampler):
     """
 
     name = "svmc"
+    sweep_s = 5e-9
     _PROPOSALS = {"uniform": "MetropolisUniform", "transverse": "MetropolisTF"}  # noqa: RUF012
 
     def __init__(

@@ -255,3 +255,22 @@ def test_a_model_without_biases_has_no_usual_range_and_still_gets_reads():
     with pytest.warns(UserWarning, match="biases are zero"):
         solution = get_solver("sa").solve(dimod.BinaryQuadraticModel({"a": 0.0}, {}, 1.0, "SPIN"), num_reads=3, seed=0)
     assert solution.objective == 1.0
+
+
+@pytest.mark.parametrize("name", ["sqa", "svmc"])
+@pytest.mark.parametrize("options", [{}, {"schedule": "linear"}])
+def test_a_read_that_would_outlast_the_limit_has_fewer_sweeps(monkeypatch, name, options):
+    solver, sweeps = qproj.get_solver(name, num_sweeps=40, **options), []
+    draw = solver.sampler.sample
+
+    def recorded(bqm, **arguments):
+        sweeps.append(arguments["num_sweeps"] if "num_sweeps" in arguments else len(arguments["Hp_field"]))
+        return draw(bqm, **arguments)
+
+    monkeypatch.setattr(solver.sampler, "sample", recorded)
+    bqm = dimod.generators.gnm_random_bqm(60, 800, "SPIN", random_state=1)
+    solver.solve(bqm, num_reads=1, seed=0)
+    solver.solve(bqm, num_reads=1, seed=0, time_limit_s=60)
+    monkeypatch.setattr(solver, "sweep_s", 0.1)  # as on a model of millions of interactions
+    solver.solve(bqm, num_reads=1, seed=0, time_limit_s=60)
+    assert sweeps == [40, 40, 1]
