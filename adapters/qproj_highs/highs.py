@@ -11,16 +11,24 @@ import numpy as np
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import WHOLE, LinearModel
 from qproj.solvers import Capabilities, Found, Termination
-from qproj.solvers.interrupt import interruptible
-from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found
+from qproj.solvers.interrupt import DidNotEndError, interruptible
+from qproj.solvers.mip import MIPAdapter, check_mip_options, floating_found, mip_found
 from qproj.solvers.mip_watch import LinearWatch
 
 #: Linearised products of more rows than this are left as they are by presolve, whose work does not heed the clock.
 PRESOLVE_ROWS = 20_000
+#: And those whose numbers are so many times apart: on some of them presolve never ends (HiGHS 1.16).
+PRESOLVE_SPREAD = 2.0**26
 
 #: Seconds after which a run that does not heed a Ctrl-C is left behind: a root relaxation of 45,000 linearised products
 #: looks at nothing for most of a minute.
 PATIENCE_S = 0.7
+#: Seconds past its time limit at which a run is left behind.
+LATE_S = 5.0
+LEFT_BEHIND = (
+    "HiGHS ended neither at its time limit nor when it was asked to stop; it goes on in a thread of this process: "
+    "`qproj.Isolated` can end it, and other solvers take the same models"
+)
 #: What each status means; None: infeasible or unbounded.
 TERMINATIONS: dict[str, Termination | None] = {
     "kNotset": Termination.FAILED,
@@ -88,7 +96,7 @@ class HiGHS(MIPAdapter):
             "mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "mip_feasibility_tolerance": 1e-9,
             "primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9,
         }  # fmt: skip
-        if len(model.row_lower) > PRESOLVE_ROWS:
+        if not _is_presolved(model):
             options["presolve"] = "off"
         if self.node_limit is not None:
             options["mip_max_nodes"] = self.node_limit
@@ -102,7 +110,11 @@ class HiGHS(MIPAdapter):
             hint = highspy.HighsSolution()
             hint.col_value = start.tolist()
             _require(native.setSolution(hint), "the start")
-        status = interruptible(native.run, _stop_at(native, watch).set, PATIENCE_S)
+        latest = None if deadline is None else deadline + LATE_S
+        try:
+            status = interruptible(native.run, _stop_at(native, watch).set, PATIENCE_S, latest)
+        except DidNotEndError:
+            return mip_found(model, Termination.CLOCK, None, -np.inf, LEFT_BEHIND, {"left_behind": True})
         name = native.getModelStatus().name
         termination = (
             Termination.FAILED if status == highspy.HighsStatus.kError else TERMINATIONS.get(name, Termination.FAILED)
@@ -116,6 +128,12 @@ class HiGHS(MIPAdapter):
         return floating_found(model, termination, values, bound, f"HiGHS: {name}", stats)
 
 
+def _is_presolved(model: LinearModel) -> bool:
+    sizes = np.abs(model.rows.data[model.rows.data != 0.0])
+    is_even = bool(sizes.max(initial=0.0) <= PRESOLVE_SPREAD * sizes.min(initial=np.inf))
+    return is_even and len(model.row_lower) <= PRESOLVE_ROWS
+
+
 def _stop_at(native: Any, watch: LinearWatch | None) -> threading.Event:
     """Return an event that ends HiGHS's run, which looks at it between its own steps, and listen for a watch."""
     from highspy import cb
@@ -123,12 +141,14 @@ def _stop_at(native: Any, watch: LinearWatch | None) -> threading.Event:
     event = threading.Event()
 
     def look(kind: Any, message: str, output: Any, answer: Any, data: Any) -> None:
+        if event.is_set():  # nobody listens any longer
+            answer.user_interrupt = True
+            return
         if kind == cb.HighsCallbackType.kCallbackMipImprovingSolution and watch is not None:
             watch.incumbent(output.mip_solution)
             return
         if kind == cb.HighsCallbackType.kCallbackMipInterrupt and watch is not None:
             watch.floating_bound(output.mip_dual_bound)
-        answer.user_interrupt = event.is_set()
 
     _require(native.setCallback(look, None), "a callback")
     kinds = [cb.HighsCallbackType.kCallbackMipInterrupt, cb.HighsCallbackType.kCallbackSimplexInterrupt]

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 #: Seconds between two requests to stop: CP-SAT, for example, forgets one that comes during its presolve.
 _AGAIN_S = 0.05
+#: Seconds between two looks at whether the race is settled.
+_LOOK_S = 0.1
 
 
 @dataclass
@@ -100,7 +103,13 @@ def end_of_race() -> Callable[[], bool]:
     return lambda: own is not None and own.over
 
 
-def interruptible(run: Callable[[], T], stop: Callable[[], object], patience_s: float | None = None) -> T:
+class DidNotEndError(TimeoutError):
+    """A backend ended neither at its time limit nor when it was asked to stop, and was left behind."""
+
+
+def interruptible(
+    run: Callable[[], T], stop: Callable[[], object], patience_s: float | None = None, latest: float | None = None
+) -> T:
     """Return ``run()``; at a Ctrl-C call ``stop()``, wait for `run` to come back, and raise KeyboardInterrupt.
 
     `stop` is called again and again until then. This is for backends that hold the main thread, where Python could act
@@ -108,42 +117,71 @@ def interruptible(run: Callable[[], T], stop: Callable[[], object], patience_s: 
     signals do not arrive, and `run` is simply called; in a :func:`race`, `stop` is called once the race is settled.
 
     With `patience_s`, a backend that has not come back that many seconds after `stop()` is left behind in its thread,
-    a daemon, which ends when the backend does, and does not keep the process from ending.
+    a daemon, which ends when the backend does, and does not keep the process from ending. So is, in any thread, one
+    that has not come back by itself at `latest`, a `time.perf_counter()` instant some time after its time limit.
+
+    Raises
+    ------
+    DidNotEndError
+        The backend was left behind at `latest`, or `patience_s` after the end of its race.
     """
-    if threading.current_thread() is not threading.main_thread():
-        own = _RACE.get()
-        if own is None:
+    is_main = threading.current_thread() is threading.main_thread()
+    own = None if is_main else _RACE.get()
+    with nullcontext() if own is None else own.stopped_by(stop):
+        if not is_main and latest is None:
             return run()
-        with own.stopped_by(stop):
-            return run()
-    results: list[T] = []
-    errors: list[BaseException] = []
-    done = threading.Event()  # Thread.join, once interrupted, no longer waits (Python 3.11)
-
-    def work() -> None:
+        outcome = _InThread(copy_context().run, run)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # none may come before somebody waits
         try:
-            results.append(run())
-        except BaseException as error:  # passed on below
-            errors.append(error)
-        finally:
-            done.set()
+            outcome.thread.start()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            if latest is None:
+                outcome.done.wait()
+            elif not _ends(outcome.done, latest, patience_s, own):
+                stop()
+                raise DidNotEndError("the backend ended neither at its time limit nor when it was asked to stop")
+        except KeyboardInterrupt:
+            end = None if patience_s is None else time.monotonic() + patience_s
+            while not outcome.done.is_set() and (end is None or time.monotonic() < end):
+                stop()
+                outcome.done.wait(_AGAIN_S)
+            raise
+        result: T = outcome.result()
+        return result
 
-    thread = threading.Thread(target=work, name="qproj-backend", daemon=True)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # none may come before somebody waits
-    try:
-        thread.start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        done.wait()
-    except KeyboardInterrupt:
-        end = None if patience_s is None else time.monotonic() + patience_s
-        while not done.is_set() and (end is None or time.monotonic() < end):
-            stop()
-            done.wait(_AGAIN_S)
-        raise
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+
+class _InThread:
+    """A call in a daemon thread, and what came of it."""
+
+    def __init__(self, call: Callable[..., Any], *arguments: Any) -> None:
+        self._call, self._results, self._errors = partial(call, *arguments), list[Any](), list[BaseException]()
+        self.done = threading.Event()  # Thread.join, once interrupted, no longer waits (Python 3.11)
+        self.thread = threading.Thread(target=self._work, name="qproj-backend", daemon=True)
+
+    def _work(self) -> None:
+        try:
+            self._results.append(self._call())
+        except BaseException as error:  # passed on by result()
+            self._errors.append(error)
+        finally:
+            self.done.set()
+
+    def result(self) -> Any:
+        self.thread.join()
+        if self._errors:
+            raise self._errors[0]
+        return self._results[0]
+
+
+def _ends(done: threading.Event, latest: float, patience_s: float | None, own: _Race | None) -> bool:
+    """Wait until a backend is done; False where it is not at `latest`, or so long after the end of its race."""
+    is_over = False
+    while not done.wait(_LOOK_S if own is not None else max(0.0, latest - time.perf_counter())):
+        if time.perf_counter() >= latest:
+            return False
+        if own is not None and own.over and not is_over and patience_s is not None:
+            is_over, latest = True, min(latest, time.perf_counter() + patience_s)
+    return True
 
 
 @contextmanager

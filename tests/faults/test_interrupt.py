@@ -14,7 +14,7 @@ import pytest
 from qproj import _compiled
 from qproj.lab.studies.store import FILE, StudyStore
 from qproj.solvers.builtin.kernels import sharing
-from qproj.solvers.interrupt import interrupt_raised, interruptible, polled, race
+from qproj.solvers.interrupt import DidNotEndError, interrupt_raised, interruptible, polled, race
 
 #: Seconds from the signal to the end of the process.
 LIMIT_S = 2.0
@@ -361,6 +361,32 @@ def test_a_run_is_stopped_waited_for_and_its_errors_are_passed_on():
     thread.start()
     thread.join()
     assert seen == [thread]  # off the main thread no signal arrives, and no second thread is made
+
+
+def test_a_backend_that_does_not_end_is_left_behind():
+    heard, ended = threading.Event(), threading.Event()
+    asked = []
+
+    def deaf():
+        return heard.wait(60)
+
+    def given_up(latest_s):
+        with pytest.raises(DidNotEndError, match="neither at its time limit"):
+            interruptible(deaf, lambda: asked.append(True), 0.05, time.perf_counter() + latest_s)
+        ended.set()
+        return "left behind"
+
+    given_up(0.05)
+    assert asked
+    thread = threading.Thread(target=given_up, args=(0.05,))  # where no signal arrives
+    ended.clear()
+    thread.start()
+    thread.join(30)
+    assert ended.is_set()
+    found = race([lambda: given_up(3600.0), lambda: "proved"], lambda one: one == "proved")
+    assert found == ["left behind", "proved"]
+    heard.set()
+    assert interruptible(deaf, heard.set, 0.05, time.perf_counter() + 3600.0) is True
 
 
 def test_a_faulty_ending_leaves_the_signal_handler_alone():
