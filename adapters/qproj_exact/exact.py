@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import os
 import signal
 import threading
 import time
@@ -21,6 +20,7 @@ import numpy as np
 from qproj._arrays import FloatArray
 from qproj.encodings.linear_model import REAL, LinearModel
 from qproj.solvers import Capabilities, Found, Request, Termination
+from qproj.solvers.interrupt import native_handler
 from qproj.solvers.mip import MIPAdapter, mip_found
 from qproj.solvers.mip_watch import LinearWatch
 from qproj.solvers.whole_numbers import scaled_objective, scaled_row
@@ -123,43 +123,49 @@ def _leave() -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(native))
 
 
-class _Interrupts:
-    """Whose a Ctrl-C is: Exact takes SIGINT as soon as it is made, and looks at it only while it searches.
+#: Exact takes them as soon as it is made: left so, a process would not end when it is told to.
+_TAKEN = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGXCPU") if hasattr(signal, name)]
+_MAKING = threading.Lock()  # handlers are the whole process's
 
-    Entered while Exact is made, this keeps Exact's handler and gives the signal back to Python; :meth:`to_exact` lends
-    it to a search, whose slices may overrun their time by minutes.
+
+class _Interrupts:
+    """Whose a signal is: Exact takes three as soon as it is made, and looks at them only while it searches.
+
+    Entered while Exact is made, this keeps Exact's handler of SIGINT and gives all back to whose they were;
+    :meth:`to_exact` lends SIGINT to a search, whose slices may overrun their time by minutes.
     """
 
     def __enter__(self) -> _Interrupts:
-        self._main = threading.current_thread() is threading.main_thread() and os.name == "posix"
-        self._python: Any = signal.getsignal(signal.SIGINT) if self._main else None
-        self._exact: int | None = None
+        _MAKING.acquire()
+        self._before = {number: native_handler(number) for number in _TAKEN}
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._python is not None:  # None: neither Python's nor the system's
-            self._exact = _handled_by(signal.SIG_DFL)
-            signal.signal(signal.SIGINT, self._python)
+        self._exact = native_handler(signal.SIGINT)
+        for number, handler in self._before.items():
+            _handle(number, handler)
+        _MAKING.release()
 
     @contextmanager
     def to_exact(self) -> Iterator[None]:
-        """Let Exact hear a Ctrl-C: its search then ends with an error."""
-        if self._exact is None:
+        """Let Exact hear a Ctrl-C, in the main thread: its search then ends with an error."""
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
-        _handled_by(self._exact)
+        before = native_handler(signal.SIGINT)
+        _handle(signal.SIGINT, self._exact)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, self._python)
+            _handle(signal.SIGINT, before)
 
 
-def _handled_by(handler: int) -> int | None:
-    """Install a handler of compiled code for SIGINT, and return the one before."""
-    function = ctypes.CDLL(None).signal
-    function.argtypes, function.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
-    before: int | None = function(signal.SIGINT, int(handler))
-    return before
+def _handle(number: int, handler: int | None) -> None:
+    """Install a handler of compiled code for a signal; None: leave it."""
+    if handler is not None:
+        function = ctypes.CDLL(None).signal
+        function.argtypes, function.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+        function(number, handler)
 
 
 def _searched(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -232,3 +235,16 @@ def polled(deadline: float | None) -> Iterator[Callable[[], bool]]:
         noted.polled = False
     if noted.came:
         raise KeyboardInterrupt
+
+
+def native_handler(number: int) -> int | None:
+    """Return the address of the function that handles a signal, Python's or a compiled module's; None where unknown.
+
+    `signal.getsignal` knows only what Python has installed.
+    """
+    if os.name != "posix":
+        return None
+    action = ctypes.create_string_buffer(512)  # struct sigaction begins with the handler
+    if ctypes.CDLL(None).sigaction(number, None, action):
+        return None
+    return int.from_bytes(action.raw[: ctypes.sizeof(ctypes.c_void_p)], sys.byteorder)

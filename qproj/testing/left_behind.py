@@ -20,12 +20,13 @@ import dimod
 import numpy as np
 
 from qproj.projections import SignProjection
+from qproj.solvers.interrupt import native_handler
 from qproj.testing.checks import Skipped, check, enough, handed, solved, taken, where
 from qproj.testing.deadlines import slowdown
 
 #: Calls after which what each of them leaves is counted.
 CALLS = 5
-SIGNALS = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1", "SIGHUP")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGALRM", "SIGUSR1", "SIGHUP", "SIGXCPU")
 
 
 @check
@@ -88,7 +89,7 @@ def _surroundings() -> dict[str, Any]:
         "random's global state": random.getstate(),
         "torch's global random state": None if torch is None else torch.random.get_rng_state().numpy().tobytes(),
         "numpy's handling of floating-point errors (np.seterr)": np.geterr(),
-        "signal handlers": [signal.getsignal(number) for number in numbers],
+        "signal handlers": [(signal.getsignal(number), native_handler(number)) for number in numbers],
         "the environment": dict(os.environ),
         "the working directory": os.getcwd(),
         "warning filters": list(warnings.filters),

@@ -1,5 +1,6 @@
 """Forty solvers that lie in ways of their own: each is right wherever nobody looks twice."""
 
+import ctypes
 import itertools
 import os
 import signal
@@ -309,6 +310,15 @@ class TakesTheAlarm(Wrapped):
     def spoil(self, solution, problem):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        return solution
+
+
+@liar("leaves_no_trace")
+class TakesASignalInCompiledCode(Wrapped):
+    def spoil(self, solution, problem):
+        handle = ctypes.CDLL(None).signal
+        handle.argtypes, handle.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+        handle(signal.SIGUSR1, int(signal.SIG_IGN))
         return solution
 
 
