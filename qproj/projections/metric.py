@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, require_square
+from qproj._arrays import FloatArray, SignArray, as_matrix, as_vector, require_square, round_down
 from qproj.encodings import Encoding, spin_quadratic
 from qproj.projections.base import Projection
 
@@ -84,6 +84,11 @@ class MetricProjection(Projection):
     def gain_bound(self) -> float:
         """Σ|Mg| + Σ_{k<l}|M_kl|."""
         return float(np.abs(self._field).sum() + np.abs(self._pairs).sum())
+
+    def bound_of_gain(self, gain_bound: float) -> float:
+        """Return constant − 2·gain_bound, rounded down by the size of the terms of gᵀMg, which may cancel."""
+        reach = (np.abs(self.g) + 1.0) @ (np.abs(self._symmetric) @ (np.abs(self.g) + 1.0))
+        return round_down(self.constant - 2.0 * gain_bound, float(reach), self._terms + 4)
 
     def gap_scale(self, objective: float) -> float:
         """Return 4·gain_bound, more than the range of the objective (1 where that is 0)."""

@@ -1,6 +1,7 @@
 """Linear and metric projections against their definitions."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -152,3 +153,24 @@ def test_another_scale_keeps_the_weights_of_the_rows():
 def test_a_matrix_that_is_refused_is_named():
     with pytest.raises(ValueError, match=r"^M\b"):
         MetricProjection([[np.nan, 0.0], [0.0, 1.0]], [1.0, 1.0])
+
+
+def test_a_metric_s_bound_allows_for_terms_that_cancel():
+    M = np.array([[-0.9999999999999998, 1.0, -1.0000000000000004, 1.0],
+                  [-0.9999999999999993, 0.9999999999999993, -1.0, 1.0],
+                  [-1.0000000000000004, -0.9999999999999996, 1.0000000000000004, 0.9999999999999994],
+                  [1.0, 1.0, 0.9999999999999994, 0.9999999999999998]])  # fmt: skip
+    g = np.array([1e5, -1e5, 1e5, -1e5])
+    problem = MetricProjection(M, g)
+    symmetric = [[(Fraction(float(M[i, j])) + Fraction(float(M[j, i]))) / 2 for j in range(4)] for i in range(4)]
+
+    def exactly(v):
+        r = [Fraction(x) - Fraction(y) for x, y in zip(v, g.tolist(), strict=True)]
+        return sum(symmetric[i][j] * r[i] * r[j] for i in range(4) for j in range(4))
+
+    least = min(exactly(v) for v in itertools.product((-1, 1), repeat=4))
+    for name in ("exhaustive", "cpsat", "auto"):
+        solution = get_solver(name).solve(problem, seed=0, time_limit_s=20)
+        assert solution.status == "optimal"
+        assert Fraction(solution.bound) <= least
+        assert solution.gap < 1e-9
