@@ -27,6 +27,7 @@ extensions = [
     "evidence_pages",
     "layers",
     "notebooks",
+    "other_projects",
     "plain_attributes",
     "plain_text",
     "schema_pages",

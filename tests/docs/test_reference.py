@@ -4,6 +4,7 @@ import enum
 import importlib
 import inspect
 import tomllib
+import zlib
 
 import pytest
 import typer
@@ -118,3 +119,20 @@ def test_text_with_a_colon_is_no_type():
     extension("plain_attributes").setup(Application())
     text = "Relative: to the largest gain."
     assert str(NumpyDocstring(text, Config(), what="attribute", name="tolerance")).strip() == text
+
+
+def test_links_to_other_projects_name_what_is_installed_and_are_read_by_intersphinx():
+    other = extension("other_projects")
+    projects = tomllib.loads(other.PLACES.read_text())
+    assert set(projects) == {"python", "numpy", "torch", "dimod"}
+    for name, project in projects.items():
+        assert project["url"].startswith("https://")
+        assert project["url"].endswith("/")
+        for thing, place in project["names"].items():
+            module, _, member = thing.rpartition(".")
+            assert not module or hasattr(importlib.import_module(module), member), thing
+            assert ".html" in place
+            assert " " not in place + thing
+        head, _, packed = other.inventory(name, project["names"]).partition(b"zlib.\n")
+        assert head.startswith(b"# Sphinx inventory version 2\n")
+        assert len(zlib.decompress(packed).splitlines()) == len(project["names"])
