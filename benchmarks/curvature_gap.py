@@ -83,7 +83,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 def section(result: dict[str, Any]) -> str:
     rows = [
-        [str(row["d"]), f"{row['tau']:g}", row["search"], *(f"{row[key]:.4f}" for key in ("gap", "most", "optimal"))]
+        [str(row["d"]), f"{row['tau']:g}", row["search"], *(f"{row[key]:z.4f}" for key in ("gap", "most", "optimal"))]
         for row in result["rows"]
     ]
     return (

@@ -16,6 +16,9 @@ from benchmarks.measure import range_of, seconds, spread, table, timed
 
 TITLE = "Starting, and stopping in time"
 IMPORT_TARGET, HELP_TARGET, OVERRUN_TARGET = 0.1, 0.5, 0.3
+PROJECT_TARGET, KERNELS_TARGET = 1.5, 10.0  # of CPU, nothing compiled before
+#: First layers: which of the searches they reach decides what is compiled.
+FIRST_LAYERS = {"few weights": (20, 8), "fewer rows than weights": (16, 64), "as many rows as weights": (20, 20)}
 LIMITS = (0.01, 0.1, 1.0)
 #: A layer each of whose searches is reached: learning, message passing, annealing, branch and bound.
 _FIRST = """
@@ -25,6 +28,14 @@ start = time.perf_counter()
 for n, d in ((16, 64), (64, 26)): qproj.project(rng.choice([-1, 1], (n, d)), rng.standard_normal((n, 4)))
 print(time.perf_counter() - start)
 """
+#: CPU of a whole process: one layer of (rows, weights), or every kernel.
+_PROJECT = """
+import time, numpy as np, qproj
+rng = np.random.default_rng(0)
+qproj.project(rng.choice([-1, 1], ({0}, {1})), rng.standard_normal(({0}, 4)))
+print(time.process_time())
+"""
+_KERNELS = "import time; from qproj.solvers.builtin.warm import warm; list(warm()); print(time.process_time())"
 
 
 def _python(code: str, **environment: str) -> float:
@@ -43,12 +54,16 @@ def _inside(code: str, **environment: str) -> float:
     return float(done.stdout)
 
 
+def _without_cache(code: str) -> float:
+    with tempfile.TemporaryDirectory() as empty:
+        return _inside(code, NUMBA_CACHE_DIR=empty)
+
+
 def run(quick: bool) -> dict[str, Any]:
     repeats = 7 if quick else 25
     clock = "import time; a = time.perf_counter(); import qproj; print(time.perf_counter() - a)"
     helping = [sys.executable, "-m", "qproj", "--help"]
-    with tempfile.TemporaryDirectory() as empty:
-        compiled = _inside(_FIRST, NUMBA_CACHE_DIR=empty)
+    compiled = _without_cache(_FIRST)
     result: dict[str, Any] = {
         "import": spread([_inside(clock) for _ in range(repeats)]),
         "python": spread([_python("pass") for _ in range(repeats)]),
@@ -56,6 +71,8 @@ def run(quick: bool) -> dict[str, Any]:
             timed(lambda: subprocess.run(helping, check=True, capture_output=True))[0] for _ in range(repeats)
         ]),
         "compiled": compiled,
+        "layers": {name: _without_cache(_PROJECT.format(*shape)) for name, shape in FIRST_LAYERS.items()},
+        "kernels": _without_cache(_KERNELS),
         "loaded": spread([_inside(_FIRST) for _ in range(3)]),
     }  # fmt: skip
     return {**result, "limits": _overruns(5 if quick else 20), "repeats": repeats}
@@ -89,6 +106,21 @@ def section(result: dict[str, Any]) -> str:
         ["python itself, whole process", "", range_of(result["python"])],
         ["first call ever: numba compiles", "", seconds(result["compiled"])],
         ["first call of a process: numba loads", "", range_of(result["loaded"])],
+        *(
+            [
+                "first `project` ever, CPU of its process: "
+                + "{} rows, {} weights".format(*FIRST_LAYERS[name])
+                + f" ({name})",
+                f"≤ {seconds(PROJECT_TARGET)}",
+                seconds(took),
+            ]
+            for name, took in result.get("layers", {}).items()
+        ),
+        *(
+            [["all kernels compiled, CPU of the process", f"≤ {seconds(KERNELS_TARGET)}", seconds(result["kernels"])]]
+            if "kernels" in result
+            else []
+        ),
     ]
     limits = [
         [row["case"], seconds(row["limit"]), f"≤ {seconds(OVERRUN_TARGET)}", range_of(row["over"])]

@@ -43,6 +43,8 @@ class SolverSampler(dimod.core.sampler.Sampler):
             A keyword that the solver does not take; the nearest is offered.
         """
         for name in parameters:
+            if name == "num_reads" and name not in self._parameters:
+                raise TypeError(f"{self.solver.name} has no num_reads, since it does not sample; leave it out")
             if name not in self._parameters:
                 raise TypeError(
                     f"{type(self.solver).__name__} has no parameter {name!r}; {nearest(name, self._parameters)}"

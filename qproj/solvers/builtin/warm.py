@@ -119,6 +119,7 @@ def _jobs() -> dict[str, tuple[Group, Callable[[], None]]]:
         "real rows": ("searches", layers(rng.standard_normal((30, 12)), few)),
         "local search": ("searches", layers(signs(40, 25), lambda: LocalSearch(sweeps=20))),
         "descent": ("descent", lambda: _descent_and_large_models(signs(20, 9))),
+        "bifurcation": ("searches", layers(signs(9, 4), lambda: get_solver("sb", num_steps=2))),
         "QAOA": ("QAOA", layers(signs(9, 4), lambda: get_solver("qaoa-fast", reps=1, maxiter=1, restarts=1))),
         "walks by pairs": ("searches", lambda: _walk(signs(40, 25).astype(np.int8), rng.standard_normal((40, 2)))),
         "curvature": ("searches", lambda: _curvature(signs(40, 25), rng.standard_normal((3, 25)))),

@@ -202,6 +202,8 @@ def test_solvers_pass_dimods_sampler_asserts():
     assert len(sampler.sample(dimod.BinaryQuadraticModel("SPIN"))) == 1
     with pytest.raises(TypeError, match="did you mean 'num_reads'"):
         sampler.sample(bqm, num_raeds=3)
+    with pytest.raises(TypeError, match="does not sample; leave it out"):
+        as_sampler("auto").sample(bqm, num_reads=3)
     with pytest.raises(TypeError, match="does not take BQMs"):
         as_sampler("sign")
 

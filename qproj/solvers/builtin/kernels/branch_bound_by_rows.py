@@ -149,7 +149,7 @@ def _advance(tree, path, room):
     while k < C and place[k] >= 0:
         k += 1
     unseen = k == 0
-    k = max(k - 1, 0)
+    k -= 0 if unseen else 1
     while k >= 0:
         if unseen:
             known[1] += _expand(tree, path, k)

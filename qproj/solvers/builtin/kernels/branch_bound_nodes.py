@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qproj._compiled import compiled, inlined
+from qproj._compiled import compiled, inlined, linked
 from qproj.solvers.builtin.kernels.branch_bound_tables import GROUPS, LEVELS, Plan
 
 _CHUNK = 512  # children expanded at once
@@ -136,7 +136,9 @@ def advance(tree, open_, room):
             k -= 1
             continue
         V = sizes[k] + 1
-        take = min(chunk, ends[1, k] - ends[0, k], (room - fresh) // V)
+        take, fit = ends[1, k] - ends[0, k], (room - fresh) // V
+        take = chunk if chunk < take else take
+        take = fit if fit < take else take
         if take <= 0:
             break
         cut = (lost + unit - 1) // unit  # losses are rounded down: from here on no child can be better
@@ -195,10 +197,16 @@ def _positions(rows, alive, count, block, positions, below, base):
     for a in range(count):
         s = _u64(alive[a])
         for g in range(GROUPS):
-            i = _u16(min(_u8(max(rows[s, block, 3, g], below) - below), top))
-            i = _u16(i * base + _u16(min(_u8(max(rows[s, block, 2, g], below) - below), top)))
-            i = _u16(i * base + _u16(min(_u8(max(rows[s, block, 1, g], below) - below), top)))
-            positions[a, g] = _u16(i * base + _u16(min(_u8(max(rows[s, block, 0, g], below) - below), top)))
+            i = _clipped(rows[s, block, 3, g], below, top)
+            i = _u16(i * base + _clipped(rows[s, block, 2, g], below, top))
+            i = _u16(i * base + _clipped(rows[s, block, 1, g], below, top))
+            positions[a, g] = _u16(i * base + _clipped(rows[s, block, 0, g], below, top))
+
+
+@linked()
+def _clipped(agreements, below, top):
+    above = _u8(agreements - below) if agreements > below else _u8(0)
+    return _u16(above if above < top else top)
 
 
 @inlined

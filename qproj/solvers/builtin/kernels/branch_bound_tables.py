@@ -160,7 +160,8 @@ def _plan(
         rows = np.ascontiguousarray(signs[:, last], np.float64)
         # in units of the mean weight, and of the typical agreement of a row with three
         pulls, together = rows * (sizes[last] / np.sqrt(sizes[last].sum())), np.empty(len(last))
-        _group(rows, pulls, weights / mean, members, np.ones(len(rows), np.bool_), together)
+        most = max(64, _LOOKS // max(1, len(rows)))
+        _group(rows, pulls, weights / mean, members, np.ones(len(rows), np.bool_), together, most)
         terms = np.where(members >= 0, weights[members], 0.0)[:, :, None] * signs[members]
         pull = np.abs(terms.sum(axis=1)).sum(axis=0) * sizes
     return members, order
@@ -176,11 +177,10 @@ def _first_of_last(sizes: NDArray[np.int64], reach: int) -> int:
 
 
 @compiled()
-def _group(rows, pulls, weights, members, free, together):
+def _group(rows, pulls, weights, members, free, together, most):
     """Fill groups greedily: the heaviest row that is left, then three that disagree with the group on the last
-    classes, heavy ones first."""
-    G = len(rows)
-    seed, most = 0, max(64, _LOOKS // max(1, G))
+    classes, heavy ones first; at most so many rows are looked at for each."""
+    G, seed = len(rows), 0
     for k in range(len(members)):
         while not free[seed]:
             seed += 1

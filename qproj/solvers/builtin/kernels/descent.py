@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qproj._arrays import FloatArray
-from qproj._compiled import FAST, compiled, inlined
+from qproj._compiled import FAST, compiled, inlined, linked
 from qproj.solvers.builtin.kernels.scoring import CountArray, row_sums, score
 
 _TOLERANCE = 1e-13  # of Σ|τ|: what summing in another order may change; smaller differences are ties
@@ -103,7 +103,8 @@ def _descend(columns, sizes, taus, counts, sums, scale, limit):
                     gain, soft = _changes(z, columns, j, move, tau, scale)
                     # More gain wins; a tie in gain (also with staying) is broken by the softened gain.
                     if gain > best_gain + tolerance or (gain > best_gain - 2 * tolerance and soft > best_soft):
-                        best_gain, best_soft, best_j, best_move = max(gain, tolerance), soft, j, move
+                        best_gain = gain if gain > tolerance else tolerance
+                        best_soft, best_j, best_move = soft, j, move
             if best_j < 0:
                 break
             made += 1
@@ -114,6 +115,12 @@ def _descend(columns, sizes, taus, counts, sums, scale, limit):
     return total
 
 
+@linked()
+def _clipped(z, scale):
+    z = z if z > -scale else -scale
+    return z if z < scale else scale
+
+
 @inlined
 def _changes(z, columns, j, move, tau, scale):
     """Return what a move adds to the gain and to the softened gain."""
@@ -122,5 +129,5 @@ def _changes(z, columns, j, move, tau, scale):
         after = z[g] + move * columns[j, g]
         flipped = (after >= 0) != (z[g] >= 0)
         gain += (2.0 * tau[g] if after >= 0 else -2.0 * tau[g]) if flipped else 0.0
-        soft += tau[g] * (min(max(after, -scale), scale) - min(max(z[g], -scale), scale)) / scale
+        soft += tau[g] * (_clipped(after, scale) - _clipped(z[g], scale)) / scale
     return gain, soft

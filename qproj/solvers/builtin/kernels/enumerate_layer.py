@@ -189,7 +189,7 @@ def _screen(neurons, signs, odd, near, gains, among):
     top, slack, weights = neurons.top, neurons.slack, neurons.screen
     total, block = signs.shape[1], gains.size
     for low in range(0, total, block):
-        width = min(block, total - low)
+        width = block if block < total - low else total - low
         for i in range(among[0], among[1]):
             highest = _gains(weights, i, signs, low, width, odd, gains)
             if highest > top[i]:

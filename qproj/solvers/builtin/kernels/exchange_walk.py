@@ -18,6 +18,7 @@ KICK = (4, 16)  # moves of a kick: at least, and below
 WORSE = 0.1  # the walk continues from a vector that loses at most this share more
 PATIENCE = 200  # kicks without a better vector after which the walk returns to the best since it began
 RETURNS = 5  # without a better vector, after which it begins at random
+_UNKNOWN = (1 << 31) - 1  # more than rows can lose
 _LANES = 32  # rows are filled up to a multiple, with weight 0
 
 
@@ -92,14 +93,16 @@ def walk(it, kicks, halt):
 
     Before the first kick the walk descends from where it begins.
     """
-    now, near, home, best, lost, order = it.now, it.near, it.home, it.best, it.lost, it.order
+    now, near, home, best, order = it.now, it.near, it.home, it.best, it.order
     sums, near_sums, exact, sizes, columns = it.sums, it.near_sums, it.exact, it.sizes, it.columns
+    lost = it.lost  # numbers of their own below, which are less to compile than entries of an array
+    best_lost, now_lost, home_lost, age, returns = lost[0], lost[1], lost[2], lost[3], lost[4]
     C = now.size
-    window = min(C, WINDOW)
+    window = C if C < WINDOW else WINDOW
     x = it.state[0]
     done = 0
-    while lost[3] < 0 or (done < kicks and lost[0] > 0 and halt[0] == 0):
-        kicked, again = lost[3] >= 0, lost[4] >= RETURNS
+    while age < 0 or (done < kicks and best_lost > 0 and halt[0] == 0):
+        kicked, again = age >= 0, returns >= RETURNS
         copy_to(near, now)
         copy_to(near_sums, sums)
         if kicked:
@@ -112,24 +115,25 @@ def walk(it, kicks, halt):
         for g in range(exact.size):
             after += exact[g] if near_sums[g] < 0 else 0.0
         if again:
-            lost[2] = np.inf
+            home_lost = np.inf
         elif kicked:
-            lost[3] += 1.0
-        if not kicked or again or after <= lost[1] * (1.0 + WORSE) or after < lost[2]:
-            lost[1] = after
+            age += 1.0
+        if not kicked or again or after <= now_lost * (1.0 + WORSE) or after < home_lost:
+            now_lost = after
             copy_to(now, near)
             copy_to(sums, near_sums)
-            if after < lost[2] or not kicked:
+            if after < home_lost or not kicked:
                 copy_to(home, near)
-                lost[2], lost[3], lost[4] = after, 0.0, 0.0
-            if after < lost[0]:
+                home_lost, age, returns = after, 0.0, 0.0
+            if after < best_lost:
                 copy_to(best, near)
-                lost[0] = after
-        if lost[3] >= PATIENCE:
+                best_lost = after
+        if age >= PATIENCE:
             _add_changes(sums, columns, now, home)
             copy_to(now, home)
-            lost[1], lost[3] = lost[2], 0.0
-            lost[4] += 1.0
+            now_lost, age = home_lost, 0.0
+            returns += 1.0
+    lost[0], lost[1], lost[2], lost[3], lost[4] = best_lost, now_lost, home_lost, age, returns
     it.state[0] = x
     return done
 
@@ -174,7 +178,7 @@ def _add_changes(z, columns, before, after):
         if before[j] != after[j]:
             move = narrow(2 * (after[j] - before[j]))
             for g in range(z.size):
-                z[g] = narrow(z[g] + narrow(move * columns[j, g]))
+                z[g] = narrow(z[g] + move * columns[j, g])
 
 
 @inlined
@@ -183,7 +187,7 @@ def _descend(it, looked_at, halt):
     columns, weights, sizes, order = it.columns, it.weights, it.sizes, it.order
     c, z, room = it.near, it.near_sums, it.room
     narrow = z.dtype.type
-    lost = _lost(z, columns, 0, narrow(0), weights)
+    lost = np.int32(_UNKNOWN)
     better = True
     while better:
         better = False
@@ -192,29 +196,30 @@ def _descend(it, looked_at, halt):
                 better = False
                 break
             i = order[a]
-            for up in (1, -1):
-                if c[i] + up < 0 or c[i] + up > sizes[i]:
+            for k in range(3):
+                up = k if k < 2 else -1  # the first of all "moves" changes nothing and finds what is lost
+                if (up == 0 and lost != _UNKNOWN) or c[i] + up < 0 or c[i] + up > sizes[i]:
                     continue
                 after = _lost_to(room, z, columns, i, narrow(2 * up), weights)
                 j, also = 0, 0
                 if after >= lost:
-                    after, j, also = _second(it, a + 1, looked_at, lost)
+                    after, j, also = _second(room, columns, weights, order, c, sizes, a + 1, looked_at, lost)
                 if after < lost:
-                    lost, better = after, True
+                    lost = after
+                    better |= up != 0
                     c[i] += up
                     c[j] += also
                     move = narrow(2 * also)
                     for g in range(z.size):
-                        z[g] = narrow(room[g] + narrow(move * columns[j, g]))
+                        z[g] = narrow(room[g] + move * columns[j, g])
 
 
 @inlined
-def _second(it, first, last, lost):
+def _second(room, columns, weights, order, c, sizes, first, last, lost):
     """Return (loss, class, step) of the first move after `room` that loses less than `lost`; step 0: none."""
-    room, columns, weights, order, c, sizes = it.room, it.columns, it.weights, it.order, it.near, it.sizes
     for b in range(first, last):
         j = order[b]
-        for also in (1, -1):
+        for also in range(1, -2, -2):
             if c[j] + also < 0 or c[j] + also > sizes[j]:
                 continue
             after = _lost(room, columns, j, room.dtype.type(2 * also), weights)
@@ -230,22 +235,22 @@ def _second(it, first, last, lost):
 @inlined
 def _lost(z, columns, j, move, weights):
     """The loss after a move: the weights of the rows whose sum is below 0."""
-    narrow, wide = z.dtype.type, np.int32
-    total, one, none = wide(0), narrow(-1), narrow(0)
+    narrow, total = z.dtype.type, np.int32(0)
+    one, none = narrow(-1), narrow(0)
     for g in range(z.size):
-        flag = one if narrow(z[g] + narrow(move * columns[j, g])) < 0 else none
-        total = wide(total - wide(wide(weights[g]) * wide(flag)))
+        flag = one if narrow(z[g] + move * columns[j, g]) < 0 else none
+        total = np.int32(total - weights[g] * flag)
     return total
 
 
 @inlined
 def _lost_to(out, z, columns, j, move, weights):
     """Write z after a move to `out`, and return the loss there."""
-    narrow, wide = z.dtype.type, np.int32
-    total, one, none = wide(0), narrow(-1), narrow(0)
+    narrow, total = z.dtype.type, np.int32(0)
+    one, none = narrow(-1), narrow(0)
     for g in range(z.size):
-        y = narrow(z[g] + narrow(move * columns[j, g]))
+        y = narrow(z[g] + move * columns[j, g])
         out[g] = y
         flag = one if y < 0 else none
-        total = wide(total - wide(wide(weights[g]) * wide(flag)))
+        total = np.int32(total - weights[g] * flag)
     return total

@@ -122,17 +122,20 @@ def _pull(y, sums, m, G, share, shift, curvature):
         square = np.float32(0)
         for i in range(m.shape[1]):
             square += m[j, i] * m[j, i]
-        variance = max(np.float32(m.shape[1]) - square, np.float32(0)) + np.float32(0.25)
+        variance = np.float32(m.shape[1]) - square
+        variance = np.float32(0.25) + (variance if variance > 0 else np.float32(0))
         deviation = np.sqrt(variance)
         total, largest = np.float32(0), np.float32(0)
         for i in range(n):
             u = y[j, i] * (sums[j, i] - G[j, i] * variance + shift) / deviation
             ratio = _mills(u) * abs(y[j, i])
-            G[j, i] += share * (y[j, i] * ratio / deviation - G[j, i])
-            largest = max(largest, abs(G[j, i]))
+            pull = G[j, i] + share * (y[j, i] * ratio / deviation - G[j, i])
+            G[j, i] = pull
+            largest = abs(pull) if abs(pull) > largest else largest
             total += ratio * (ratio + u) / variance
         curvature[j, 0] = total
-        step = np.float32(math.ldexp(1.0, max(math.frexp(largest)[1], -64) - digits))  # above 0 in single precision
+        power = math.frexp(largest)[1]
+        step = np.float32(math.ldexp(1.0, (power if power > -64 else -64) - digits))  # above 0 in single precision
         for i in range(n):
             G[j, i] = np.rint(G[j, i] / step) * step
 

@@ -222,7 +222,7 @@ def _dot(rows, g, u, total):
     kind = type(total)
     for j in range(u.size):
         # the casts keep integers in 32 bits, where numba would widen to 64
-        total = kind(total + kind(kind(rows[g, j]) * kind(u[j])))
+        total = kind(total + kind(rows[g, j]) * u[j])
     return total
 
 
@@ -231,8 +231,8 @@ def _push(rows, g, sizes, h, u, step, steep):
     """Move h along the row, and u with it."""
     narrow = rows.dtype.type
     for j in range(h.size):
-        top = narrow(sizes[j] + narrow(_CAP))
-        new = narrow(h[j] + narrow(rows[g, j] * step))
+        top = narrow(sizes[j] + _CAP)
+        new = narrow(h[j] + rows[g, j] * step)
         new = top if new > top else new
         new = narrow(-top) if new < -top else new
         h[j] = new
@@ -248,6 +248,6 @@ def _deepen(rows, g, sizes, h, u, step):
     for j in range(h.size):
         move = narrow(rows[g, j] * step)
         ends = (move > 0 and u[j] >= sizes[j]) or (move < 0 and u[j] <= -sizes[j])
-        top = narrow(sizes[j] + narrow(_CAP))
+        top = narrow(sizes[j] + _CAP)
         if ends and -top < h[j] < top:
             h[j] = narrow(h[j] + move)

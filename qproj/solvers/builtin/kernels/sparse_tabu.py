@@ -148,13 +148,15 @@ def walk_on(model, walk, steps):
         step_of_field = -2.0 * s[i]
         s[i] = -s[i]
         walk.energies[0] += change
-        for k in range(model.start[i], model.start[i + 1]):
-            j = model.other[k]
-            f[j] += step_of_field * model.J[k]
-            held = 1 if walk.until[j] > step else 0
-            _set(keys[held], winners[held], j, -2.0 * s[j] * f[j])
-        for tree in range(2):
-            _set(keys[tree], winners[tree], i, -change if tree else np.inf)
+        end = model.start[i + 1]
+        for k in range(model.start[i], end + 2):  # neighbours, then i itself in both trees
+            j, held, key = i, k - end, -change if k > end else np.inf
+            if k < end:
+                j = model.other[k]
+                f[j] += step_of_field * model.J[k]
+                held = 1 if walk.until[j] > step else 0
+                key = -2.0 * s[j] * f[j]
+            _set(keys[held], winners[held], j, key)
         walk.queue[slot] = i
         walk.until[i] = step + walk.queue.size
         counts[_STEP] = step + 1
