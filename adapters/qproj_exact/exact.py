@@ -44,9 +44,9 @@ class Exact(MIPAdapter):
     Parameters
     ----------
     proof_log : path, optional
-        Where the last search's proof is written: PATH.formula and PATH.proof, which VeriPB checks. In a folder that
-        exists, every search has files of its own, named after its model, so that a study keeps all of them;
-        ``stats["proof"]`` is the path.
+        Where the last search's proof is written: PATH.formula and PATH.proof, which VeriPB checks. Every step is in it,
+        for which some of Exact's techniques are switched off. In a folder that exists, every search has files of its
+        own, named after its model, so that a study keeps all of them; ``stats["proof"]`` is the path.
     options : mapping, optional
         Further options of Exact, as on its command line, such as {"opt-ratio": "0.5"}.
 
@@ -97,10 +97,11 @@ class Exact(MIPAdapter):
     ) -> Found:  # fmt: skip
         import exact
 
-        settings = {"seed": str((seed or 0) % 2**31 + 1), **self.options}
+        settings = {"seed": str((seed or 0) % 2**31 + 1)}
         proof = self._proof_of(model)
-        if proof is not None:
-            settings["proof-log"] = str(proof)
+        if proof is not None:  # Exact's default leaves gaps: bounds that the proof takes for granted
+            settings |= {"proof-log": str(proof), "proof-assumptions": "0"}
+        settings |= self.options
         _LEFT.clear()
         with _Interrupts() as interrupts:
             native = exact.Exact(list(settings.items()))

@@ -20,7 +20,7 @@ def solve(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="A model file: QUBO text, COO, LP, MPS, qbsolv, bqp, Max-Cut, dimod, OMMX."
+            metavar="FILE", help="A model file: QUBO text, COO, LP, MPS, qbsolv, qs, bqp, Max-Cut, dimod, OMMX."
         ),
     ],
     solver: SolverName = "auto",
@@ -44,7 +44,7 @@ def solve(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="The format: qubo, coo, lp, mps, qbsolv, bqp, maxcut, dimod or ommx; by default by suffix, content.",
+            help="The format: qubo, coo, lp, mps, qbsolv, qs, bqp, maxcut, dimod, ommx; by default by suffix, content.",
         ),
     ] = None,
     as_json: Json = False,

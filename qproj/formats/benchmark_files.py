@@ -1,4 +1,4 @@
-"""Published benchmark files as BQMs to minimise: qbsolv's .qubo, OR-Library bqp sets, rudy graphs for Max-Cut.
+"""Published benchmark files as BQMs to minimise: qbsolv's .qubo, OR-Library bqp sets, rudy graphs, QOBLIB's .qs.
 
 A maximised objective comes back with its sign turned, so that every model is minimised: its least energy is minus the
 largest value. Every line is read or refused with its number.
@@ -147,6 +147,46 @@ def read_maxcut(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
     if len(edges) != m:
         raise ValueError(f"{source} has {len(edges)} edges and its first line states {m}; fetch it again")
     bqm.offset = -math.fsum(weights) / 2.0
+    return bqm
+
+
+def read_qs(path: str | os.PathLike[str]) -> dimod.BinaryQuadraticModel:
+    """Return the BQM of a .qs file, as Zimpl writes and QOBLIB publishes them: min xᵀQx + offset over x ∈ {0,1}^n.
+
+    Comments begin with ``#``, and one of them is ``# ObjectiveOffset value``. The first other line is ``n m``; m lines
+    ``i j q`` follow, 1-based, Q symmetric: an off-diagonal q counts twice. A maximised objective has its sign turned
+    already.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        Not of the format, a doubled pair, or another number of entries than stated; the line is named.
+    """
+    source = Path(path)
+    bqm: dimod.BinaryQuadraticModel | None = None
+    seen: set[tuple[int, int]] = set()
+    offset, m = 0.0, 0
+    for number, line in lines_of(source):
+        words = line.split()
+        if words[0].startswith("#"):
+            if words[:2] == ["#", "ObjectiveOffset"]:
+                offset = finite_number(source, number, " ".join(words[2:]))
+            continue
+        if bqm is None:
+            n, m = whole_numbers(source, number, line, 2)
+            bqm = _declared(source, number, n, m)
+            continue
+        i, j, q = _entry(source, number, words, range(1, bqm.num_variables + 1))
+        if (min(i, j), max(i, j)) in seen:
+            raise ValueError(f"{source}, line {number}: the pair ({i}, {j}) is doubled; keep one line for it")
+        seen.add((min(i, j), max(i, j)))
+        _add(bqm, i - 1, j - 1, q if i == j else 2.0 * q)
+    if bqm is None or len(seen) != m:
+        stated = "no 'n m' line" if bqm is None else f"{m} stated"
+        raise ValueError(f"{source} has {len(seen)} entries and {stated}; fetch it again")
+    bqm.offset = offset
     return bqm
 
 

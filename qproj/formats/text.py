@@ -13,7 +13,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qproj.formats.benchmark_files import read_bqp, read_maxcut, read_qbsolv, sign_of
+from qproj.formats.benchmark_files import read_bqp, read_maxcut, read_qbsolv, read_qs, sign_of
 from qproj.formats.coo import read_coo
 from qproj.formats.dimod_files import read_dimod
 from qproj.formats.lines import lines_of, whole_numbers
@@ -65,8 +65,8 @@ def read_models(
     ----------
     path : path
     format : str, optional
-        A name of :data:`FORMATS`. By default the suffix decides (.lp, .mps, .ommx, .qubo, .bqm, .cqm, .json, .coo; .mc,
-        .rud and .rudy are Max-Cut), else the first line: one number begins an OR-Library bqp set, two a QUBO text,
+        A name of :data:`FORMATS`. By default the suffix decides (.lp, .mps, .ommx, .qubo, .qs, .bqm, .cqm, .json, .coo;
+        .mc, .rud and .rudy are Max-Cut), else the first line: one number begins an OR-Library bqp set, two a QUBO text,
         ``c`` or ``p`` a qbsolv file, three numbers or ``#`` COO. The edges of a Max-Cut graph (rudy, G-set) have the
         syntax of QUBO text: without such a suffix, one without diagonal entries is refused until `format` is
         "maxcut" or "qubo".
@@ -183,11 +183,11 @@ def _unnamed_qubo(source: Path) -> dimod.BinaryQuadraticModel:
 #: Every format by name, and its reader; a bqp file holds several models.
 FORMATS: dict[str, Callable[[Path], Any]] = {
     "qubo": read_qubo, "coo": read_coo, "lp": read_lp, "qbsolv": read_qbsolv, "bqp": read_bqp, "maxcut": read_maxcut,
-    "dimod": read_dimod, "mps": read_mps, "ommx": read_ommx,
+    "qs": read_qs, "dimod": read_dimod, "mps": read_mps, "ommx": read_ommx,
 }  # fmt: skip
 _WITHOUT_SENSE = ("qubo", "coo", "qbsolv")
 _SUFFIXES = {
     ".lp": "lp", ".qubo": "qbsolv", ".bqm": "dimod", ".cqm": "dimod", ".json": "dimod", ".coo": "coo",
-    ".mps": "mps", ".ommx": "ommx",
+    ".mps": "mps", ".ommx": "ommx", ".qs": "qs",
     ".mc": "maxcut", ".rud": "maxcut", ".rudy": "maxcut",
 }  # fmt: skip

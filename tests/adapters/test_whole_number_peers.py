@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from qproj import MetricProjection, SignProjection, get_solver
 from qproj.lab import Study, run
 from qproj.solvers import TooLargeError
+from tests.adapters._proofs import optimum_proved
 
 MODULES = {"exact": "exact", "rc2": "pysat"}
 INSTALLED = [name for name, module in MODULES.items() if importlib.util.find_spec(module) is not None]
@@ -114,15 +116,60 @@ def test_rows_whose_diagram_is_too_large_are_refused():
         get_solver("rc2").solve(SignProjection(rng.normal(size=(4, 60)), np.ones(4)), time_limit_s=60)
 
 
-def test_exact_writes_its_proof(tmp_path):
-    rng = np.random.default_rng(0)
-    p = SignProjection(rng.choice([-1, 1], (9, 6)), rng.integers(-3, 4, 9).astype(float))
-    assert get_solver("exact", proof_log=tmp_path / "one").solve(p).status == "optimal"
-    formula, proof = tmp_path / "one.formula", tmp_path / "one.proof"
-    assert formula.is_file()
-    assert proof.read_text().startswith("pseudo-Boolean proof")
-    if shutil.which("veripb"):
-        subprocess.run(["veripb", formula, proof], check=True)
+@pytest.mark.parametrize("seed", range(6))
+def test_a_proof_of_exact_holds_line_by_line(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(4, 10)), int(rng.integers(3, 8))
+    targets = rng.normal(size=n) if seed % 2 else rng.integers(-3, 4, n).astype(float)
+    p = SignProjection(rng.choice([-1, 1], (n, d)), targets)
+    solution = get_solver("exact", proof_log=tmp_path / "one").solve(p)
+    assert solution.status == "optimal"
+    least = optimum_proved(tmp_path / "one.formula", tmp_path / "one.proof")
+    if not seed % 2:  # the penalty of an unmet sign is a whole number: objective = Σ penalties − Σ|τ|
+        assert least == (p.gain_bound - solution.gain) / 2
+
+
+@pytest.mark.parametrize("feasible", [True, False])
+def test_a_proof_of_a_constrained_model_holds_line_by_line(tmp_path, feasible):
+    i, j, k = (dimod.Integer(name, lower_bound=-2, upper_bound=5) for name in "ijk")
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(3 * i - 2 * j + k)
+    cqm.add_constraint(i + j + k >= 4 if feasible else i + j >= 11)
+    cqm.add_constraint(2 * i - 3 * j <= 1)
+    solution = get_solver("exact", proof_log=tmp_path / "one").solve(cqm)
+    assert solution.status == ("optimal" if feasible else "infeasible")
+    found = optimum_proved(tmp_path / "one.formula", tmp_path / "one.proof")
+    assert (found is not None) == feasible
+
+
+def test_a_wrong_line_of_a_proof_is_found(tmp_path):
+    p = SignProjection(np.random.default_rng(1).choice([-1, 1], (9, 5)), np.arange(1.0, 10.0))
+    get_solver("exact", proof_log=tmp_path / "one", options={"proof-assumptions": "1"}).solve(p)
+    text = (tmp_path / "one.proof").read_text().splitlines()
+    first = next(k for k, line in enumerate(text) if line.startswith("soli"))
+    literal = text[first].split()[1]
+    turned = literal[1:] if literal.startswith("~") else "~" + literal
+    text[first] = text[first].replace(literal, turned, 1)
+    (tmp_path / "wrong.proof").write_text("\n".join(text))
+    with pytest.raises(AssertionError):
+        optimum_proved(tmp_path / "one.formula", tmp_path / "wrong.proof")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("veripb") is None, reason="VeriPB is not installed")
+@pytest.mark.parametrize("seed", range(12))
+def test_veripb_verifies_the_proofs(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(4, 16)), int(rng.integers(3, 11))
+    problem = SignProjection(rng.choice([-1, 1], (n, d)), rng.normal(size=n))
+    if seed % 3 == 0:
+        problem = dimod.BinaryQuadraticModel(np.triu(rng.integers(-5, 6, (8, 8))).astype(float), "BINARY")
+    assert get_solver("exact", proof_log=tmp_path / "one").solve(problem).status == "optimal"
+    proof = tmp_path / "one.proof"  # version 0.3 of VeriPB knows "soli" as "o"
+    proof.write_text(re.sub(r"(?m)^soli ", "o ", proof.read_text()))
+    done = subprocess.run(["veripb", tmp_path / "one.formula", proof], capture_output=True, text=True, check=True)
+    assert "succeeded" in done.stdout
+    assert "assumption" not in done.stdout + done.stderr
 
 
 def test_a_study_keeps_the_proof_of_every_run(tmp_path):

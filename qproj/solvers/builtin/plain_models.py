@@ -1,7 +1,8 @@
 """The strategy of `auto` for plain models and for projections that are quadratic in the weights: a portfolio.
 
 What proves at once comes first: enumeration of few variables, a tree decomposition where its tables are small. Then
-annealing and tabu search, each followed by steepest descent, look for incumbents, and exact searches for a proof: under
+annealing and tabu search, on sparse models anneals that recombine their states, look for incumbents, each followed by
+steepest descent, and exact searches for a proof: under
 a time limit side by side, in threads that the first proof stops; else one after the other, each within a work budget,
 so that the result depends on nothing but the seed. What was asked, and who proved, is in ``message``.
 """
@@ -20,6 +21,7 @@ from qproj.projections.models import BQMProblem, hook
 from qproj.solvers.builtin.backends import answer_of, is_proof
 from qproj.solvers.builtin.bucket_elimination import VARIABLE_S, SparseForm, least_degree_first, minimised
 from qproj.solvers.builtin.exhaustive import Exhaustive
+from qproj.solvers.builtin.relinked_annealing import RelinkedAnnealing
 from qproj.solvers.builtin.samplers import SimulatedAnnealing, Tabu, descended
 from qproj.solvers.contract import MissingPackageError, Request, Solution, Termination
 from qproj.solvers.found import Found
@@ -50,6 +52,8 @@ FIRST_SHARE, BESIDE_SHARE = 0.1, 0.3
 #: Variables up to which Gurobi and CP-SAT prove most models that Gurobi's own licence takes within a second.
 MIDDLING = 100
 _SLICE_S = 0.2
+#: Products per variable up to which the states of a model are recombined: of denser ones, two differ in one piece.
+SPARSE = 32
 
 
 def solve_model(problem: Any, request: Request) -> Found:
@@ -106,9 +110,12 @@ def _in_steps(problem: Any, request: Request) -> Found:
     candidates = _annealed(problem, request, reads, None)
     names = ["annealing"]
     if not problem.meets_bound(candidates[0]):
-        tabu = Tabu().solve(problem, seed=request.seed, num_reads=tabu_reads, on_progress=_listener(request))
-        candidates = _better(problem, candidates, np.asarray(tabu.candidates)[:1])
-        names.append("tabu search")
+        name, solver, count = "tabu search", Tabu(), tabu_reads  # type: tuple[str, Any, int]
+        if _recombines(problem):
+            name, solver, count = "relinked annealing", RelinkedAnnealing(), READS
+        found = solver.solve(problem, seed=request.seed, num_reads=count, on_progress=_listener(request))
+        candidates = _better(problem, candidates, np.asarray(found.candidates)[:1])
+        names.append(name)
     heuristic = Found(candidates, Termination.BUDGET, message=", ".join(names))
     if problem.meets_bound(candidates[0]) or _terms(problem) > MOST_TERMS:
         return heuristic
@@ -142,7 +149,8 @@ def _in_a_race(problem: Any, request: Request) -> Found:
     walked = _better(problem, candidates, found[0])
     if not any(map(is_proof, found)) and time.perf_counter() < request.deadline - LEAST_EXACT_S:  # they refused
         walked = _walked(problem, request, walked, request.deadline)
-    heuristic = Found(walked, Termination.CLOCK, message="annealing, tabu search")
+    text = "annealing, tabu search" + (", relinked annealing" if _recombines(problem) else "")
+    heuristic = Found(walked, Termination.CLOCK, message=text)
     answers = [(name, one) for name, one in zip(names, found[1:]) if isinstance(one, Solution)]
     return _joined(problem, heuristic, answers)
 
@@ -160,17 +168,22 @@ def _annealed(problem: Any, request: Request, reads: int, end: float | None) -> 
 
 
 def _walked(problem: Any, request: Request, candidates: NDArray[Any], end: float) -> NDArray[Any]:
-    """Return (1, n): the best of annealing and tabu search by turns until `end` or the end of the race."""
-    turn, best, large = 0, candidates, _size(problem) > LARGE
+    """Return (1, n): the best of annealing and tabu search by turns until `end` or the end of the race.
+
+    After a first turn of tabu search, sparse models get relinked annealing for the rest.
+    """
+    turn, best, large, recombines = 0, candidates, _size(problem) > LARGE, _recombines(problem)
     while not is_over():
         left = end - time.perf_counter()
         if left <= 0:
             break
-        solver = Tabu() if turn % 2 == large else SimulatedAnnealing()
+        solver: Any = Tabu() if turn % 2 == large else SimulatedAnnealing()
         seed = None if request.seed is None else request.seed + turn + 1
         limit = min(left, max(_SLICE_S, 0.7 * left if large else 0.0))
         # short searches of a large model go on from the best
         hint = best[0] if large and turn else None
+        if recombines and turn:
+            solver, limit, hint = RelinkedAnnealing(), left, best[0]
         found = solver.solve(problem, time_limit_s=limit, seed=seed, hint=hint, on_progress=_listener(request))
         best = _better(problem, best, np.asarray(found.candidates)[:1])
         turn += 1
@@ -242,6 +255,12 @@ def _better(problem: Any, first: NDArray[Any], second: NDArray[Any]) -> NDArray[
 def _size(problem: Any) -> int:
     """The number of variables and of products of them."""
     return int(problem.num_variables) + _terms(problem)
+
+
+def _recombines(problem: Any) -> bool:
+    """Whether a model is sparse, and neither so small that all searches are equal nor too large for many anneals."""
+    N = int(problem.num_variables)
+    return problem.kind == "bqm" and N > MIDDLING and _terms(problem) <= SPARSE * N and _size(problem) <= LARGE
 
 
 def _terms(problem: Any) -> int:

@@ -136,11 +136,12 @@ def _walk(A: np.ndarray, Tau: np.ndarray) -> None:
 
 
 def _descent_and_large_models(X: np.ndarray) -> None:
-    """Descend after reads, and walk and anneal as samplers do on large sparse models only."""
+    """Descend after reads, and walk and anneal as samplers and `auto` do on sparse models only."""
     import dimod
 
     from qproj.solvers.builtin.large_models import annealed, tabu_searched
     from qproj.solvers.builtin.random import Random
+    from qproj.solvers.builtin.relinked_annealing import RelinkedAnnealing
     from qproj.solvers.composites.polished import Polished
     from qproj.solvers.layers import project
 
@@ -150,6 +151,7 @@ def _descent_and_large_models(X: np.ndarray) -> None:
     draws = np.random.default_rng(0)
     annealed(chain, 1, np.array([0.1, 1.0]), draws, lambda: False, None)
     tabu_searched(chain, 1, 20, draws, lambda: False)
+    RelinkedAnnealing().solve(chain, num_reads=3, seed=0)
 
 
 def _curvature(X: np.ndarray, H: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import qproj
+from qproj.solvers.builtin.relinked_annealing import RelinkedAnnealing
 from qproj.solvers.interrupt import interruptible, is_over, polled, race
 
 
@@ -123,3 +124,41 @@ def test_an_error_in_a_race_stops_it_and_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         race([fails, lambda: interruptible(lambda: stopped.wait(30), stopped.set)], bool)
     assert stopped.is_set()
+
+
+def torus(side, seed):
+    """A toroidal grid of ±1 couplings, the kind of graph on which plain anneals end far from the optimum."""
+    rng, bqm = np.random.default_rng(seed), dimod.BinaryQuadraticModel("SPIN")
+    for i, j in itertools.product(range(side), repeat=2):
+        for u, v in (((i + 1) % side, j), (i, (j + 1) % side)):
+            bqm.add_quadratic(side * i + j, side * u + v, float(rng.choice([-1.0, 1.0])))
+    return bqm
+
+
+def test_sparse_models_get_relinked_annealing():
+    bqm = torus(16, 0)
+    first, second = (qproj.get_solver("auto").solve(bqm, seed=0) for _ in range(2))
+    assert "relinked annealing" in first.message
+    assert (first.best == second.best).all()
+    assert is_local_minimum(bqm, first)
+    assert first.objective <= qproj.get_solver("sa").solve(bqm, seed=0).objective
+    limited = qproj.get_solver("auto").solve(bqm, seed=0, time_limit_s=1.0)
+    assert "relinked annealing" in limited.message
+    assert is_local_minimum(bqm, limited)
+
+
+def test_relinked_annealing_repeats_reports_and_goes_on_from_a_hint():
+    bqm = torus(16, 1)
+    seen = []
+    solver = RelinkedAnnealing()
+    found, again = (solver.solve(bqm, seed=5, num_reads=250, on_progress=seen.append) for _ in range(2))
+    assert (found.candidates == again.candidates).all()
+    assert len(found.candidates) > 1  # several populations
+    assert [event.objective for event in seen[:2]] == sorted((event.objective for event in seen[:2]), reverse=True)
+    assert seen[-1].objective == found.objective
+    hinted = solver.solve(bqm, seed=6, num_reads=1, hint=found.best)
+    assert hinted.objective <= found.objective
+    assert solver.solve(bqm, seed=5, time_limit_s=0.3).stats["anneals"] > 0
+    with_fields = bqm.copy()
+    with_fields.add_linear_from((v, 0.5) for v in with_fields.variables)
+    assert is_local_minimum(with_fields, solver.solve(with_fields, seed=0, num_reads=60))

@@ -54,7 +54,7 @@ class Ising(NamedTuple):
 
 
 @inlined
-def _real(x):
+def real_of(x):
     """A number in (0, 1] of a state of xorshift64*."""
     return np.float64((word_of(x) >> np.uint64(11)) + np.uint64(1)) * _UNIT
 
@@ -86,7 +86,7 @@ def temper(model, betas, sweeps, states, spins, fields, energies, best, swaps):
                 change = -2.0 * s[i] * (model.h[i] + f[i])
                 if change > 0.0:
                     x = next_state(x)
-                    if change * beta > -np.log(_real(x)):
+                    if change * beta > -np.log(real_of(x)):
                         continue
                 step = -2.0 * s[i]
                 s[i] = -s[i]
@@ -100,7 +100,7 @@ def temper(model, betas, sweeps, states, spins, fields, energies, best, swaps):
         for r in range(sweep % 2, len(betas) - 1, 2):
             swaps[1] += 1
             x = next_state(x)
-            if np.log(_real(x)) < (betas[r + 1] - betas[r]) * (energies[r + 1] - energies[r]):
+            if np.log(real_of(x)) < (betas[r + 1] - betas[r]) * (energies[r + 1] - energies[r]):
                 swaps[0] += 1
                 energies[r], energies[r + 1] = energies[r + 1], energies[r]
                 for i in range(N):
