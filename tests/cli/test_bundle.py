@@ -83,3 +83,30 @@ def test_other_archives_are_refused(study, tmp_path):
         tar.add(__file__, "a.py")
     with pytest.raises(ValueError, match="not of a study"):
         unpack_bundle(tmp_path / "other.tar.xz", tmp_path / "y")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.999])
+def test_a_damaged_bundle_is_refused(study, tmp_path, share):
+    write_bundle(study, tmp_path / "s.tar.xz")
+    data = bytearray((tmp_path / "s.tar.xz").read_bytes())
+    data[int(share * len(data)) :] = data[int(share * len(data)) : -9]
+    (tmp_path / "short.tar.xz").write_bytes(data)
+    data = bytearray((tmp_path / "s.tar.xz").read_bytes())
+    data[int(share * len(data))] ^= 0x5A
+    (tmp_path / "bent.tar.xz").write_bytes(data)
+    for name in ("short", "bent"):
+        with pytest.raises(ValueError, match="not a readable bundle"):
+            unpack_bundle(tmp_path / f"{name}.tar.xz", tmp_path / name)
+
+
+def test_a_full_disk_leaves_the_bundle_that_was_there(study, tmp_path):
+    archive = tmp_path / "s.tar.xz"
+    write_bundle(study, archive)
+    before = archive.read_bytes()
+    command = [sys.executable, "-m", "qproj", "bundle", str(study), "--out", str(archive)]
+    limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", *command]  # no file of more than 20 blocks
+    done = subprocess.run(limited, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert archive.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["s.tar.xz"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import sqlite3
 import tarfile
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from qproj._files import replacing
 from qproj.formats.coo import coo_text
 from qproj.lab.datasets.instances import LayerInstance, save_instances
 from qproj.lab.studies.frame import Runs, read_runs
@@ -50,7 +52,8 @@ def write_bundle(folder: str | Path, target: str | Path) -> Bundle:
     """Write a study's folder as one .tar.xz archive and return what is in it, by paths inside the archive.
 
     Holds README.md, environment.json, ``study-N.toml`` with ``instances/``, and ``original/``: the store and rows.csv.
-    Instances that were solved by the same solvers within the same budgets share a study file.
+    Instances that were solved by the same solvers within the same budgets share a study file. An archive that is there
+    already is replaced once the new one is whole.
 
     Raises
     ------
@@ -62,8 +65,7 @@ def write_bundle(folder: str | Path, target: str | Path) -> Bundle:
         raise ValueError(f"{archive} is not called .tar.xz; give the archive such a name")
     with tempfile.TemporaryDirectory() as space:
         made = _fill(source, Path(space))
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(archive, "w:xz") as tar:
+        with replacing(archive) as file, tarfile.open(fileobj=file, mode="w:xz") as tar:
             for path in sorted(Path(space).rglob("*")):
                 if path.is_file():
                     tar.add(path, str(path.relative_to(space)), filter=_plain)
@@ -81,9 +83,12 @@ def unpack_bundle(archive: str | Path, folder: str | Path) -> Bundle:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(archive, "r:xz") as tar:
-            tar.extractall(target, filter="data")  # nosec B202: the filter refuses what leaves the folder
-    except (tarfile.TarError, EOFError) as error:
+        with lzma.open(archive) as file:
+            with tarfile.open(fileobj=file, mode="r|") as tar:
+                tar.extractall(target, filter="data")  # nosec B202: the filter refuses what leaves the folder
+            while file.read(1 << 20):  # to the end, where the checksum is
+                pass
+    except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
         raise ValueError(f"{archive} is not a readable bundle ({error}); make it with `qproj bundle`") from None
     files = tuple(sorted(target.glob("study-*.toml")))
     if not files or not (target / ORIGINAL / FILE).is_file():

@@ -15,6 +15,7 @@ from qproj.projections.models import is_spin
 from qproj.solvers.adapter import Adapter
 from qproj.solvers.contract import Capabilities, Request, Termination, TooLargeError
 from qproj.solvers.found import Found
+from qproj.solvers.interrupt import is_over
 
 #: Weight bits after aggregation, or variables of a plain model.
 MAX_BITS = 24
@@ -122,7 +123,7 @@ def best_spins(problem: Any, low: int, deadline: float | None = None) -> tuple[N
     kept, values, best, optima = np.empty((0, n), np.int8), np.empty(0), -np.inf, 0
     step = 1 << min(n, 12 if deadline is not None else 16)
     for start in range(0, 1 << n, step):
-        if start and deadline is not None and time.perf_counter() >= deadline:
+        if start and (is_over() or (deadline is not None and time.perf_counter() >= deadline)):
             return kept, optima, False
         bits = ((np.arange(start, start + step)[:, None] >> np.arange(n)) & 1).astype(np.int8)
         block = bits if low == 0 else (2 * bits - 1).astype(np.int8)

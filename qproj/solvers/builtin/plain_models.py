@@ -28,8 +28,10 @@ from qproj.solvers.found import Found
 from qproj.solvers.interrupt import is_over, race
 from qproj.solvers.registry import get_solver
 
-#: Up to so many variables every assignment is looked at.
-FEW = 16
+#: Up to so many variables every assignment is looked at; up to so many more beside other searches, if none proves.
+FEW, MORE = 16, 22
+#: Seconds per assignment that this takes, about.
+ASSIGNMENT_S = 1e-6
 #: Annealing's reads without a time limit, and tabu's.
 READS, TABU_READS = 100, 10
 #: Variables and interactions from which one slice of a search is too short for a read, and reads without a limit few.
@@ -119,12 +121,16 @@ def _in_steps(problem: Any, request: Request) -> Found:
     heuristic = Found(candidates, Termination.BUDGET, message=", ".join(names))
     if problem.meets_bound(candidates[0]) or _terms(problem) > MOST_TERMS:
         return heuristic
-    work = WORK if problem.num_variables <= SMALL else MORE_WORK
+    few = problem.kind == "bqm" and problem.num_variables <= MORE
+    work = WORK if problem.num_variables <= SMALL and not few else MORE_WORK
     options = {"deterministic_time": work}
     solution = answer_of(
         "cpsat", problem, options, seed=request.seed, hint=candidates[0], on_progress=_listener(request)
     )
-    return heuristic if solution is None else _joined(problem, heuristic, [("cpsat", solution)])
+    answers = [] if solution is None else [("cpsat", solution)]
+    if few and not is_proof(solution):
+        answers.append(("exhaustive", Exhaustive().solve(problem, on_progress=_listener(request))))
+    return _joined(problem, heuristic, answers) if answers else heuristic
 
 
 def _in_a_race(problem: Any, request: Request) -> Found:
@@ -140,8 +146,11 @@ def _in_a_race(problem: Any, request: Request) -> Found:
         return heuristic
     asked = left >= LEAST_EXACT_S and _terms(problem) <= MOST_TERMS
     names = [name for name in EXACT if asked and _takes(name, problem)]
+    few = problem.kind == "bqm" and problem.num_variables <= MORE
+    if few and ASSIGNMENT_S * 2**problem.num_variables < 0.2 * left:
+        names.append("exhaustive")
     # two exact searches that may well end get both cores; of larger models they hardly do, and walks go on
-    ends_soon = len(names) == len(EXACT) and problem.num_variables <= MIDDLING
+    ends_soon = len(names) >= len(EXACT) and problem.num_variables <= MIDDLING
     end = time.perf_counter() + BESIDE_SHARE * left if ends_soon else request.deadline
     searches: list[Callable[[], Any]] = [lambda: _walked(problem, request, candidates, end)]
     searches += [lambda name=name: _exact(name, problem, request, candidates[0]) for name in names]  # type: ignore[misc]
@@ -192,9 +201,8 @@ def _walked(problem: Any, request: Request, candidates: NDArray[Any], end: float
 
 def _exact(name: str, problem: Any, request: Request, hint: NDArray[Any]) -> Solution | None:
     """Return an exact solver's answer within the time that is left; None where it refuses the model."""
-    return answer_of(
-        name, problem, time_limit_s=_left(request), seed=request.seed, hint=hint, on_progress=_listener(request)
-    )
+    more: dict[str, Any] = {} if name == "exhaustive" else {"seed": request.seed, "hint": hint}
+    return answer_of(name, problem, time_limit_s=_left(request), on_progress=_listener(request), **more)
 
 
 def _takes(name: str, problem: Any) -> bool:

@@ -135,6 +135,19 @@ def torus(side, seed):
     return bqm
 
 
+@pytest.mark.parametrize("limit", [None, 30.0])
+def test_market_splits_of_twenty_variables_are_proved_by_enumeration(limit):
+    # squared knapsacks, whose optimum of 0 neither walks nor bounds find (Cornuéjols and Dawande 1998)
+    rng = np.random.default_rng(3)
+    A, x = rng.integers(0, 50, (3, 18)), rng.integers(0, 2, 18)
+    b = A @ x
+    Q = (A.T @ A).astype(float) - 2.0 * np.diag(A.T @ b)
+    bqm = dimod.BinaryQuadraticModel(Q, "BINARY")
+    bqm.offset = float(b @ b)
+    found = qproj.get_solver("auto").solve(bqm, seed=0, time_limit_s=limit)
+    assert (found.status, found.objective) == ("optimal", 0.0)
+
+
 def test_sparse_models_get_relinked_annealing():
     bqm = torus(16, 0)
     first, second = (qproj.get_solver("auto").solve(bqm, seed=0) for _ in range(2))
