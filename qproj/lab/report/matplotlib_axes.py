@@ -16,6 +16,8 @@ _MARKERS = {
 }  # fmt: skip
 #: A page's pixels are smaller than a paper's points.
 _POINTS = 2 / 3
+#: Characters of categories that fit below an axis side by side.
+_ROOM = 50
 
 
 def figure_names(study: Results | str | Path) -> list[str]:
@@ -116,6 +118,12 @@ def _axis(axes: Any, axis: Axis, letter: str) -> None:
     elif axis.from_zero:
         low, high = getattr(axes, f"get_{letter}lim")()
         getattr(axes, f"set_{letter}lim")(min(0.0, low), high)
+    names = [label.get_text() for label in axes.get_xticklabels()] if axis.scale == "category" and letter == "x" else []
+    if sum(map(len, names)) > _ROOM:
+        axes.tick_params("x", rotation=25)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("right")
+            label.set_rotation_mode("anchor")
     if axis.limits is not None:
         getattr(axes, f"set_{letter}lim")(*axis.limits)
     if "%" in axis.ticks:

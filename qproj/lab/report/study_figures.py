@@ -42,7 +42,8 @@ def gap_profile(results: Results) -> Figure:
     styles, gap = solver_styles(results), gaps(results.runs, results.known)
     series = []
     for line in results.lines:
-        values = gap[results.runs["label"] == line.label]
+        own = (results.runs["label"] == line.label) & (results.runs["status"] != "refused")
+        values = gap[own]
         known = np.sort(values[~np.isnan(values)])
         if len(known):
             x, y = _distribution(np.maximum(known, LEAST_GAP), len(values))
@@ -50,7 +51,8 @@ def gap_profile(results: Results) -> Figure:
             series.append(Series(shown_name(line), x, y, styles[line.label], "steps", hover=hover))
     return Figure(
         "gaps", "How far from the optimum",
-        "Share of runs within a gap, failed runs counted as never within: higher and further left is better. "
+        "Share of runs within a gap, failed runs counted as never within, refused ones not counted: higher and further "
+        "left is better. "
         "The height at the left end is the share of optimal runs.",
         Axis(f"gap (left end: {LEAST_GAP:g} or less, 0 included)", "log"),
         Axis("share of runs", ticks=".0%", limits=(0, 1.02)), series,
