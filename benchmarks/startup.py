@@ -35,7 +35,25 @@ rng = np.random.default_rng(0)
 qproj.project(rng.choice([-1, 1], ({0}, {1})), rng.standard_normal(({0}, 4)))
 print(time.process_time())
 """
-_KERNELS = "import time; from qproj.solvers.builtin.warm import warm; list(warm()); print(time.process_time())"
+#: CPU of a process that runs every kernel, and the part of it in which numba compiles.
+_KERNELS = """
+import time
+from numba.core import event
+from qproj.solvers.builtin.warm import warm
+
+class Compiling(event.Listener):
+    depth, spent = 0, 0.0
+    def on_start(self, event):
+        self.spent -= time.process_time() if self.depth == 0 else 0.0
+        self.depth += 1
+    def on_end(self, event):
+        self.depth -= 1
+        self.spent += time.process_time() if self.depth == 0 else 0.0
+
+event.register("numba:compile", listener := Compiling())
+list(warm())
+print(listener.spent, time.process_time())
+"""
 
 
 def _python(code: str, **environment: str) -> float:
@@ -47,23 +65,27 @@ def _python(code: str, **environment: str) -> float:
 
 
 def _inside(code: str, **environment: str) -> float:
+    return _numbers(code, **environment)[0]
+
+
+def _numbers(code: str, **environment: str) -> list[float]:
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, **environment},
         timeout=600,
     )  # fmt: skip
-    return float(done.stdout)
+    return [float(number) for number in done.stdout.split()]
 
 
-def _without_cache(code: str) -> float:
+def _without_cache(code: str) -> list[float]:
     with tempfile.TemporaryDirectory() as empty:
-        return _inside(code, NUMBA_CACHE_DIR=empty)
+        return _numbers(code, NUMBA_CACHE_DIR=empty)
 
 
 def run(quick: bool) -> dict[str, Any]:
     repeats = 7 if quick else 25
     clock = "import time; a = time.perf_counter(); import qproj; print(time.perf_counter() - a)"
     helping = [sys.executable, "-m", "qproj", "--help"]
-    compiled = _without_cache(_FIRST)
+    (compiled,) = _without_cache(_FIRST)
     result: dict[str, Any] = {
         "import": spread([_inside(clock) for _ in range(repeats)]),
         "python": spread([_python("pass") for _ in range(repeats)]),
@@ -71,7 +93,7 @@ def run(quick: bool) -> dict[str, Any]:
             timed(lambda: subprocess.run(helping, check=True, capture_output=True))[0] for _ in range(repeats)
         ]),
         "compiled": compiled,
-        "layers": {name: _without_cache(_PROJECT.format(*shape)) for name, shape in FIRST_LAYERS.items()},
+        "layers": {name: _without_cache(_PROJECT.format(*shape))[0] for name, shape in FIRST_LAYERS.items()},
         "kernels": _without_cache(_KERNELS),
         "loaded": spread([_inside(_FIRST) for _ in range(3)]),
     }  # fmt: skip
@@ -117,7 +139,10 @@ def section(result: dict[str, Any]) -> str:
             for name, took in result.get("layers", {}).items()
         ),
         *(
-            [["all kernels compiled, CPU of the process", f"≤ {seconds(KERNELS_TARGET)}", seconds(result["kernels"])]]
+            [
+                ["all kernels: numba compiles, CPU", f"≤ {seconds(KERNELS_TARGET)}", seconds(result["kernels"][0])],
+                ["all kernels: CPU of the process, imports and searches included", "", seconds(result["kernels"][1])],
+            ]
             if "kernels" in result
             else []
         ),
