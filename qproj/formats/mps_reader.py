@@ -75,9 +75,9 @@ def _read(source: Path) -> tuple[Any, str]:
     def listen(kind: Any, message: str, *rest: Any) -> None:
         words.append(message.strip())
 
+    native.setOptionValue("log_to_console", False)  # first: a callback's start writes the banner
     native.setCallback(listen, None)
     native.startCallback(highspy.cb.HighsCallbackType.kCallbackLogging)
-    native.setOptionValue("log_to_console", False)
     status = native.readModel(str(source))
     loud = [text for text in words if text.startswith(("WARNING", "ERROR"))]
     if status.name == "kOk" and not loud:

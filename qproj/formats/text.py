@@ -112,8 +112,8 @@ def read_models(
 def format_of(source: Path) -> str:
     """Return the name of a file's format, from its suffix, else from its first line."""
     suffix = source.suffix.lower()
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix]
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
     first = next((line.split() for _, line in lines_of(source)), [])
     if first and first[0] in ("c", "p"):
         return "qbsolv"
@@ -186,7 +186,8 @@ FORMATS: dict[str, Callable[[Path], Any]] = {
     "qs": read_qs, "dimod": read_dimod, "mps": read_mps, "ommx": read_ommx,
 }  # fmt: skip
 _WITHOUT_SENSE = ("qubo", "coo", "qbsolv")
-_SUFFIXES = {
+#: The formats that a suffix names.
+SUFFIXES = {
     ".lp": "lp", ".qubo": "qbsolv", ".bqm": "dimod", ".cqm": "dimod", ".json": "dimod", ".coo": "coo",
     ".mps": "mps", ".ommx": "ommx", ".qs": "qs",
     ".mc": "maxcut", ".rud": "maxcut", ".rudy": "maxcut",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qproj._options import nearest
+from qproj.formats.text import SUFFIXES
 from qproj.lab.datasets.captured import Capture, capture_layers
 from qproj.lab.datasets.catalogue import TABULAR, load_tabular
 from qproj.lab.datasets.instances import LayerInstance, require_unique
@@ -24,7 +25,7 @@ from qproj.lab.studies.stored_problems import Instance, curvature_models, from_f
 from qproj.solvers.specs import alternatives, split_commas
 
 #: Files that hold models.
-MODELS = (".txt", ".coo", ".qubo", ".bqm", ".json", ".mc", ".rud", ".rudy")
+MODELS = (".txt", *SUFFIXES)
 #: Files that hold a source: layers, or models.
 FILES = (".npz", *MODELS)
 #: Numbers that a source may generate or train: a gigabyte of them.
@@ -105,9 +106,11 @@ def parse_source(text: str) -> Source:
     if name.endswith(FILES) or (colon and text.strip().endswith(FILES)):
         return Source(text, text.strip())
     known = [*SOURCES, *(set(TABULAR) - set(SOURCES)), "curvature", "qubo"]
+    if "." in Path(name).name or "/" in name:
+        raise ValueError(f"unknown kind of file {name!r}; {', '.join(FILES)} are there, and PATH{FILES[1]}:format=NAME")
     family = name.split("-")[0]  # digits-0-2 are some classes of digits
     if name not in known and family not in TABULAR:
-        raise ValueError(f"unknown source {name!r}; {nearest(name, known)}, or the path of an .npz file")
+        raise ValueError(f"unknown source {name!r}; {nearest(name, known)}, or the path of a file: {', '.join(FILES)}")
     if colon:
         return Source(text, name, _options(name, pairs, text))
     if name == "curvature":

@@ -133,17 +133,32 @@ def published(name: str) -> ModelInstance:
 def from_file(path: Path, **options: str) -> list[ModelInstance]:
     """Return the BQMs in a file of one of the formats of :func:`qproj.formats.text.read_models`, with its options.
 
+    A constrained model without constraints, whose variables are all 0 or 1, is the BQM of its objective.
+
     Raises
     ------
     ValueError
         Damaged, or a constrained model.
     """
-    problems = read_models(path, **options)
-    if any(isinstance(problem, CQMProblem) for problem in problems):
-        raise ValueError(f"{path} holds a constrained model; studies take unconstrained ones")
+    problems = [_bqm_problem(path, problem) for problem in read_models(path, **options)]
     names = [path.stem] if len(problems) == 1 else [f"{path.stem}-{i}" for i in range(1, len(problems) + 1)]
-    return [
-        ModelInstance.of(name, problem.model, path.name)
-        for name, problem in zip(names, problems, strict=True)
-        if isinstance(problem, BQMProblem)
-    ]
+    return [ModelInstance.of(name, problem.model, path.name) for name, problem in zip(names, problems, strict=True)]
+
+
+def _bqm_problem(path: Path, problem: BQMProblem | CQMProblem) -> BQMProblem:
+    if isinstance(problem, BQMProblem):
+        return problem
+    cqm = problem.cqm
+    binary = all(
+        cqm.vartype(v) in (dimod.BINARY, dimod.INTEGER) and (cqm.lower_bound(v), cqm.upper_bound(v)) == (0, 1)
+        for v in cqm.variables
+    )
+    if cqm.constraints or not binary:
+        raise ValueError(
+            f"{path} holds constraints, or variables that are not binary; studies take unconstrained binary models, "
+            "`qproj solve` takes this one"
+        )
+    bqm = dimod.BinaryQuadraticModel(cqm.objective.linear, {}, cqm.objective.offset, dimod.BINARY)
+    for (u, v), value in cqm.objective.quadratic.items():
+        bqm.add_linear(u, value) if u == v else bqm.add_quadratic(u, v, value)
+    return BQMProblem(bqm)

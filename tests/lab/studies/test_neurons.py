@@ -92,3 +92,30 @@ def test_unmerged_solves_the_same_neuron_without_aggregation():
 def test_sizes_beyond_memory_are_refused_by_arithmetic(text):
     with pytest.raises(ValueError, match=r"numbers; at most 134,217,728 are allowed"):
         load_instances([text], max_neurons=1)
+
+
+def test_files_of_every_suffix_are_sources_and_constrained_ones_are_refused(tmp_path):
+    import dimod
+
+    from qproj.formats.lp import lp_text
+
+    x = [dimod.Binary(f"x{k}") for k in range(3)]
+    y = dimod.Integer("y", upper_bound=1)
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(2 * x[0] - 3 * x[1] * x[2] + y * y + 1)
+    (tmp_path / "free.lp").write_text(lp_text(cqm))
+    with cqm.to_file() as file:
+        (tmp_path / "free.cqm").write_bytes(file.read())
+    (tmp_path / "free.qs").write_text("# ObjectiveOffset 1\n4 3\n1 1 2\n2 3 -1.5\n4 4 1\n")
+    for suffix in ("lp", "cqm", "qs"):
+        (instance,) = load_instances(str(tmp_path / f"free.{suffix}"))
+        (problem,) = instance.problems
+        assert problem.num_variables == 4
+        assert problem.objective([1, 1, 1, 1]) == 1.0
+        assert problem.objective([0, 1, 1, 0]) == -2.0
+    cqm.add_constraint(x[0] + x[1] <= 1)
+    (tmp_path / "bound.lp").write_text(lp_text(cqm))
+    with pytest.raises(ValueError, match=r"bound.lp holds constraints.*qproj solve"):
+        load_instances(str(tmp_path / "bound.lp"))
+    with pytest.raises(ValueError, match=r"unknown kind of file.*\.qs"):
+        load_instances("model.xyz")
