@@ -35,6 +35,9 @@ def _seen(lines: Sequence[SolverLine]) -> str:
     peers = [line.label for line in known if line.proved.value == best.proved.value == 1.0]
     if len(peers) > 1:
         text = f"Seen: {_listed(peers)} proved every answer they gave optimal"
+    elif not best.proved.value:
+        least = min(known, key=lambda line: line.gap_mean)
+        text = f"Seen: no run proved an optimum; {least.label} came closest to the best bound"
     else:
         text = f"Seen: {best.label} proved most, {percent(best.proved.value)} of its runs"
     samplers = [line for line in known if not math.isnan(line.raw.value) and not math.isnan(line.best.value)]
@@ -58,7 +61,8 @@ def _look(page: str) -> str:
 
 
 def _next(lines: Sequence[SolverLine]) -> str:
-    if any(not line.is_null and not math.isnan(line.raw.value) for line in lines):
+    null = any(line.is_null for line in lines)  # a study runs null models where it runs a sampler
+    if null or any(not math.isnan(line.raw.value) for line in lines):
         return (
             "Try next: more reads (--reads 10,100,1000), your own layers (--instances mine.npz), or a solver of your "
             "own (docs/tutorials/write-a-solver.md)."

@@ -1,6 +1,7 @@
 """Studies on the command line: compare, report, export, doctor."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -206,3 +207,21 @@ def test_a_study_file_is_run_and_flags_override_it(source, tmp_path):
     done = run(app, ["compare", str(file)])
     assert done.exit_code == 2
     assert "study.toml, line 2" in done.stderr
+
+
+def test_a_study_without_a_proof_names_no_solver_that_proved_most():
+    from types import SimpleNamespace
+
+    from qproj.cli.closing import closing_sentences
+
+    def line(label, gap, raw=math.nan, *, null=False):
+        share = SimpleNamespace(value=math.nan)
+        return SimpleNamespace(
+            label=label, is_null=null, gap_mean=gap, raw=SimpleNamespace(value=raw), best=share,
+            proved=SimpleNamespace(value=0.0),
+        )  # fmt: skip
+
+    lines = [line("auto", 0.2), line("sa", 0.1), line("random", 0.3, null=True)]
+    seen, _, following = closing_sentences(lines, "")
+    assert seen == "Seen: no run proved an optimum; sa came closest to the best bound."
+    assert "more reads" in following

@@ -109,3 +109,11 @@ def test_what_is_written_is_read_back(tmp_path_factory, data):
 def test_what_highs_would_pass_over_is_refused(tmp_path, old, new, message):
     with pytest.raises(ValueError, match=message):
         read_model(put(tmp_path, MODEL.replace(old, new)))
+
+
+def test_nothing_is_printed(tmp_path, capfd):
+    read_model(put(tmp_path, MODEL))
+    with pytest.raises(ValueError, match="correct the file"):
+        read_model(put(tmp_path, MODEL.replace(" E R3\n", "")))
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == ""

@@ -1,7 +1,7 @@
 """Relinked annealing, which `auto` asks on sparse models: short anneals whose states are recombined.
 
 One anneal of a sparse model ends with many small regions wrong, and the next one with others. Every state that an
-anneal ends in therefore takes over from the earlier ones whatever lowers its energy, component by component; half of
+anneal ends in therefore takes over from the earlier ones whatever lowers its energy, component by component; most of
 the anneals begin at one of the best states so far, at a middling temperature. Once nothing has become better for a
 while, all of it begins again with longer anneals, since such a population ends up in one region.
 """
@@ -29,7 +29,7 @@ SWEEPS = (1000, 2000, 4000)
 #: population.
 _POOL, _ELITE, _PATIENCE = 64, 8, 100
 #: Share of anneals that begin at one of the best states, and where in the schedule they do.
-_REHEATED, _FROM, _TO = 0.5, 0.25, 0.6
+_REHEATED, _FROM, _TO = 0.8, 0.25, 0.6
 #: First and last temperature: 3 typical fields; a flip against one typical coupling is taken once in 80 times.
 _FIRST, _LAST, _LAST_FIELD = 1 / 3.0, 2.2, 15.0
 #: Spin updates between two looks at the clock.
