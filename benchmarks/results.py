@@ -3,7 +3,8 @@
 python -m benchmarks.results                      the page and its plot, from what is stored
 python -m benchmarks.results --tune [NAME …]      missing trials, then qproj/lab/training/presets.toml
 python -m benchmarks.results --run [NAME …]       missing runs of experiments (all without a name)
-python -m benchmarks.results --studies [NAME …]   missing runs of functions, steps, ablation, solvers, curvature-solvers
+python -m benchmarks.results --studies [NAME …]   missing runs of functions, steps, ablation, solvers,
+                                                  curvature-solvers, splits
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks import training_page, training_suite
+from benchmarks import training_page, training_plots, training_suite
 from benchmarks.training_store import FOLDER, ROOT, Job, complete, prune, records
 from qproj.lab.training import on_functions
 from qproj.lab.training.experiments import get_experiment
@@ -22,8 +23,9 @@ from qproj.lab.training.tuning import best
 
 PRESETS = ROOT / "qproj" / "lab" / "training" / "presets.toml"
 STUDIES = {
-    "functions": training_suite.function_jobs, "steps": training_suite.steps, "ablation": training_suite.ablations,
+    "functions": training_suite.function_jobs, "steps": training_suite.all_steps, "ablation": training_suite.ablations,
     "solvers": training_suite.solvers, "curvature-solvers": training_suite.curvature_solvers,
+    "splits": lambda: [job for name in training_suite.CITATIONS for job in training_suite.splits(name)],
 }  # fmt: skip
 MARK = "# Tuned on validation rows"
 
@@ -111,6 +113,7 @@ def main() -> None:
             run(STUDIES[name](), name)
     if asked.prune:
         print(f"{prune(training_suite.everything())} stored runs dropped")
+    training_plots.draw()
     training_page.write()
 
 

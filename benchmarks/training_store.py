@@ -15,11 +15,16 @@ from qproj.lab.training.settings import Config
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks" / "results" / "training"
+CHECKPOINTS = ROOT / "build" / "training"
+#: Experiments whose runs take minutes.
+LONG = ("mnist-10-long",)
 #: What is kept of a record; of its history only the accuracy that trials are chosen by.
 KEPT = (
     "experiment", "optimizer", "seed", "test_accuracy", "best_val_test_accuracy", "val_accuracy", "seconds",
     "binary_parameters", "float_parameters", "steps", "epochs", "settings", "solver", "weights_sha256", "key",
 )  # fmt: skip
+#: What is kept of a trial: what the choice among trials needs, and its cost.
+_TRIAL = ("optimizer", "seed", "test_accuracy", "seconds", "steps", "settings", "key")
 #: Kept of those that have them.
 _MORE = ("mean_gap", "mean_audit_gap", "projection_share", "batches")
 
@@ -59,7 +64,11 @@ def records(jobs: Sequence[Job]) -> list[dict[str, Any]]:
 
 
 def complete(jobs: Sequence[Job]) -> int:
-    """Run what is not stored, each run kept as soon as it is over; returns how many were run."""
+    """Run what is not stored, each run kept as soon as it is over; returns how many were run.
+
+    A run of minutes that was stopped continues from its checkpoint in build/training, which
+    git does not see.
+    """
     done, last = 0, None
     data: Data | None = None
     for job in jobs:
@@ -73,14 +82,15 @@ def complete(jobs: Sequence[Job]) -> int:
         what = (config.experiment, config.tuning, config.seed if config.tuning or config.experiment.shots else 0)
         if what != last:
             data, last = load(config.experiment, tuning=config.tuning, seed=config.seed), what
-        _keep(job, loop.run(config, data=data, audit=job.audit))
+        folder = CHECKPOINTS if config.experiment.name in LONG else None
+        _keep(job, loop.run(config, folder, checkpoint_s=60.0, data=data, audit=job.audit))
         done += 1
     return done
 
 
 def _keep(job: Job, record: dict[str, Any]) -> None:
     # as short as the choice among trials, or a table, allows
-    run = {name: record[name] for name in KEPT}
+    run = {name: record[name] for name in (_TRIAL if job.config.tuning else KEPT)}
     if "figures" in record:
         run["figures"] = record["figures"]
         run["history"] = record["history"]

@@ -37,8 +37,8 @@ class CurvatureDirections:
     states : dict of str to CurvatureState
     """
 
-    def __init__(self, settings: ProjectionSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: ProjectionSettings, audit_solver: Any = None) -> None:
+        self.settings, self._audit_solver = settings, audit_solver
         self.states: dict[str, CurvatureState] = {}
         self._factor: tuple[Tensor, Tensor] | None = None  # of the first layer's filter, beside the A that it is of
         self._all_rows: Tensor | None = None  # the second moment of `filter_rows`
@@ -64,6 +64,8 @@ class CurvatureDirections:
         found = direction(state, H, settings.tau, settings.sweeps if built_in and not reused else 0)
         figures = alignment(grad, found.V) | {"objective": found.objective, "agreement": found.agreement}
         seconds = time.perf_counter() - start
+        if self._audit_solver is not None and place[0] % settings.audit == 0:
+            figures["audit_gap"] = self._audited(state, H, found.V)
         report = LayerReport(
             name, "curvature", seconds, rows, tau=settings.tau, reused=reused, failures=failures, figures=figures
         )
@@ -142,6 +144,19 @@ class CurvatureDirections:
         A, count = second_moment(layer, recorded, self.settings.max_rows, generator, self.settings.group)
         refresh(state, A, count, H)
         return rows
+
+    def _audited(self, state: CurvatureState, H: Tensor, V: Tensor) -> float:
+        """Return what the model loses against the audit's solver, over the neurons' ranges, summed over neurons."""
+        lost = scale = 0.0
+        given = torch.where(V == 0, 1.0, V)
+        arrays = (state.A, *scaled(state, H, self.settings.tau), given)
+        for A, h, rho, v in zip(*(x.double().cpu().numpy() for x in arrays)):
+            layer = CurvatureLayerProjection(A, h, rho)
+            best = project(layer, solver=self._audit_solver, seed=self.settings.seed).require()
+            values = 0.5 * rho * ((v @ A) * v).sum(axis=1) - (h * v).sum(axis=1)
+            lost += float(np.clip(values - best.objective, 0.0, None).sum())
+            scale += sum(neuron.gap_scale(0.0) for neuron in layer)
+        return lost / scale
 
     def _solve_(
         self, state: CurvatureState, unit: Tensor, rho: Tensor, solver: Any, place: tuple[int, int],

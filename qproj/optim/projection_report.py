@@ -92,7 +92,11 @@ class LayerReport:
 
     @property
     def audit_gap(self) -> float | None:
-        """(gain of the audit's solver − gain) / (2 Σ|t|) summed over neurons, where this step was audited."""
+        """What was lost against the audit's solver, summed over neurons, where this step was audited.
+
+        (Its gain − gain) / (2 Σ|t|); for "curvature" the difference of the model's values over the sum of their gap
+        scales.
+        """
         value = self.figures.get("audit_gap")
         return None if value is None else float(value)
 

@@ -65,8 +65,8 @@ class ProjectionSettings:
             raise ValueError(f"hint is {self.hint!r}; None, 'last' or 'weights' is allowed")
         if self.metric is not None and self.projection != "metric":
             raise ValueError(f"metric belongs to projection='metric', not {self.projection!r}: leave one of them out")
-        if self.audit and self.projection not in ("sign", "margin"):
-            raise ValueError(f"audit compares sign gains; projection={self.projection!r} has none: set audit=0")
+        if self.audit and self.projection not in ("curvature", "sign", "margin"):
+            raise ValueError(f"audit is of curvature, sign and margin, not of {self.projection!r}: set audit=0")
 
     def _check_numbers(self) -> None:
         if not 0 <= self.tau < float("inf"):

@@ -80,7 +80,8 @@ class Projector(Joinable):
     hint : {None, "last", "weights"}
         Start a named solver from the last V, or from σ(W).
     audit : int
-        Solve every k-th step of "sign" or "margin" with `audit_solver` too and report the difference; 0: never.
+        Solve every k-th step of "curvature", "sign" or "margin" with `audit_solver` too and report the difference; 0:
+        never.
     audit_solver : str or Solver
     error_if_nonfinite : bool
         Raise where a gradient is not finite, which waits for the device. Else such a gradient stays as it is, so that a
@@ -129,7 +130,7 @@ class Projector(Joinable):
         self._solvers = {p: one if built_in and one == "auto" else get_solver(one) for p, one in chosen.items()}
         self._directions: CurvatureDirections | TargetDirections
         if projection == "curvature":
-            self._directions = CurvatureDirections(self.settings)
+            self._directions = CurvatureDirections(self.settings, get_solver(audit_solver) if audit else None)
         else:
             self._directions = TargetDirections(self.settings, get_solver(audit_solver) if audit else None)
         for layer in layers.values():

@@ -11,6 +11,8 @@ import qproj
 from qproj.nn import BinaryConv1d, BinaryGCNConv, BinaryLinear, SignActivation, binary_layers, normalized_adjacency
 from qproj.optim import Projector, capture
 from qproj.optim import project_grad_ as project_curvature_
+from qproj.optim.curvature_search import scaled
+from qproj.projections import CurvatureLayerProjection
 from tests.optim._nets import loss_of, mixed, plain, signs
 
 
@@ -251,6 +253,29 @@ def test_audits_report_what_the_solver_missed():
     assert gaps[1] is None
     assert 0 < gaps[0] <= 1
     assert 0 < gaps[2] <= 1
+
+
+@pytest.mark.parametrize(("solver", "missed"), [("random", True), ("exhaustive", False), ("auto", None)])
+def test_audits_of_the_curvature_projection_compare_the_values_of_its_model(solver, missed):
+    """The definition: the difference of the model's values at V and at the best of all v, over the gap's scales."""
+    model = plain()
+    reads = 1 if solver == "random" else None
+    projector = Projector(model, solver, tau=4.0, audit=2, audit_solver="exhaustive", num_reads=reads)
+    gaps = []
+    for step in range(3):
+        model.zero_grad()
+        loss_of(model, seed=step).backward()
+        report = projector.project_grad_()
+        gaps.append(report["0"].audit_gap)
+    state, V = projector._directions.states["0"], -model[0].weight.grad
+    unit, rho = (x[0].double().numpy() for x in scaled(state, -state.mean / state.weight, 4.0))
+    layer = CurvatureLayerProjection(state.A[0].double().numpy(), unit, rho)
+    every = np.array(list(itertools.product((-1.0, 1.0), repeat=V.shape[1])))
+    lost = sum(one.objective(v) - min(one.objective(u) for u in every) for one, v in zip(layer, V.double().numpy()))
+    assert gaps[1] is None
+    assert gaps[2] == pytest.approx(lost / sum(neuron.gap_scale(0.0) for neuron in layer), abs=1e-6)
+    if missed is not None:
+        assert (gaps[0] > 1e-6) == missed
 
 
 def test_time_is_shared_among_layers():

@@ -7,16 +7,20 @@ from typing import Any
 from torch import Tensor, nn
 
 from qproj.lab.training.settings import Config
+from qproj.nn import binary_layers
 from qproj.optim import QPSBGD, BinaryConnect, Bop, LatentAdam, ProjectedQPSBGD, ProxQuant, SignSGD
 from qproj.optim.binary_optimizer import BinaryOptimizer
 from qproj.solvers.specs import parse_solver
+
+#: Weights of a neuron up to which every step's curvature model may be enumerated.
+ENUMERATED = 16
 
 
 def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0, nodes: Tensor | None = None) -> BinaryOptimizer:
     """Return the optimiser of a run; searches end by their work budget, so that one seed gives one result.
 
-    `nodes` are the inputs of all nodes of a graph. With `audit`, every k-th projection is also solved with "auto",
-    where there are sign gains to compare.
+    `nodes` are the inputs of all nodes of a graph. With `audit`, every k-th projection is also solved with "auto" where
+    there are sign gains to compare; the curvature projection by enumeration, where all layers are narrow enough.
     """
     s = config.settings
     if config.optimizer == "bop":
@@ -34,8 +38,15 @@ def make_optimizer(model: nn.Module, config: Config, *, audit: int = 0, nodes: T
     return kind(
         model, solver=_solver(config.solver), seed=config.seed, projection=s.projection, tau=s.tau, filter=s.filter,
         filter_rows=nodes if config.filters_by_all_nodes else None, kappa=s.kappa, sweeps=s.sweeps, targets=s.targets,
-        every=s.every, audit=audit if s.projection in ("sign", "margin") else 0, audit_solver="auto", **common,
+        every=s.every, audit=audit if _can_audit(model, s.projection) else 0,
+        audit_solver="exhaustive" if s.projection == "curvature" else "auto", **common,
     )  # fmt: skip
+
+
+def _can_audit(model: nn.Module, projection: str) -> bool:
+    if projection == "curvature":
+        return max(layer.fan_in for layer in binary_layers(model).values()) <= ENUMERATED
+    return projection in ("sign", "margin")
 
 
 def _solver(text: str) -> Any:

@@ -17,7 +17,7 @@ SCHEDULES = ("constant", "linear", "cosine")
 
 #: Words, goals and how it is tuned: no run depends on them.
 _NO_PART = (
-    "about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "grid",
+    "about", "paper", "target", "optimizers", "tuned_as", "schedule", "tuning_seeds", "tuning_epochs", "grid",
 )  # fmt: skip
 
 _COMMON = ("lr", "schedule", "momentum", "float_lr")
@@ -152,6 +152,10 @@ class Config:
         }  # fmt: skip
         if self.filters_by_all_nodes:
             content["filter_rows"] = "all nodes"
+        if self.tuning and self.experiment.draws_nodes:
+            content["labelled nodes"] = "drawn"
+        if self.tuning and self.experiment.data.startswith("karate"):
+            content["degrees"] = "the club's"
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property

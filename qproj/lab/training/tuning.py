@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ def grid(experiment: Experiment, optimizer: str) -> tuple[Settings, ...]:
 def trials(experiment: Experiment, optimizer: str, *, solver: str = "auto") -> list[Config]:
     """Return every trial of an optimiser: grid × seeds, accuracy on validation rows, test rows never read."""
     seeds = range(FIRST_SEED, FIRST_SEED + experiment.tuning_seeds)
+    shorter = replace(experiment, epochs=experiment.tuning_epochs or experiment.epochs)
     return [
-        Config(experiment, optimizer, seed, settings, solver, tuning=True)
+        Config(shorter, optimizer, seed, settings, solver, tuning=True)
         for settings in grid(experiment, optimizer)
         for seed in seeds
     ]
@@ -124,6 +126,15 @@ _GRAPH: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "bop": _rows({}, threshold=(1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3, 0.01, 0.1)),
 }  # fmt: skip
+#: Eight each where a run takes many minutes: smaller steps than those of three epochs, and more momentum.
+_LONG: dict[str, tuple[dict[str, Any], ...]] = {
+    **dict.fromkeys(_PROJECTING, _rows({"tau": 4.0}, momentum=(0.8, 0.95), lr=(0.005, 0.01, 0.02, 0.04))),
+    "binaryconnect": _rows({}, momentum=(0.0, 0.9), lr=(0.2, 1.0, 5.0, 25.0)),
+    "signsgd": _rows({"box": True}, momentum=(0.8, 0.95), lr=(0.001, 0.002, 0.005, 0.01)),
+    "proxquant": _rows({"momentum": 0.9}, reg_rate=(1e-5, 1e-3), lr=(0.2, 1.0, 5.0, 25.0)),
+    "adam": _rows({"momentum": 0.9}, box=(False, True), lr=(0.001, 0.003, 0.01, 0.03)),
+    "bop": _rows({}, threshold=(1e-5, 1e-4, 3e-4, 1e-3), lr=(1e-4, 1e-3)),
+}
 _SIGN = _rows({"projection": "sign"}, momentum=(0.0, 0.9), lr=(0.02, 0.1))
 #: By name. Where runs take seconds, a third of ours is the sign projection; where a class has one label, half is the
 #: article's.
@@ -133,6 +144,7 @@ GRIDS: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
         _PROJECTING, (*_rows({}, tau=("auto", 4.0), momentum=(0.5, 0.8), lr=(0.02, 0.1)), *_SIGN)
     ),
     "few": _FEW,
+    "long": _LONG,
     "graphs": _GRAPH,
     "fewest": _GRAPH | dict.fromkeys(_PROJECTING, (
         *_rows({"momentum": 0.5}, filter=(0.0, 30.0), tau=(1.0, 2.0, 4.0), lr=(0.05, 0.1)),

@@ -61,15 +61,43 @@ def test_trials_never_see_the_club(name):
         assert len(trial.train) + len(trial.test) == len(trial.y)
 
 
-def test_trials_on_a_citation_graph_test_on_the_validation_nodes(data_dir):
+def test_a_run_on_a_citation_graph_takes_the_public_split(data_dir):
     experiment = dataclasses.replace(get_experiment("cora"), hops=1)
-    found, trial = load(experiment), load(experiment, tuning=True)
-    graph = load_planetoid("cora")
+    found, graph = load(experiment), load_planetoid("cora")
     for part in ("train", "val", "test"):
         assert np.array_equal(getattr(found, part).numpy(), np.flatnonzero(getattr(graph, f"{part}_mask")))
-    assert torch.equal(trial.test, found.val)
     x = mixed(graph, 1)
     np.testing.assert_allclose(found.x.numpy(), x / np.sqrt((x**2).mean()), atol=1e-4)
+
+
+def test_every_seed_of_a_trial_draws_its_own_nodes_and_never_a_test_node(data_dir):
+    experiment = dataclasses.replace(get_experiment("cora"), hops=0)
+    graph = load_planetoid("cora")
+    public = load(experiment)
+    drawn = [load(experiment, tuning=True, seed=seed) for seed in (1000, 1000, 1001)]
+    for trial in drawn:
+        train, val = set(trial.train.tolist()), set(trial.val.tolist())
+        assert torch.equal(trial.test, trial.val)
+        assert len(train) == len(trial.train) == len(public.train)
+        assert len(val) == len(trial.val) == len(public.val)
+        assert not train & val
+        assert not (train | val) & (set(public.test.tolist()) | set(graph.unlabelled.tolist()))
+        assert trial.y[trial.train].bincount().tolist() == public.y[public.train].bincount().tolist()
+    assert torch.equal(drawn[0].train, drawn[1].train)
+    assert torch.equal(drawn[0].val, drawn[1].val)
+    assert not torch.equal(drawn[0].train, drawn[2].train)
+    assert not torch.equal(drawn[0].val, drawn[2].val)
+
+
+def test_a_trial_on_drawn_nodes_has_a_key_of_its_own():
+    """A trial on the validation nodes of the public split, stored under the key that it had, is no trial any more."""
+    cora, digits = get_experiment("cora"), get_experiment("digits-0-2")
+    settings = preset("best", cora, "signsgd")
+    keys = {one: Config(one, "signsgd", 1000, settings, tuning=True).key for one in (cora, KARATE, digits)}
+    fixed = type("Fixed", (type(cora),), {"draws_nodes": False})
+    for one, key in keys.items():
+        other = fixed(**{field.name: getattr(one, field.name) for field in dataclasses.fields(one)})
+        assert (Config(other, "signsgd", 1000, settings, tuning=True).key != key) == (one is cora)
 
 
 def test_layers_that_mix_are_given_the_graph():

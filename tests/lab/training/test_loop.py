@@ -10,8 +10,10 @@ import torch
 from qproj.lab.training import loop
 from qproj.lab.training.data import load
 from qproj.lab.training.experiments import OPTIMIZERS, get_experiment
+from qproj.lab.training.optimizers import make_optimizer
 from qproj.lab.training.presets import preset
 from qproj.lab.training.settings import Config
+from qproj.nn import BinaryLinear
 
 #: 6 steps of 32 rows; thresholds, so that Adam's state and floats are in it too.
 SMALL = dataclasses.replace(get_experiment("digits-0-2", epochs=1), thresholds=True, evaluations=3, hidden=(7,))
@@ -124,6 +126,13 @@ def test_an_audit_changes_no_weight_and_says_what_was_missed(data):
     assert plain["weights_sha256"] == audited["weights_sha256"]
     assert "mean_audit_gap" not in plain
     assert 0 < audited["mean_audit_gap"] <= 1
+
+
+@pytest.mark.parametrize(("width", "audit"), [(16, 3), (17, 0)])
+def test_the_curvature_projection_is_audited_where_its_layers_can_be_enumerated(width, audit):
+    one = config("qpsbgd", projection="curvature", targets="preactivations")
+    optimizer = make_optimizer(torch.nn.Sequential(BinaryLinear(width, 2)), one, audit=3)
+    assert optimizer.projector.settings.audit == audit
 
 
 @pytest.mark.parametrize("spoil", [lambda b: b[:-3], lambda b: b[:200] + b"?" + b[201:], lambda b: b"", lambda b: b"x"])

@@ -16,7 +16,7 @@ from qproj.lab.training.settings import Config, Settings
 
 
 def test_every_preset_has_its_trials():
-    presets = {EXPERIMENTS[name].preset for name in training_suite.NAMES if EXPERIMENTS[name].grid}
+    presets = {one.preset for one in EXPERIMENTS.values() if one.kind != "function" and one.grid}
     assert {EXPERIMENTS[name].preset for name in training_suite.TUNED} == presets
     for name in training_suite.TUNED:
         jobs = training_suite.tuning(name)
@@ -62,6 +62,12 @@ def test_a_difference_has_welchs_error():
     assert error == pytest.approx((0.0002 / 2 + 0.0008 / 2) ** 0.5)
 
 
+def test_a_paired_difference_has_the_error_of_the_differences():
+    gap, error = training_page.paired([0.9, 0.8, 0.7], [0.8, 0.7, 0.5])
+    assert gap == pytest.approx(0.4 / 3)
+    assert error == pytest.approx((0.01 / 3 / 3) ** 0.5)
+
+
 @pytest.mark.parametrize(
     ("gap", "error", "word"), [(0.03, 0.01, "ahead"), (0.02, 0.01, "level"), (-0.03, 0.01, "behind"), (0, 0, "level")]
 )
@@ -70,9 +76,9 @@ def test_verdicts(gap, error, word):
 
 
 def test_a_span_is_the_longest_unbroken_row():
-    means = {0.1: [0.96], 0.3: [0.5], 1.0: [0.95], 3.0: [0.97, 0.99], 10.0: [0.99], 30.0: [0.1]}
-    assert training_page.span(means) == "× 10"
-    assert training_page.span({1.0: [0.5], 2.0: []}) == "none"
+    means = {0.1: 0.96, 0.3: 0.5, 1.0: 0.95, 3.0: 0.98, 10.0: 0.99, 30.0: 0.1}
+    assert training_page.span(means, 0.95) == "× 10"
+    assert training_page.span({1.0: 0.5}, 0.95) == "none"
 
 
 def test_missing_runs_are_run_once(tmp_path, monkeypatch):
