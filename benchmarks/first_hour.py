@@ -40,10 +40,11 @@ for block in json.load(sys.stdin):
 INTRODUCTION = """# The first hour, as it went
 
 Written by `python -m benchmarks.first_hour`, not by hand: a clone of {commit} in an empty directory, {python}, {cores}
-cores ({cpu}), {date}, an environment with a search path, a home directory, a language and pip's settings. Every
-command is the README's or a tutorial's, in their order, and so is every block of Python. `open` is left out, for want
-of a screen; long answers are cut in the middle. Packages came from an index nearby, so a slow line adds its own
-minutes to the two installs.
+cores ({cpu}), {date}, an environment with a search path, a home directory, a language and pip's settings. The load
+average at the end was {load:.0f}; times are longer than alone where it is above the cores. Every command is the
+README's or a tutorial's, in their order, and so is every block of Python. `open` is left out, for want of a screen;
+long answers are cut in the middle. Packages came from an index nearby, so a slow line adds its own minutes to the two
+installs.
 
 | step | seconds |
 |---|---|
@@ -143,7 +144,12 @@ def page(done: list[Done], at_commit: str) -> str:
     """Return the page."""
     at = machine()
     head = INTRODUCTION.format(
-        commit=at_commit, python=f"Python {at['python']}", cores=at["cores"], cpu=at["cpu"], date=at["date"]
+        commit=at_commit,
+        python=f"Python {at['python']}",
+        cores=at["cores"],
+        cpu=at["cpu"],
+        date=at["date"],
+        load=at["load"][0],
     )
     rows = [f"| `{one.shown}` | {one.seconds:.1f} |" for one in done]
     total = sum(one.seconds for one in done)
@@ -167,7 +173,7 @@ def main() -> None:
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="newcomer-") as home:
         done, at_commit = transcript(asked.source, asked.python, Path(home))
-    PAGE.write_text(page(done, at_commit))
+        PAGE.write_text(page(done, at_commit))  # before the folder goes, which may take long
     print(f"wrote {PAGE}")
     sys.exit(any(one.code for one in done))
 
