@@ -65,7 +65,7 @@ class CurvatureDirections:
         figures = alignment(grad, found.V) | {"objective": found.objective, "agreement": found.agreement}
         seconds = time.perf_counter() - start
         if self._audit_solver is not None and place[0] % settings.audit == 0:
-            figures["audit_gap"] = self._audited(state, H, found.V)
+            figures["audit_gap"] = self._audited(state, H)
         report = LayerReport(
             name, "curvature", seconds, rows, tau=settings.tau, reused=reused, failures=failures, figures=figures
         )
@@ -145,11 +145,13 @@ class CurvatureDirections:
         refresh(state, A, count, H)
         return rows
 
-    def _audited(self, state: CurvatureState, H: Tensor, V: Tensor) -> float:
-        """Return what the model loses against the audit's solver, over the neurons' ranges, summed over neurons."""
+    def _audited(self, state: CurvatureState, H: Tensor) -> float:
+        """Return what the model loses against the audit's solver, over the neurons' ranges, summed over neurons.
+
+        What was found counts, whether or not the step takes sign(h) in its place.
+        """
         lost = scale = 0.0
-        given = torch.where(V == 0, 1.0, V)
-        arrays = (state.A, *scaled(state, H, self.settings.tau), given)
+        arrays = (state.A, *scaled(state, H, self.settings.tau), state.V)
         for A, h, rho, v in zip(*(x.double().cpu().numpy() for x in arrays)):
             layer = CurvatureLayerProjection(A, h, rho)
             best = project(layer, solver=self._audit_solver, seed=self.settings.seed).require()

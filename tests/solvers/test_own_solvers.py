@@ -64,6 +64,7 @@ def test_a_study_of_the_command_line_takes_an_own_solver(module, tmp_path):
     assert f"{module}:Mine:depth=2" in json.dumps(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_an_installed_command_finds_own_solvers_in_the_working_folder(module, tmp_path):
     """`-P` leaves the working folder off the path, as the script of an installed command does."""
     command = [sys.executable, "-P", "-m", "qproj"]

@@ -29,6 +29,7 @@ def study(tmp_path):
     return file
 
 
+@pytest.mark.slow
 def test_a_study_trains_with_its_plain_solvers_and_the_null_model(study, tmp_path):
     out = tmp_path / "out"
     command = ["compare", str(study), "--out", str(out), "--workers", "1"]

@@ -60,7 +60,7 @@ def test_any_part_of_a_layer_has_the_same_results(search, name):
 
 
 @pytest.mark.parametrize("solver", ["auto", "local-search", "sa", "random", "greedy"])
-@pytest.mark.parametrize("kind", ["sign", "curvature"])
+@pytest.mark.parametrize("kind", ["sign", pytest.param("curvature", marks=pytest.mark.slow)])
 def test_workers_change_no_result(solver, kind):
     X = layers()["above capacity"]
     T = _targets(len(X))
