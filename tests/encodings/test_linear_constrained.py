@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+import qproj
 from qproj.encodings.linear_constrained import _bit
 from qproj.encodings.linear_model import IMPLIED, REAL, WHOLE
 from tests.encodings.test_linear_model import assignments, cheapest, holds, linear_of
@@ -164,3 +165,16 @@ def test_rows_that_bound_their_variables_stay_sharp_whatever_dimods_default_boun
     cqm.add_constraint(x + y >= 3, label="least")
     model, _, _ = linear_of(cqm)
     assert sorted(limit for limit in (*model.row_lower, *model.row_upper) if abs(limit) != np.inf)[-1] == 7
+
+
+def test_a_row_of_whole_numbers_is_counted_in_a_unit_that_divides_them():
+    """10.0**23 is not 1e23 in float64: in its multiples 3a ≤ 3a would not hold."""
+    a = 1e23
+    v, b = dimod.Integer("v", lower_bound=0, upper_bound=3), dimod.Binary("b")
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(-v - b)
+    cqm.add_constraint(a * v - a * b <= 2.9999999999999997e23)
+    cqm.add_constraint(3 * v + 9 * b == 9)
+    for name in ("cpsat", "auto"):
+        solution = qproj.get_solver(name).solve(cqm, time_limit_s=20, seed=0)
+        assert (solution.status, solution.objective) == ("optimal", -3.0)
