@@ -165,7 +165,8 @@ def _judged(problem: Problem, found: Found, best: NDArray[Any], gain: float) -> 
         return Termination.PROVED, gain, found.message
     if found.termination is Termination.PROVED:
         # a proof up to the rounding of sums keeps the bound that includes it
-        near = claimed is not None and claimed - gain <= 1e-9 * max(abs(gain), abs(known or gain))
+        size = abs(known) if known is not None else problem.gap_scale(problem.objective_of_gain(gain))
+        near = claimed is not None and claimed - gain <= 1e-9 * max(abs(gain), size)
         return Termination.PROVED, max(gain, claimed) if near and claimed is not None else gain, found.message
     bounds = [bound for bound in (known, claimed) if bound is not None and np.isfinite(bound)]
     return found.termination, max(gain, min(bounds)) if bounds else None, found.message

@@ -184,3 +184,16 @@ def test_a_study_keeps_the_proof_of_every_run(tmp_path):
     for path in named:
         assert path.with_name(path.name + ".proof").read_text().startswith("pseudo-Boolean proof")
         assert path.with_name(path.name + ".formula").is_file()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 13])
+def test_the_bound_of_a_value_that_cancels_is_no_better_than_its_sum(seed):
+    pytest.importorskip("exact")
+    b, (s, t, u) = dimod.Binary("b"), dimod.Spins(["s", "t", "u"])
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(3 + b + 1.0000000000000004 * s - 0.9999999999999996 * t + u)
+    row = 0.0009999999999999994 * b + 0.0009999999999999996 * s - 0.0009999999999999996 * t + 0.001 * u
+    cqm.add_constraint(row == 2.168404344971009e-19)
+    solution = get_solver("exact").solve(cqm, time_limit_s=20, seed=seed)
+    assert solution.status == "optimal"
+    assert solution.bound <= 3.0 <= solution.objective + 1e-14
