@@ -8,11 +8,11 @@ The picture is docs/_static/report.png. Chromium and its driver are Debian's pac
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
-from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
+
+from benchmarks.report_load import headless
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "_static" / "report.png"
@@ -21,11 +21,7 @@ SIZE = (1200, 1190)
 
 def draw(report: Path, picture: Path = PICTURE) -> None:
     """Write the picture of a report's first part, light, at SIZE pixels."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(argument)
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    browser = headless("--hide-scrollbars")
     try:
         width, height = SIZE
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

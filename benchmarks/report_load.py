@@ -93,21 +93,7 @@ def fill(folder: Path, rows: int) -> None:
 
 def _opened(page: Path, rows: int) -> float:
     """Seconds from asking a headless Chromium for the page to figures drawn and runs listed."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    chromium, driver = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        raise FileNotFoundError(
-            "chromium and chromedriver are needed (Debian: apt-get install chromium chromium-driver)"
-        )
-    options = Options()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser = headless()
     try:
         browser.get("about:blank")
         begin = time.perf_counter()
@@ -122,6 +108,31 @@ def _opened(page: Path, rows: int) -> float:
     finally:
         browser.quit()
     return took
+
+
+def headless(*arguments: str) -> Any:
+    """Return a Chromium without a window, driven by selenium, which keeps its log.
+
+    Raises
+    ------
+    FileNotFoundError
+        It or its driver is not installed.
+    """
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    chromium, driver = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        raise FileNotFoundError(
+            "chromium and chromedriver are needed (Debian: apt-get install chromium chromium-driver)"
+        )
+    options = Options()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *arguments):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=Service(driver))
 
 
 def section(result: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ CLOSE = (
     "mnist-0-2", "mnist-1-2", "mnist-1-7", "mnist-fewshot-10",
     "conv-digits", "digits-0-2", "karate", "karate-club", "citeseer",
 )  # fmt: skip
+#: Two of the citation graphs, whose runs take a second, have twenty; rows whose runs take minutes have few.
+_COUNTS = {"cora": 20, "pubmed": 20, "conv-mnist": 3, "mnist-10-long": 1}
 #: Seeds that no choice was made with, run once at the end; and the rows whose figures are headlines.
 UNUSED_SEEDS = (2026, 2027)
 HEADLINES = (
@@ -86,12 +88,8 @@ def splits(name: str) -> list[Job]:
 
 
 def seeds(name: str) -> Sequence[int]:
-    """Return the seeds of a row: twenty on two of the citation graphs, whose runs take a second."""
-    if name in ("cora", "pubmed"):
-        return range(20)
-    if name in ("conv-mnist", "mnist-10-long"):  # minutes a run
-        return range(3) if name == "conv-mnist" else range(1)
-    return range(10) if name in CLOSE else SEEDS
+    """Return the seeds of a row."""
+    return range(_COUNTS.get(name, 10 if name in CLOSE else len(SEEDS)))
 
 
 def _runs(name: str, kind: str, optimizers: tuple[str, ...], among: Sequence[int] = SEEDS) -> list[Job]:

@@ -103,7 +103,7 @@ class Exact(MIPAdapter):
             settings |= {"proof-log": str(proof), "proof-assumptions": "0"}
         settings |= self.options
         _LEFT.clear()
-        with _Interrupts() as interrupts:
+        with _MAKING, _Interrupts() as interrupts:
             native = exact.Exact(list(settings.items()))
         try:
             found = _searched(native, model, start, deadline, interrupts)
@@ -137,7 +137,6 @@ class _Interrupts:
     """
 
     def __enter__(self) -> _Interrupts:
-        _MAKING.acquire()
         self._before = {number: native_handler(number) for number in _TAKEN}
         return self
 
@@ -145,7 +144,6 @@ class _Interrupts:
         self._exact = native_handler(signal.SIGINT)
         for number, handler in self._before.items():
             _handle(number, handler)
-        _MAKING.release()
 
     @contextmanager
     def to_exact(self) -> Iterator[None]:

@@ -70,10 +70,7 @@ class Row:
         numbers = self.expression.coefficients
         if self.weight is not None:
             return quantum(np.append(numbers, float(self.constant)))
-        unit, whole = quantum(numbers), _whole_unit(numbers)
-        if unit and whole and any(Fraction(a) % Fraction(unit) for a in numbers.tolist()):
-            return whole  # 10^23 as a power, say, is not quite 1e23
-        return unit or whole
+        return _whole_unit(numbers) or quantum(numbers)  # exact first: 10^23 as a power is not quite 1e23
 
     @cached_property
     def multiples(self) -> list[int]:

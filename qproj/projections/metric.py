@@ -44,6 +44,7 @@ class MetricProjection(Projection):
     _symmetric: FloatArray
     _pairs: FloatArray
     _field: FloatArray
+    _reach: float
 
     def __init__(self, M: ArrayLike, g: ArrayLike) -> None:
         matrix = np.array(as_matrix(M, "M"))
@@ -62,6 +63,7 @@ class MetricProjection(Projection):
             _symmetric=symmetric,
             _pairs=np.triu(symmetric, 1),
             _field=symmetric @ vector,
+            _reach=float(reach),
         )
 
     @property
@@ -87,8 +89,7 @@ class MetricProjection(Projection):
 
     def bound_of_gain(self, gain_bound: float) -> float:
         """Return constant − 2·gain_bound, rounded down by the size of the terms of gᵀMg, which may cancel."""
-        reach = (np.abs(self.g) + 1.0) @ (np.abs(self._symmetric) @ (np.abs(self.g) + 1.0))
-        return round_down(self.constant - 2.0 * gain_bound, float(reach), self._terms + 4)
+        return round_down(self.constant - 2.0 * gain_bound, self._reach, self._terms + 4)
 
     def gap_scale(self, objective: float) -> float:
         """Return 4·gain_bound, more than the range of the objective (1 where that is 0)."""

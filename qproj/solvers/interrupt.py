@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -133,53 +132,41 @@ def interruptible(
     with nullcontext() if own is None else own.stopped_by(stop):
         if not is_main and latest is None:
             return run()
-        outcome = _InThread(copy_context().run, run)
+        outcome: Future[T] = Future()
+        thread = threading.Thread(
+            target=copy_context().run, args=(_call, run, outcome), name="qproj-backend", daemon=True
+        )
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # none may come before somebody waits
         try:
-            outcome.thread.start()
+            thread.start()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             if latest is None:
-                outcome.done.wait()
-            elif not _ends(outcome.done, latest, patience_s, own):
+                wait([outcome])  # Thread.join, once interrupted, no longer waits (Python 3.11)
+            elif not _ends(outcome, latest, patience_s, own):
                 stop()
                 raise DidNotEndError("the backend ended neither at its time limit nor when it was asked to stop")
         except KeyboardInterrupt:
             end = None if patience_s is None else time.monotonic() + patience_s
-            while not outcome.done.is_set() and (end is None or time.monotonic() < end):
+            while not outcome.done() and (end is None or time.monotonic() < end):
                 stop()
-                outcome.done.wait(_AGAIN_S)
+                wait([outcome], _AGAIN_S)
             raise
-        result: T = outcome.result()
-        return result
+        thread.join()
+        return outcome.result()
 
 
-class _InThread:
-    """A call in a daemon thread, and what came of it."""
-
-    def __init__(self, call: Callable[..., Any], *arguments: Any) -> None:
-        self._call, self._results, self._errors = partial(call, *arguments), list[Any](), list[BaseException]()
-        self.done = threading.Event()  # Thread.join, once interrupted, no longer waits (Python 3.11)
-        self.thread = threading.Thread(target=self._work, name="qproj-backend", daemon=True)
-
-    def _work(self) -> None:
-        try:
-            self._results.append(self._call())
-        except BaseException as error:  # passed on by result()
-            self._errors.append(error)
-        finally:
-            self.done.set()
-
-    def result(self) -> Any:
-        self.thread.join()
-        if self._errors:
-            raise self._errors[0]
-        return self._results[0]
+def _call(run: Callable[[], T], outcome: Future[T]) -> None:
+    """Keep what a call returns, or the error that it ends with."""
+    try:
+        outcome.set_result(run())
+    except BaseException as error:
+        outcome.set_exception(error)
 
 
-def _ends(done: threading.Event, latest: float, patience_s: float | None, own: _Race | None) -> bool:
+def _ends(outcome: Future[Any], latest: float, patience_s: float | None, own: _Race | None) -> bool:
     """Wait until a backend is done; False where it is not at `latest`, or so long after the end of its race."""
     is_over = False
-    while not done.wait(_LOOK_S if own is not None else max(0.0, latest - time.perf_counter())):
+    while not wait([outcome], _LOOK_S if own is not None else max(0.0, latest - time.perf_counter())).done:
         if time.perf_counter() >= latest:
             return False
         if own is not None and own.over and not is_over and patience_s is not None:

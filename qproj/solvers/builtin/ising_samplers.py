@@ -88,7 +88,7 @@ class ParallelTempering(IsingSampler):
         found: list[FloatArray] = []
         while len(found) < num_reads and not (found and stop()):
             spins = rng.choice(np.array([-1.0, 1.0]), (self.num_replicas, N))
-            fields = _fields(model, spins)
+            fields = model.pulls(spins)
             energies = (spins * (model.h + 0.5 * fields)).sum(axis=1)
             best = np.append(spins[int(np.argmin(energies))], energies.min())
             states, swaps = rng.integers(1, 2**63, 1, dtype=np.uint64), np.zeros(2, np.int64)
@@ -147,12 +147,3 @@ class SimulatedBifurcation(IsingSampler):
             if stop():
                 break
         return np.where(x >= 0, 1, -1).astype(np.int8).T
-
-
-def _fields(model: Any, spins: FloatArray) -> FloatArray:
-    """Return Σ_j J_ij s_j of each replica, (R, N)."""
-    from scipy.sparse import csr_array
-
-    N = len(model.h)
-    fields: FloatArray = np.ascontiguousarray((csr_array((model.J, model.other, model.start), (N, N)) @ spins.T).T)
-    return fields

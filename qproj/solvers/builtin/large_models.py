@@ -67,7 +67,7 @@ def annealed(
     found: list[NDArray[np.int8]] = []
     while len(found) < num_reads and not (found and stop()):
         spins = rng.choice(np.array([-1.0, 1.0]), (1, N)) if start is None else _signs(start)[None, :]
-        fields = _fields(model, spins[0])[None, :]
+        fields = model.pulls(spins)
         energies = np.array([spins[0] @ (model.h + 0.5 * fields[0])])
         best = np.append(spins[0], energies)
         states, swaps = rng.integers(1, 2**63, 1, dtype=np.uint64), np.zeros(2, np.int64)
@@ -123,14 +123,6 @@ def tabu_searched(
 
 def _signs(state: NDArray[np.int8]) -> FloatArray:
     return np.where(state > 0, 1.0, -1.0)
-
-
-def _fields(model: object, spins: FloatArray) -> FloatArray:
-    from scipy.sparse import csr_array
-
-    N = len(spins)
-    fields: FloatArray = csr_array((model.J, model.other, model.start), (N, N)) @ spins  # type: ignore[attr-defined]
-    return fields
 
 
 def reads_of(bqm: dimod.BinaryQuadraticModel, spins: NDArray[np.int8]) -> dimod.SampleSet:

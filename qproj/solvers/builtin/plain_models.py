@@ -2,9 +2,9 @@
 
 What proves at once comes first: enumeration of few variables, a tree decomposition where its tables are small. Then
 annealing and tabu search, on sparse models anneals that recombine their states, look for incumbents, each followed by
-steepest descent, and exact searches for a proof: under
-a time limit side by side, in threads that the first proof stops; else one after the other, each within a work budget,
-so that the result depends on nothing but the seed. What was asked, and who proved, is in ``message``.
+steepest descent, and exact searches for a proof: under a time limit side by side, in threads that the first proof
+stops; else one after the other, each within a work budget, so that the result depends on nothing but the seed. What
+was asked, and who proved, is in ``message``.
 """
 
 from __future__ import annotations
@@ -112,16 +112,16 @@ def _in_steps(problem: Any, request: Request) -> Found:
     candidates = _annealed(problem, request, reads, None)
     names = ["annealing"]
     if not problem.meets_bound(candidates[0]):
-        name, solver, count = "tabu search", Tabu(), tabu_reads  # type: tuple[str, Any, int]
-        if _recombines(problem):
-            name, solver, count = "relinked annealing", RelinkedAnnealing(), READS
+        recombines = _recombines(problem)
+        solver: Any = RelinkedAnnealing() if recombines else Tabu()
+        count = READS if recombines else tabu_reads
         found = solver.solve(problem, seed=request.seed, num_reads=count, on_progress=_listener(request))
         candidates = _better(problem, candidates, np.asarray(found.candidates)[:1])
-        names.append(name)
+        names.append("relinked annealing" if recombines else "tabu search")
     heuristic = Found(candidates, Termination.BUDGET, message=", ".join(names))
     if problem.meets_bound(candidates[0]) or _terms(problem) > MOST_TERMS:
         return heuristic
-    few = problem.kind == "bqm" and problem.num_variables <= MORE
+    few = _is_enumerable(problem)
     work = WORK if problem.num_variables <= SMALL and not few else MORE_WORK
     options = {"deterministic_time": work}
     solution = answer_of(
@@ -146,8 +146,7 @@ def _in_a_race(problem: Any, request: Request) -> Found:
         return heuristic
     asked = left >= LEAST_EXACT_S and _terms(problem) <= MOST_TERMS
     names = [name for name in EXACT if asked and _takes(name, problem)]
-    few = problem.kind == "bqm" and problem.num_variables <= MORE
-    if few and ASSIGNMENT_S * 2**problem.num_variables < 0.2 * left:
+    if _is_enumerable(problem) and ASSIGNMENT_S * 2**problem.num_variables < 0.2 * left:
         names.append("exhaustive")
     # two exact searches that may well end get both cores; of larger models they hardly do, and walks go on
     ends_soon = len(names) >= len(EXACT) and problem.num_variables <= MIDDLING
@@ -263,6 +262,11 @@ def _better(problem: Any, first: NDArray[Any], second: NDArray[Any]) -> NDArray[
 def _size(problem: Any) -> int:
     """The number of variables and of products of them."""
     return int(problem.num_variables) + _terms(problem)
+
+
+def _is_enumerable(problem: Any) -> bool:
+    """Whether every assignment may be looked at where no other search proves."""
+    return problem.kind == "bqm" and int(problem.num_variables) <= MORE
 
 
 def _recombines(problem: Any) -> bool:

@@ -34,8 +34,6 @@ _REHEATED, _FROM, _TO = 0.8, 0.25, 0.6
 _FIRST, _LAST, _LAST_FIELD = 1 / 3.0, 2.2, 15.0
 #: Spin updates between two looks at the clock.
 _LOOK = 1_000_000
-#: An energy counts as lower by more than this, in units of the largest coefficient: rounding does not count.
-_LOWER = 1e-9
 
 
 class RelinkedAnnealing(SamplingAdapter):
@@ -117,6 +115,8 @@ class Search:
 
     def step(self, stop: Callable[[], bool]) -> None:
         """Do one anneal, recombine its best state with the earlier ones, and keep both."""
+        from qproj.solvers.builtin.kernels.relinking import LOWER
+
         spins = self._annealed(stop)
         raw = spins.astype(np.int8)
         self._relink(spins, self._pool, min(self._count, _POOL))
@@ -125,7 +125,7 @@ class Search:
         self._pool[self._count % _POOL] = raw
         self._count += 1
         self.rounds += 1
-        self._since = 0 if energy < before - _LOWER else self._since + 1
+        self._since = 0 if energy < before - LOWER else self._since + 1
         if self._since >= _PATIENCE:
             self._begin_again()
 
@@ -140,7 +140,7 @@ class Search:
             betas = betas[int(rng.uniform(_FROM, _TO) * len(betas)) :]
         else:
             spins = rng.choice(np.array([-1.0, 1.0]), N)
-        fields, best = self._fields(spins), spins.copy()
+        fields, best = self.model.h + self.model.pulls(spins), spins.copy()
         energies = np.full(2, 0.5 * spins @ (fields + self.model.h))
         states = rng.integers(1, 2**63, 1, dtype=np.uint64)
         chunk = max(1, _LOOK // max(N, 1))
@@ -160,7 +160,7 @@ class Search:
 
     def _take(self, spins: FloatArray) -> float:
         """Keep a state among the best ones, if it is, and return its energy."""
-        energy = float(0.5 * spins @ (self._fields(spins) + self.model.h))
+        energy = float(0.5 * spins @ (self.model.h + self.model.pulls(spins) + self.model.h))
         state = (spins * spins[0] if self._turnable else spins).astype(np.int8)
         if any((state == kept).all() for _, kept in self._elite):
             return energy
@@ -179,15 +179,6 @@ class Search:
         self._ended.append((energy, spins.astype(np.int8)))
         self._elite.clear()
         self._count = self._since = 0
-
-    def _fields(self, spins: FloatArray) -> FloatArray:
-        from scipy.sparse import csr_array
-
-        N = len(spins)
-        fields: FloatArray = (
-            self.model.h + csr_array((self.model.J, self.model.other, self.model.start), (N, N)) @ spins
-        )
-        return fields
 
 
 def _energy(kept: tuple[float, NDArray[np.int8]]) -> float:

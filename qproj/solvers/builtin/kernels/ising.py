@@ -52,6 +52,14 @@ class Ising(NamedTuple):
         sizes: FloatArray = np.sqrt(self.h**2 + np.bincount(rows, self.J**2, minlength=len(self.h)))
         return sizes
 
+    def pulls(self, spins: FloatArray) -> FloatArray:
+        """Return Σ_j J_ij s_j of one state, (N,), or of each of several, (R, N)."""
+        from scipy.sparse import csr_array
+
+        N = len(self.h)
+        pulls: FloatArray = csr_array((self.J, self.other, self.start), (N, N)) @ spins.T
+        return np.ascontiguousarray(pulls.T)
+
 
 @inlined
 def real_of(x):

@@ -18,7 +18,7 @@ from qproj.solvers.builtin.kernels.sharing import next_state
 #: −log of the smallest number that is drawn: a rise of more is never accepted.
 _RISE = 36.75
 #: An energy counts as lower by more than this, in units of the largest coefficient: rounding does not count.
-_LOWER = 1e-9
+LOWER = 1e-9
 
 
 @compiled(fastmath={"contract"})
@@ -54,7 +54,7 @@ def anneal(model, betas, states, spins, fields, energies, best):
             energies[0] += change
             for k in range(model.start[i], model.start[i + 1]):
                 fields[model.other[k]] += step * model.J[k]
-        if energies[0] < energies[1] - _LOWER:
+        if energies[0] < energies[1] - LOWER:
             energies[1] = energies[0]
             for i in range(spins.size):
                 best[i] = spins[i]
@@ -92,15 +92,15 @@ def relink(model, spins, others, count, turnable, states, mark, queue):
                 if mark[i] == round_ or spins[i] == sign * other[i]:
                     continue
                 size, change = _component(model, spins, other, sign, i, round_, mark, queue)
-                taken = change < -_LOWER
-                if -_LOWER <= change <= _LOWER:
+                taken = change < -LOWER
+                if -LOWER <= change <= LOWER:
                     x = next_state(x)
                     taken = real_of(x) < 0.5
                 if taken:
                     for k in range(size):
                         spins[queue[k]] = -spins[queue[k]]
                     lowered -= change
-                    again = again or change < -_LOWER
+                    again = again or change < -LOWER
     states[0] = x
     return lowered
 
